@@ -1,0 +1,112 @@
+# make help lists the targets.  Objects live in build/<config>/, one folder per set of flags.
+
+CONFIG  ?= release
+CC      ?= cc
+PREFIX  ?= /usr/local
+BUILD   := build/$(CONFIG)$(if $(filter-out cc gcc,$(notdir $(CC))),-$(notdir $(CC)))
+
+# Library and Debian package, by pkg-config name.
+LIBS    := libpng:libpng-dev jansson:libjansson-dev libcrypto:libssl-dev
+PKGS    := $(foreach l,$(LIBS),$(firstword $(subst :, ,$l)))
+
+WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
+ifdef WERROR
+WARN    += -Werror
+endif
+# No -ffast-math (it deletes NaN checks), no contraction (the reference is IEEE), no -march (kernels are chosen at run time).
+BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fopenmp -Isrc -I. $(WARN)
+ifeq ($(CONFIG),debug)
+OPT     := -O0 -g3
+else ifeq ($(CONFIG),asan)
+OPT     := -O1 -g -fsanitize=address -fno-omit-frame-pointer
+else ifeq ($(CONFIG),ubsan)
+OPT     := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
+else
+OPT     := -O2 -g
+endif
+
+# Asked once, and only by targets that compile.
+ifeq ($(filter help clean,$(MAKECMDGOALS)),)
+PKG_CONFIG := $(shell command -v pkg-config)
+ifeq ($(PKG_CONFIG),)
+$(error pkg-config is missing: apt-get install pkg-config)
+endif
+$(foreach l,$(LIBS),$(if $(shell pkg-config --exists $(firstword $(subst :, ,$l)) && echo yes),,\
+    $(error library $(firstword $(subst :, ,$l)) is missing: apt-get install $(lastword $(subst :, ,$l)))))
+LIBCFLAGS := $(shell pkg-config --cflags $(PKGS))
+LDLIBS  := $(shell pkg-config --libs $(PKGS)) -lm
+endif
+
+CFLAGS  ?=
+CPPFLAGS ?=
+LDFLAGS ?=
+COMPILE  = $(CC) $(BASE) $(OPT) $(LIBCFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+LINK     = $(CC) $(OPT) -fopenmp $(CFLAGS) $(LDFLAGS)
+
+LIB_SRC  := $(wildcard src/nn/*.c src/stylegan/*.c src/datasetgan/*.c src/deeplab/*.c)
+CLI_SRC  := $(wildcard src/cli/*.c)
+TEST_SRC := $(wildcard tests/test_*.c)
+HELP_SRC := tests/t.c $(wildcard tests/f64/*.c)
+obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
+LIB      := $(BUILD)/libdatasetgan.a
+BIN      := $(BUILD)/datasetgan
+FAULTY   := $(BUILD)/datasetgan-faulty
+TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
+
+all: $(BIN)  ## build the program
+
+help:  ## this list
+	@sed -n 's/^\([a-z0-9_-]*\):.*##/\1 #/p' Makefile | awk -F' # *' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE)
+
+$(LIB): $(call obj,$(LIB_SRC))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BIN): $(call obj,$(CLI_SRC)) $(LIB)
+	$(LINK) $^ $(LDLIBS) -o $@
+
+# The same program with the door to the operating system exchanged for one that fails on request (tests only).
+$(FAULTY): $(call obj,$(CLI_SRC) tests/sys_faulty.c) $(LIB)
+	$(LINK) $^ $(LDLIBS) -o $@
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(HELP_SRC)) $(LIB)
+	@mkdir -p $(@D)
+	$(LINK) $^ $(LDLIBS) -o $@
+
+test: $(BIN) $(FAULTY) $(TESTS)  ## run the tests (under 2 minutes, no Python)
+	@tests/run.sh $(BUILD)
+
+debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedBehaviorSanitizer
+	$(MAKE) CONFIG=$@ test
+
+demo: $(BIN)  ## train on the bundled annotations, score, draw 200 labelled samples
+	@tests/demo.sh $(BIN) out/demo
+
+score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
+	@tests/score.sh $(BIN) out/score
+
+weights:  ## make weights/ again from ../shared/data/blood
+	@convert/make_bundle.sh ../shared/data/blood weights
+
+install: $(BIN)  ## PREFIX= DESTDIR=
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/datasetgan
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/datasetgan
+	cp -r weights/. $(DESTDIR)$(PREFIX)/share/datasetgan/
+
+uninstall:  ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/datasetgan
+	rm -rf $(DESTDIR)$(PREFIX)/share/datasetgan
+
+deps:  ## fail when an include points against the arrows
+	@tests/deps.sh
+
+clean:  ## remove build/
+	rm -rf build
+
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
+.PHONY: all help test debug asan ubsan demo score weights install uninstall deps clean
+.SECONDARY:

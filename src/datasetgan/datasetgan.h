@@ -1,0 +1,126 @@
+/* datasetgan.h: annotation sets, the style interpreter (an ensemble of per-pixel classifiers), labelling, dataset runs.
+ *
+ * Zhang et al., DatasetGAN, CVPR 2021 (arXiv 2104.06490).  Hypercolumns are never built: training gathers the features of
+ * a pixel with four bilinear taps a map; labelling runs the first layer on each map at its own size and upsamples after. */
+#ifndef DG_DATASETGAN_H
+#define DG_DATASETGAN_H
+
+#include "nn/image.h"
+#include "nn/json.h"
+#include "nn/metrics.h"
+#include "stylegan/stylegan.h"
+
+/* ---- annotation set: task.json and what it names (docs/FILES.md) -------------------------------------------------- */
+
+enum { DG_NAME = 128, DG_PATH = 1024 };
+typedef struct { char name[DG_NAME]; uint8_t rgb[3]; } dg_class;
+typedef struct { char image[DG_PATH], label[DG_PATH], split[32]; uint32_t seed; } dg_item;     /* paths resolved */
+typedef struct {
+    char path[DG_PATH], name[DG_NAME];
+    char generator[DG_PATH], generator_sha256[65];
+    sg_options draw;                 /* psi, cutoff, noise of the set */
+    int class_count;
+    dg_class class_at[NN_VOID];
+    nn_dim item_count;
+    dg_item *item;
+    json_t *json;                    /* the whole file: unknown keys are kept */
+} dg_task;
+/* Read and check: classes numbered 0..n-1, unique names, item paths inside the folder, unique seeds.  NN_EFORMAT, NN_EIO. */
+nn_status dg_task_read(dg_task *t, const char *path, nn_err *err);
+void dg_task_free(dg_task *t);
+/* A view's class names and map (map[i] = view id of task class i).  NN_EINVAL when the task has no such view. */
+typedef struct { int class_count; dg_class class_at[NN_VOID]; uint8_t map[NN_VOID]; } dg_map;
+nn_status dg_task_view(const dg_task *t, const char *name, dg_map *out, nn_err *err);
+/* Label map of an item: size must equal the generator's picture, every id < class_count or 255. */
+nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim res, nn_image *out, nn_err *err);
+
+/* ---- the interpreter ---------------------------------------------------------------------------------------------- */
+
+/* members x [ D -> h1 -> ReLU -> BN -> h2 -> ReLU -> BN -> K ]; D = channels of the taps in order. */
+typedef struct {
+    int members, classes;
+    nn_dim D, h1, h2;
+    int tap_count;
+    char tap[SG_TAPS_MAX][24];
+    nn_dim tap_channels[SG_TAPS_MAX];
+    dg_class class_at[NN_VOID];
+    char generator[65];              /* identity of the generator it was trained on */
+    char identity[65];               /* of this interpreter */
+    char task_name[DG_NAME];
+    sg_options draw;                 /* as the annotated pictures were drawn */
+    nn_dim seed_count;               /* annotated seeds: a dataset skips them */
+    uint32_t *seed;
+    const real *mean, *std;          /* (D) standardisation of features; 0 and 1 when off */
+    const real *w1, *b1, *g1, *e1, *m1, *v1;     /* all members stacked: (members,h1,D), (members,h1): bias, gamma, beta, running mean, var */
+    const real *w2, *b2, *g2, *e2, *m2, *v2;     /* (members,h2,h1), (members,h2) */
+    const real *w3, *b3;                         /* (members,K,h2), (members,K) */
+    nn_st file;                                  /* owns the numbers */
+} dg_interp;
+nn_status dg_interp_open(dg_interp *in, const char *path, nn_err *err);
+void dg_interp_close(dg_interp *in);
+/* The interpreter belongs to this generator: identity, taps, channels.  NN_EMISMATCH, both identities named. */
+nn_status dg_interp_check(const dg_interp *in, const sg_model *m, nn_err *err);
+
+/* ---- training ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int members;                     /* 10 */
+    uint64_t seed;
+    nn_dim batch, h1, h2;
+    double epochs, lr, decay, dropout1, dropout2;
+    bool standardise, one_cycle, official_stop;   /* official_stop: the released stop rule (PAPER.md 1.4, 2) */
+    char recipe[16];                 /* "default", "paper" */
+} dg_train_options;
+/* Fill with a named recipe: "default" or "paper".  NN_EINVAL for another name.  classes sets the widths. */
+nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err);
+
+/* Progress of long work; called from one thread at a time.  Return false to stop: the work ends with NN_ECANCEL after
+ * saving what resumes it. */
+typedef struct { bool (*report)(void *user, const char *what, double done, double total, double value); void *user; } dg_progress;
+
+/* Train on the items of `split` and write out_path (atomic).  Checkpoints go to out_path + ".part" and are resumed from when
+ * they belong to the same settings; the result is byte-equal to an uninterrupted run, for any number of threads.
+ * tap_names NULL: the generator's default taps. */
+nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, const char *const *tap_names,
+                   int tap_count, const char *out_path, const dg_progress *p, nn_err *err);
+
+/* ---- labelling ---------------------------------------------------------------------------------------------------- */
+
+/* Prepared weights for one generator and interpreter: batch norms folded forward, members stacked, packed for the kernels. */
+typedef struct dg_labeller dg_labeller;
+dg_labeller *dg_labeller_open(const dg_interp *in, const sg_model *m, int threads, nn_err *err);
+void dg_labeller_close(dg_labeller *l);
+size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads);
+
+typedef struct {
+    uint8_t *label;                  /* (res,res): majority vote of the members' argmax, ties to the lowest class */
+    float *divergence;               /* (res,res) or NULL: Jensen-Shannon divergence of the members' probabilities, nats, >= 0 */
+    float *mean;                     /* (K,res,res) or NULL: mean probability */
+    double uncertainty;              /* mean of the largest int(res*res/10) divergences */
+} dg_labels;
+/* Label picture n of the workspace's last drawing (keep_taps).  Cannot fail. */
+void dg_label(dg_labeller *l, const sg_work *wk, nn_dim n, dg_labels *out);
+
+/* ---- dataset run -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t count, first_seed;
+    sg_options draw;
+    nn_dim batch;
+    const char *out;
+    const char *version;             /* program version for run.json */
+} dg_dataset_options;
+typedef struct { uint64_t written, resumed; double seconds; } dg_dataset_result;
+/* Write images/ labels/ metadata.jsonl classes.json run.json preview.png index.html below o->out (docs/FILES.md).  Resumes a
+ * run of the same settings; a folder of another run is NN_EMISMATCH naming the first difference. */
+nn_status dg_dataset(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, const dg_progress *p,
+                     dg_dataset_result *r, nn_err *err);
+
+/* ---- evaluation --------------------------------------------------------------------------------------------------- */
+
+/* Draw, label and score every item of `split`. */
+nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, const dg_interp *in, nn_confusion *out, nn_err *err);
+/* Score two folders of label PNGs paired by stem (truth's stem, or that + "_label"); map may be NULL (task ids on both sides). */
+nn_status dg_eval_folders(const char *pred, const char *truth, int classes, const dg_map *map, nn_confusion *out, nn_err *err);
+
+#endif

@@ -1,0 +1,20 @@
+/* json.h: strict reading and stable writing of JSON, on jansson.
+ *
+ * Strict: duplicate keys are refused, nesting is at most 64 deep, the text is UTF-8, nothing follows the value.
+ * Stable: keys keep their order, reals carry 17 digits, the same value gives the same bytes in any locale. */
+#ifndef NN_JSON_H
+#define NN_JSON_H
+
+#include <jansson.h>
+#include "nn/base.h"
+
+/* Parse text[0..size).  `name` is what error lines call it (a path).  NULL and NN_EFORMAT with line and column. */
+json_t *nn_json_parse(const char *text, size_t size, const char *name, nn_err *err);
+json_t *nn_json_read(const char *path, size_t max_bytes, nn_err *err);
+
+/* Indented text with a final newline, written as nn_file_write does. */
+nn_status nn_json_write(const char *path, const json_t *value, nn_err *err);
+/* One compact line without newline; NULL: NN_ENOMEM.  Free with nn_free. */
+char *nn_json_line(const json_t *value, nn_err *err);
+
+#endif

@@ -1,0 +1,116 @@
+/* kernels.h: the operations that have a fast form, as rows of one table.
+ *
+ * `ref` is the definition (ops.h).  Every other row computes the same functions; docs/NUMERICS.md states each one's
+ * allowance in rounding units and tests/test_kernels.c walks all rows.  One row is chosen at start and used throughout;
+ * within a row every output number is computed by the same sum in the same order whatever the thread count, the batch and
+ * the tile, so the bytes are the same too.
+ *
+ * Kernels hold no OpenMP and allocate nothing: the nn_ layers at the end of this file share out units and scratch. */
+#ifndef NN_KERNELS_H
+#define NN_KERNELS_H
+
+#include "nn/ops.h"
+
+/* How a row stores the feature maps of one picture.  PLANAR: (C,H,W).  BLOCKED: (ceil(C/16), H, W, 16): sixteen channels
+ * of a pixel side by side; the channels that pad C to a multiple of 16 are zero.  Batches are pictures one after another. */
+enum { NN_CB = 16 };
+typedef enum { NN_PLANAR, NN_BLOCKED } nn_layout;
+static inline nn_dim nn_channels_padded(nn_dim c) { return (c + NN_CB - 1) / NN_CB * NN_CB; }
+static inline nn_dim nn_map_count(nn_layout l, nn_dim c, nn_dim h, nn_dim w) { return (l == NN_BLOCKED ? nn_channels_padded(c) : c) * h * w; }
+static inline nn_dim nn_map_at(nn_layout l, nn_dim h, nn_dim w, nn_dim c, nn_dim y, nn_dim x)      /* index of one number */
+{
+    return l == NN_BLOCKED ? (((c / NN_CB) * h + y) * w + x) * NN_CB + c % NN_CB : (c * h + y) * w + x;
+}
+
+/* One modulated convolution of a StyleGAN2 layer: size of its input map, kernel 1 or 3, up 1 or 2 (2: transposed
+ * convolution, then the FIR filter with gain 4 and pads (1,1): the output is 2h x 2w). */
+typedef struct { nn_dim cin, cout, h, w, ks, up; nn_dim fh, fw; const real *filter; } nn_conv_shape;
+
+/* What one picture brings.  y = act((conv(x * style[i]) * demod[o]) + noise*strength + bias[o]), as nn_bias_act_ref. */
+typedef struct {
+    const real *x;                 /* the row's layout */
+    real *y;                       /* the row's layout; must not overlap x */
+    const real *style;             /* (cin) */
+    const real *demod;             /* (cout), NULL: no demodulation */
+    const real *noise;             /* (h_out, w_out), NULL: none */
+    const real *bias;              /* (cout), NULL: none */
+    double strength, slope, gain, clamp;
+} nn_conv_job;
+
+/* Left operand of a product by strides, so that planar maps, blocked maps, matrices and transposed matrices all serve:
+ * A(m,k) = at[m*row + (k/16)*block + (k%16)*elem].  A plain row-major matrix is { a, lda, 16, 1 }. */
+typedef struct { const real *at; nn_dim row, block, elem; } nn_rows;
+static inline nn_rows nn_rows_matrix(const real *a, nn_dim lda) { return (nn_rows){ a, lda, NN_CB, 1 }; }
+static inline nn_rows nn_rows_transposed(const real *a, nn_dim lda) { return (nn_rows){ a, 1, NN_CB * lda, lda }; }
+static inline nn_rows nn_rows_map(nn_layout l, const real *map, nn_dim h, nn_dim w, nn_dim y, nn_dim x)   /* rows = pixels from (y,x) on */
+{
+    return l == NN_BLOCKED ? (nn_rows){ map + (y * w + x) * NN_CB, NN_CB, h * w * NN_CB, 1 }
+                           : (nn_rows){ map + y * w + x, 1, NN_CB * h * w, h * w };
+}
+
+typedef struct nn_kernels {
+    const char *name;              /* "ref", "portable", "avx2", "avx512" */
+    bool (*usable)(void);          /* on this processor */
+    nn_layout layout;
+
+    /* Modulated convolution: pack once at load, then any number of units in any order, each with its own scratch. */
+    nn_dim (*conv_packed)(const nn_conv_shape *s);                      /* numbers in the packed weights */
+    void   (*conv_pack)(const nn_conv_shape *s, const real *weight, real *packed);
+    nn_dim (*conv_scratch)(const nn_conv_shape *s);                     /* numbers of scratch a unit needs */
+    nn_dim (*conv_units)(const nn_conv_shape *s);                       /* pieces of work in one picture */
+    void   (*conv_unit)(const nn_conv_shape *s, const real *packed, const nn_conv_job *j, nn_dim unit, real *scratch);
+
+    /* ToRGB: img[c,p] (planar (cout,h,w)) = clamp(sum_i x[i,p]*style[i]*w[c,i] + b[c]) + (add ? img[c,p] : 0), for the rows
+     * [y0, y1).  cout <= 4. */
+    void (*to_rgb)(const nn_conv_shape *s, real *img, const real *x, const real *w, const real *style, const real *b,
+                   double clamp, bool add, nn_dim y0, nn_dim y1);
+
+    /* Skip image: y = upfirdn2d(x, filter, up 2, pads (2,1), gain 4) of one plane (h,w) -> (2h,2w).  Filter fh,fw <= 16. */
+    void (*upsample2)(real *y, const real *x, const real *f, nn_dim h, nn_dim w, nn_dim fh, nn_dim fw);
+
+    /* y[o] of one row as nn_dense_ref with n = 1, for outputs [o0, o1). */
+    void (*dense)(real *y, const real *x, const real *w, const real *b, nn_dim in, nn_dim o0, nn_dim o1,
+                  double wgain, double bgain, double slope, double gain);
+
+    /* C(m,n) = sum_k A(m,k)*B(k,n) + (add ? C(m,n) : 0).  B row-major with ldb, C with ldc.  Single-threaded. */
+    void (*gemm)(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add);
+
+    /* y[i] = (add ? y[i] : 0) + w0*x0[i] + w1*x1[i] + w2*x2[i] + w3*x3[i], in this order. */
+    void (*mix)(real *y, const real *const x[4], const real w[4], nn_dim n, bool add);
+
+    /* Training of the interpreter (ops.h): x (B,C) row-major.  bias_relu: y = relu(x + b), y may be x. */
+    void (*bias_relu)(real *y, const real *x, const real *b, nn_dim B, nn_dim C);
+    void (*relu_bwd)(real *dx, const real *dy, const real *y, nn_dim n);          /* dx = y > 0 ? dy : 0 (written); y = relu output */
+    void (*batchnorm_fwd)(real *y, real *mean, real *rstd, real *run_mean, real *run_var, const real *x, const real *gamma,
+                          const real *beta, nn_dim B, nn_dim C);
+    void (*batchnorm_bwd)(real *dx, real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean,
+                          const real *rstd, const real *gamma, nn_dim B, nn_dim C);   /* dx written, dgamma and dbeta added */
+    void (*softmax)(real *p, const real *x, nn_dim B, nn_dim K);
+    double (*softmax_ce)(real *dlogit, const real *logit, const uint8_t *label, nn_dim B, nn_dim K);
+    void (*adam)(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o);
+} nn_kernels;
+
+/* The table, slowest first.  auto = the last usable one. */
+int nn_kernels_count(void);
+const nn_kernels *nn_kernels_at(int i);
+/* By name, or "auto".  NULL and NN_EINVAL naming the usable rows when unknown or not usable here. */
+const nn_kernels *nn_kernels_pick(const char *name, nn_err *err);
+extern const nn_kernels nn_kernels_ref;
+
+/* ---- layers: they share units out over OpenMP threads (the team size is OpenMP's own setting) -------------------- */
+
+typedef struct { nn_conv_shape shape; const real *packed; } nn_conv;
+/* One picture a job; n jobs.  scratch: nn_conv_scratch(k, shapes.., threads) numbers. */
+nn_dim nn_conv_scratch(const nn_kernels *k, const nn_conv_shape *s, int threads);
+void nn_conv_run(const nn_kernels *k, const nn_conv *c, const nn_conv_job *job, nn_dim n, real *scratch, int threads);
+void nn_dense_run(const nn_kernels *k, real *y, const real *x, const real *w, const real *b, nn_dim n, nn_dim in, nn_dim out,
+                  double wgain, double bgain, double slope, double gain);
+void nn_to_rgb_run(const nn_kernels *k, const nn_conv_shape *s, real *img, const real *x, const real *w, const real *style,
+                   const real *b, double clamp, bool add);
+void nn_upsample2_run(const nn_kernels *k, real *y, const real *x, const real *f, nn_dim planes, nn_dim h, nn_dim w, nn_dim fh, nn_dim fw);
+
+/* Between layouts: dst planar (c,h,w). */
+void nn_map_to_planar(nn_layout from, real *dst, const real *map, nn_dim c, nn_dim h, nn_dim w);
+void nn_map_from_planar(nn_layout to, real *map, const real *src, nn_dim c, nn_dim h, nn_dim w);
+
+#endif
