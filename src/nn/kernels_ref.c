@@ -1,0 +1,124 @@
+/* kernels_ref.c: the row `ref`: planar maps, and every kernel a plain composition of the definitions in ops.h. */
+#include <string.h>
+
+#include "nn/kernels.h"
+
+static bool any_cpu(void) { return true; }
+
+/* ---- modulated convolution: one unit is one output channel ------------------------------------------------------- */
+
+static nn_dim conv_packed(const nn_conv_shape *s) { return s->cout * s->cin * s->ks * s->ks; }
+
+static void conv_pack(const nn_conv_shape *s, const real *weight, real *packed)
+{
+    memcpy(packed, weight, (size_t)conv_packed(s) * sizeof *packed);
+}
+
+/* The modulated input, and for up 2 one plane of the transposed convolution. */
+static nn_dim conv_scratch(const nn_conv_shape *s)
+{
+    const nn_dim th = 2 * s->h - 2 + s->ks, tw = 2 * s->w - 2 + s->ks;
+    return s->cin * s->h * s->w + (s->up == 2 ? th * tw : 0);
+}
+
+static nn_dim conv_units(const nn_conv_shape *s) { return s->cout; }
+
+static void conv_unit(const nn_conv_shape *s, const real *packed, const nn_conv_job *j, nn_dim o, real *scratch)
+{
+    const nn_dim hw = s->h * s->w, out_hw = hw * s->up * s->up;
+    const real *w = packed + o * s->cin * s->ks * s->ks;
+    real *modulated = scratch, *y = j->y + o * out_hw;
+
+    for (nn_dim i = 0; i < s->cin; i++)
+        for (nn_dim p = 0; p < hw; p++) modulated[i * hw + p] = j->x[i * hw + p] * j->style[i];
+
+    if (s->up == 1) {
+        nn_conv2d_ref(y, modulated, w, s->cin, s->h, s->w, 1, s->ks, 1, s->ks / 2, 1);
+    } else {
+        /* [ADA] conv2d_resample.py, up > 1: "same" pads ks/2, plus ((f+1)/2, (f-2)/2) for the filter, less what the
+         * transposed convolution has already grown by on either side.  (1, 1) for a 3x3 kernel and a filter of 4. */
+        const nn_dim th = 2 * s->h - 2 + s->ks, tw = 2 * s->w - 2 + s->ks, grown = s->ks - 1 - s->ks / 2;
+        const nn_resample fir = { 1, 1, (s->fw + 1) / 2 - grown, s->fw / 2 - grown, (s->fh + 1) / 2 - grown, s->fh / 2 - grown };
+        real *t = scratch + s->cin * hw;
+        nn_conv2d_up2_ref(t, modulated, w, s->cin, s->h, s->w, 1, s->ks);
+        nn_upfirdn2d_ref(y, t, s->filter, 1, th, tw, s->fh, s->fw, fir, 4.0);
+    }
+    nn_bias_act_ref(y, y, j->demod ? j->demod + o : NULL, j->noise, j->strength, j->bias ? j->bias + o : NULL, 1, out_hw,
+                    j->slope, j->gain, j->clamp);
+}
+
+/* ---- the other kernels ------------------------------------------------------------------------------------------- */
+
+static void to_rgb(const nn_conv_shape *s, real *img, const real *x, const real *w, const real *style, const real *b,
+                   double clamp, bool add, nn_dim y0, nn_dim y1)
+{
+    const nn_dim hw = s->h * s->w;
+    for (nn_dim c = 0; c < s->cout; c++)
+        for (nn_dim p = y0 * s->w; p < y1 * s->w; p++) {
+            double v = 0.0;
+            for (nn_dim i = 0; i < s->cin; i++) v += (double)x[i * hw + p] * ((double)style[i] * w[c * s->cin + i]);
+            v += b[c];
+            v = v > clamp ? clamp : v < -clamp ? -clamp : v;
+            img[c * hw + p] = (real)(v + (add ? img[c * hw + p] : 0.0));
+        }
+}
+
+static void upsample2(real *y, const real *x, const real *f, nn_dim h, nn_dim w, nn_dim fh, nn_dim fw)
+{
+    const nn_resample r = { 2, 1, (fw + 1) / 2, fw / 2 - 1, (fh + 1) / 2, fh / 2 - 1 };
+    nn_upfirdn2d_ref(y, x, f, 1, h, w, fh, fw, r, 4.0);
+}
+
+static void dense(real *y, const real *x, const real *w, const real *b, nn_dim in, nn_dim o0, nn_dim o1,
+                  double wgain, double bgain, double slope, double gain)
+{
+    nn_dense_ref(y + o0, x, w + o0 * in, b ? b + o0 : NULL, 1, in, o1 - o0, wgain, bgain, slope, gain);
+}
+
+static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add)
+{
+    for (nn_dim i = 0; i < m; i++)
+        for (nn_dim j = 0; j < n; j++) {
+            double sum = add ? c[i * ldc + j] : 0.0;
+            for (nn_dim l = 0; l < k; l++)
+                sum += (double)a.at[i * a.row + l / NN_CB * a.block + l % NN_CB * a.elem] * b[l * ldb + j];
+            c[i * ldc + j] = (real)sum;
+        }
+}
+
+static void mix(real *y, const real *const x[4], const real w[4], nn_dim n, bool add)
+{
+    for (nn_dim i = 0; i < n; i++) {
+        double sum = add ? y[i] : 0.0;
+        for (int j = 0; j < 4; j++) sum += (double)w[j] * x[j][i];
+        y[i] = (real)sum;
+    }
+}
+
+static void bias_relu(real *y, const real *x, const real *b, nn_dim B, nn_dim C)
+{
+    for (nn_dim r = 0; r < B; r++)
+        for (nn_dim c = 0; c < C; c++) {
+            const real v = x[r * C + c] + b[c];
+            y[r * C + c] = v <= 0 ? 0 : v;
+        }
+}
+
+static void relu_bwd(real *dx, const real *dy, const real *y, nn_dim n)
+{
+    for (nn_dim i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+static void batchnorm_bwd(real *dx, real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean,
+                          const real *rstd, const real *gamma, nn_dim B, nn_dim C)
+{
+    memset(dx, 0, (size_t)(B * C) * sizeof *dx);
+    nn_batchnorm_bwd_ref(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, B, C);
+}
+
+const nn_kernels nn_kernels_ref = {
+    "ref", any_cpu, NN_PLANAR,
+    conv_packed, conv_pack, conv_scratch, conv_units, conv_unit,
+    to_rgb, upsample2, dense, gemm, mix,
+    bias_relu, relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ref, nn_softmax_ce_ref, nn_adam_ref,
+};

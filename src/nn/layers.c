@@ -1,0 +1,58 @@
+/* layers.c: kernels shared out over threads.  Threads take whole units and never split a sum. */
+#include <omp.h>
+#include <string.h>
+
+#include "nn/kernels.h"
+
+nn_dim nn_conv_scratch(const nn_kernels *k, const nn_conv_shape *s, int threads)
+{
+    return (k->conv_scratch(s) + NN_CB) / NN_CB * NN_CB * threads;      /* each thread's share starts on its own cache line */
+}
+
+void nn_conv_run(const nn_kernels *k, const nn_conv *c, const nn_conv_job *job, nn_dim n, real *scratch, int threads)
+{
+    const nn_dim units = k->conv_units(&c->shape), share = nn_conv_scratch(k, &c->shape, 1);
+    #pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+    for (nn_dim u = 0; u < units * n; u++)      /* a unit's weights serve all pictures of the batch before the next unit's */
+        k->conv_unit(&c->shape, c->packed, &job[u % n], u / n, scratch + omp_get_thread_num() * share);
+}
+
+void nn_dense_run(const nn_kernels *k, real *y, const real *x, const real *w, const real *b, nn_dim n, nn_dim in, nn_dim out,
+                  double wgain, double bgain, double slope, double gain)
+{
+    enum { PIECE = 32 };                        /* outputs a unit: 64 kB of weights for 512 inputs */
+    const nn_dim pieces = (out + PIECE - 1) / PIECE;
+    #pragma omp parallel for schedule(static) if (in * out * n > NN_PARALLEL_MIN)
+    for (nn_dim p = 0; p < pieces; p++) {
+        const nn_dim o0 = p * PIECE, o1 = o0 + PIECE < out ? o0 + PIECE : out;
+        for (nn_dim r = 0; r < n; r++) k->dense(y + r * out, x + r * in, w, b, in, o0, o1, wgain, bgain, slope, gain);
+    }
+}
+
+void nn_to_rgb_run(const nn_kernels *k, const nn_conv_shape *s, real *img, const real *x, const real *w, const real *style,
+                   const real *b, double clamp, bool add)
+{
+    #pragma omp parallel for schedule(static) if (s->cin * s->h * s->w > NN_PARALLEL_MIN)
+    for (nn_dim y = 0; y < s->h; y++) k->to_rgb(s, img, x, w, style, b, clamp, add, y, y + 1);
+}
+
+void nn_upsample2_run(const nn_kernels *k, real *y, const real *x, const real *f, nn_dim planes, nn_dim h, nn_dim w, nn_dim fh, nn_dim fw)
+{
+    #pragma omp parallel for schedule(static) if (planes * h * w > NN_PARALLEL_MIN)
+    for (nn_dim p = 0; p < planes; p++) k->upsample2(y + p * 4 * h * w, x + p * h * w, f, h, w, fh, fw);
+}
+
+void nn_map_to_planar(nn_layout from, real *dst, const real *map, nn_dim c, nn_dim h, nn_dim w)
+{
+    if (from == NN_PLANAR) { memcpy(dst, map, (size_t)(c * h * w) * sizeof *dst); return; }
+    for (nn_dim i = 0; i < c; i++)
+        for (nn_dim p = 0; p < h * w; p++) dst[i * h * w + p] = map[(i / NN_CB * h * w + p) * NN_CB + i % NN_CB];
+}
+
+void nn_map_from_planar(nn_layout to, real *map, const real *src, nn_dim c, nn_dim h, nn_dim w)
+{
+    if (to == NN_PLANAR) { memcpy(map, src, (size_t)(c * h * w) * sizeof *map); return; }
+    for (nn_dim i = 0; i < nn_channels_padded(c); i++)
+        for (nn_dim p = 0; p < h * w; p++)
+            map[(i / NN_CB * h * w + p) * NN_CB + i % NN_CB] = i < c ? src[i * h * w + p] : 0;
+}
