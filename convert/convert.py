@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Convert a trained generator to the project's safetensors form.
+
+The file's pickle is read as data and never executed; no deep-learning library is needed (Python 3.9+ and NumPy).
+Exit status: 0 written (or listed), 1 refused with one line on stderr, 2 bad usage.
+"""
+import argparse
+import hashlib
+import json
+import os
+import sys
+
+sys.dont_write_bytecode = True              # leaves no __pycache__ in an installed or read-only tree
+
+try:
+    import numpy                            # noqa: F401  (asked here so that its absence is one line)
+except ImportError:
+    sys.exit('convert: NumPy is missing: apt-get install python3-numpy')
+
+import safetensors
+import stylegan2
+import symbolic
+import torchfile
+from dialects import DIALECTS, common, unsupported
+from errors import Refused, quoted
+
+SUPPORTED = 'supported: ' + ', '.join(d.NAME for d in DIALECTS) + ', saved by torch.save (zip or legacy)'
+CONFIG_MAX = 1 << 20
+
+
+def not_supported(where, what):
+    return Refused('%s: %s: not supported yet (%s)' % (where, what, SUPPORTED))
+
+
+def kind_of_bytes(data):
+    """A name for a file that is no pickle and no zip."""
+    if len(data) == 0:
+        return 'an empty file'
+    if len(data) > 9 and data[8:9] == b'{' and int.from_bytes(data[:8], 'little') <= len(data) - 8:
+        return 'a safetensors file already'
+    for start, what in ((b'\x89HDF', 'an HDF5 file'), (b'\x89PNG', 'a PNG picture'), (b'\xff\xd8\xff', 'a JPEG picture'),
+                        (b'\x1f\x8b', 'a gzip file'), (b'\x93NUMPY', 'a NumPy file'), (b'GGUF', 'a GGUF file'),
+                        (b'version https://git-lfs', 'a Git LFS pointer, not the file itself'), (b'<', 'a text or web page')):
+        if data.startswith(start):
+            return what
+    if data[257:262] == b'ustar':
+        return 'a tar file (torch before 0.4 wrote such)'
+    return 'not a file of a known kind'
+
+
+def open_file(data, name):
+    """A torchfile.File, or Refused with what the file is."""
+    if data[:4] == b'PK\x03\x04':
+        return torchfile.open_zip(data, name)
+    if data[:1] != b'\x80':
+        raise Refused('%s: %s (%s)' % (name, kind_of_bytes(data), SUPPORTED))
+    reader = symbolic.Reader(data, name)
+    root = reader.load()
+    if root == torchfile.MAGIC and type(root) is int:
+        return torchfile.open_legacy(data, name)
+    refuse_hostile(name, reader.globals, unsupported.of_pickle(root, reader.globals))
+    raise not_supported(name, 'a pickle that is no torch file')
+
+
+def refuse_hostile(name, names, known_as):
+    """Recognised networks are named; then any global that no generator file needs is an error by itself."""
+    strange = sorted(names - torchfile.ALLOWED)
+    if known_as:
+        raise not_supported(name, known_as)
+    if strange:
+        raise Refused('%s: the pickle refers to %s, which no supported file needs: refused, nothing was run' % (name, quoted(strange[0])))
+
+
+def read_config(path):
+    """config.json beside the input, or None."""
+    try:
+        with open(path, 'rb') as f:
+            text = f.read(CONFIG_MAX + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise Refused('%s: %s' % (path, e.strerror)) from None
+
+    def unique(pairs):
+        if len({k for k, _ in pairs}) != len(pairs):
+            raise ValueError('a key appears twice')
+        return dict(pairs)
+    try:
+        if len(text) > CONFIG_MAX:
+            raise ValueError('longer than 1 MiB')
+        value = json.loads(text, object_pairs_hook=unique)
+        if not isinstance(value, dict):
+            raise ValueError('expected an object')
+    except (ValueError, RecursionError) as e:
+        raise Refused('%s: %s' % (path, quoted(str(e), 100))) from None
+    return value
+
+
+def convert(path, out=sys.stdout):
+    """(metadata, tensors, opened file, Generator) of the input file."""
+    try:
+        with open(path, 'rb') as f:
+            data = f.read()
+    except OSError as e:
+        raise Refused('%s: %s' % (path, e.strerror)) from None
+    f = open_file(data, path)
+    dialect = next((d for d in DIALECTS if d.match(f)), None)
+    refuse_hostile(path, f.globals, None if dialect else unsupported.of_file(f))
+    if not dialect:
+        raise Refused('%s: %s without the tensors of a known generator (%s)' % (path, f.kind, SUPPORTED))
+    g = dialect.convert(f)
+
+    config = os.path.join(os.path.dirname(path), 'config.json')
+    given = read_config(config)
+    stylegan2.apply_config(g.config, given or {}, g.tensors, config)
+    if 'conv_clamp' not in (given or {}):
+        print('convert: conv_clamp cannot be told from tensors: none is assumed; if the network was trained with one '
+              '(stylegan2-ada-pytorch: 256), say so in config.json: {"conv_clamp": 256}', file=sys.stderr)
+    metadata = g.config.metadata()
+    metadata['source'] = os.path.basename(path)
+    metadata['source_sha256'] = hashlib.sha256(data).hexdigest()
+    metadata['source_dialect'] = '%s (%s)' % (dialect.NAME, f.kind)
+    return metadata, f, g
+
+
+def list_tensors(f, g):
+    """Every tensor that the generator's file holds, and what becomes of it."""
+    print('%s: %s' % (f.name, f.kind))
+    dropped = set(g.dropped)
+    for d in DIALECTS:
+        if d.match(f):
+            for name, t in sorted(common.entries(f, d.state(f)).items()):
+                print('%-12s %-10s %-20s %s' % ('never read' if name in dropped else 'kept', t.type, list(t.shape), quoted(name, 200)))
+            return
+
+
+def main():
+    p = argparse.ArgumentParser(description='Convert a trained generator to safetensors.', epilog=SUPPORTED)
+    p.add_argument('input', help='the generator as trained; hyper-parameters that shapes cannot tell come from config.json beside it')
+    p.add_argument('output', nargs='?', help='file to write, *.safetensors')
+    p.add_argument('--list', action='store_true', help='list the tensors of the input; write nothing')
+    p.add_argument('--dry-run', action='store_true', help='check everything, print the result, write nothing')
+    p.add_argument('--force', action='store_true', help='replace the output when it exists')
+    a = p.parse_args()
+    if not a.output and not (a.list or a.dry_run):
+        p.error('an output file is needed')
+    if a.output and not a.force and not (a.list or a.dry_run) and os.path.lexists(a.output):
+        raise Refused('%s: exists already; --force replaces it' % a.output)
+    if a.output and os.path.exists(a.output) and os.path.exists(a.input) and os.path.samefile(a.input, a.output):
+        raise Refused('%s: is the input itself' % a.output)
+
+    metadata, f, g = convert(a.input)
+    if a.list:
+        list_tensors(f, g)
+        return
+    if g.dropped:
+        print('never read by the network, left out: %s' % ', '.join(quoted(n, 200) for n in sorted(g.dropped)))
+    if not a.dry_run:
+        safetensors.write(a.output, metadata, g.tensors, a.force)
+    print('%s %s: %s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, channels %s, conv_clamp %s; %d tensors'
+          % ('would write' if a.dry_run else 'wrote', a.output or 'nothing', metadata['network'], metadata['architecture'],
+             metadata['resolution'], metadata['z_dim'], metadata['w_dim'], metadata['mapping_layers'], metadata['img_channels'],
+             metadata['channels'], metadata['conv_clamp'], len(g.tensors)))
+    print('identity %s' % safetensors.identity(metadata, g.tensors))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except Refused as e:
+        sys.exit('convert: %s' % e)
+    except MemoryError:
+        sys.exit('convert: not enough memory')
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os._exit(1)

@@ -1,0 +1,149 @@
+"""What a StyleGAN2 generator (skip architecture) consists of, under the names of stylegan2-ada-pytorch.
+
+Dialects translate a file's tensors to these names; this module derives the hyper-parameters from the shapes and says
+which tensors the network reads (training/networks.py of NVlabs/stylegan2-ada-pytorch).
+"""
+import re
+
+import numpy as np
+
+from errors import Refused, quoted
+
+LEVELS_MAX, MAPPING_MAX = 11, 64            # 4 .. 4096 px; the C side has the same bounds (SG_LEVELS_MAX)
+_FC = re.compile(r'mapping\.fc(0|[1-9][0-9]?)\.(weight|bias)$')
+_BLOCK = re.compile(r'synthesis\.b([1-9][0-9]{0,5})\.(.+)$')
+# Registered by every layer, read only where something is resampled: b4 has no picture to enlarge, conv1 does not enlarge.
+_UNREAD = re.compile(r'synthesis\.(b4|b[0-9]+\.conv1)\.resample_filter$')
+
+
+class Config:
+    """Hyper-parameters.  Everything but conv_clamp and mapping_lr_multiplier follows from the tensors."""
+    conv_clamp, mapping_lr_multiplier = None, 0.01
+
+    def metadata(self):
+        return {
+            'format': '1', 'kind': 'generator', 'network': 'stylegan2', 'architecture': 'skip',
+            'resolution': str(self.resolution), 'z_dim': str(self.z_dim), 'w_dim': str(self.w_dim),
+            'mapping_layers': str(self.mapping_layers), 'mapping_lr_multiplier': number(self.mapping_lr_multiplier),
+            'img_channels': str(self.img_channels), 'num_ws': str(self.num_ws),
+            'channels': ','.join(str(c) for c in self.channels),
+            'conv_clamp': 'none' if self.conv_clamp is None else number(self.conv_clamp), 'c_dim': '0', 'noise': 'const',
+        }
+
+
+def number(value):
+    """The shortest decimal that reads back as the same double; whole numbers without a point."""
+    return str(int(value)) if float(value) == int(value) and abs(value) < 2**53 else repr(float(value))
+
+
+def derive(shapes, where):
+    """Config from {name: shape}.  Refuses other architectures by name."""
+    def shape(name, rank):
+        if name not in shapes:
+            raise Refused('%s: tensor %s is missing' % (where, quoted(name)))
+        if len(shapes[name]) != rank:
+            raise Refused('%s: tensor %s: expected %d dimensions, found shape %s' % (where, quoted(name), rank, list(shapes[name])))
+        return shapes[name]
+
+    if any(n.startswith('mapping.embed.') for n in shapes):
+        raise Refused('%s: a class-conditional StyleGAN2 (mapping.embed): not supported yet' % where)
+    blocks = sorted({int(m.group(1)) for m in map(_BLOCK.match, shapes) if m})
+    if not blocks or blocks != [4 << i for i in range(len(blocks))] or len(blocks) > LEVELS_MAX:
+        raise Refused('%s: expected synthesis blocks 4, 8, 16, ... up to at most %d, found %s'
+                      % (where, 4 << (LEVELS_MAX - 1), blocks[:12] or 'none'))
+    if any(n.endswith('.skip.weight') and _BLOCK.match(n) for n in shapes):
+        raise Refused('%s: StyleGAN2 with the architecture resnet: not supported yet, only skip is' % where)
+    without = [b for b in blocks if 'synthesis.b%d.torgb.weight' % b not in shapes]
+    if without and without == blocks[:-1]:
+        raise Refused('%s: StyleGAN2 with the architecture orig: not supported yet, only skip is' % where)
+
+    layers = {int(m.group(1)) for m in map(_FC.match, shapes) if m}
+    if not layers or layers != set(range(len(layers))) or len(layers) > MAPPING_MAX:
+        raise Refused('%s: expected mapping layers fc0, fc1, ... without a gap, found %s' % (where, sorted(layers) or 'none'))
+
+    c = Config()
+    c.resolution, c.mapping_layers, c.num_ws = blocks[-1], len(layers), 2 * len(blocks)
+    c.z_dim, c.w_dim = shape('mapping.fc0.weight', 2)[1], shape('mapping.w_avg', 1)[0]
+    c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
+    c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
+    if c.img_channels not in (1, 3, 4):
+        raise Refused('%s: pictures of %d channels; 1, 3 and 4 are supported' % (where, c.img_channels))
+    return c
+
+
+def wanted(c, shapes):
+    """{name: shape} of every tensor the network reads.  Filters keep the size that the file has."""
+    out = {'mapping.w_avg': (c.w_dim,)}
+
+    def layer(name, channels_in, channels_out, kernel):
+        out[name + '.weight'], out[name + '.bias'] = (channels_out, channels_in, kernel, kernel), (channels_out,)
+        out[name + '.affine.weight'], out[name + '.affine.bias'] = (channels_in, c.w_dim), (channels_in,)
+
+    def filter_(name):
+        found = tuple(shapes.get(name, ()))
+        out[name] = found if len(found) == 2 and max(found) <= 16 else (4, 4)
+
+    for i in range(c.mapping_layers):
+        out['mapping.fc%d.weight' % i] = (c.w_dim, c.z_dim if i == 0 else c.w_dim)
+        out['mapping.fc%d.bias' % i] = (c.w_dim,)
+    out['synthesis.b4.const'] = (c.channels[0], 4, 4)
+    for i, channels in enumerate(c.channels):
+        r = 4 << i
+        block = 'synthesis.b%d.' % r
+        for conv in ('conv0', 'conv1')[i == 0:]:
+            layer(block + conv, c.channels[i - 1] if conv == 'conv0' else channels, channels, 3)
+            out[block + conv + '.noise_const'], out[block + conv + '.noise_strength'] = (r, r), ()
+        layer(block + 'torgb', channels, c.img_channels, 1)
+        if i:
+            filter_(block + 'conv0.resample_filter')
+            filter_(block + 'resample_filter')
+    return out
+
+
+def select(shapes, where):
+    """(config, names the network reads, names it never reads); every shape is checked."""
+    c = derive(shapes, where)
+    want = wanted(c, shapes)
+    for name, need in want.items():
+        if name not in shapes:
+            raise Refused('%s: tensor %s is missing' % (where, quoted(name)))
+        if tuple(shapes[name]) != need:
+            raise Refused('%s: tensor %s: expected shape %s, found %s' % (where, quoted(name), list(need), list(shapes[name])))
+    dropped = [n for n in shapes if n not in want]
+    for name in dropped:                     # an unknown part of the generator means another network, not a spare tensor
+        if name.startswith(('mapping.', 'synthesis.')) and not _UNREAD.match(name):
+            raise Refused('%s: tensor %s is no part of a StyleGAN2: a variant that is not supported' % (where, quoted(name)))
+    return c, list(want), dropped
+
+
+def apply_config(c, given, tensors, where):
+    """Take conv_clamp and mapping_lr_multiplier from a config.json; whatever else it states must agree with the tensors."""
+    facts = {'network': 'stylegan2', 'architecture': 'skip', 'c_dim': 0}
+    facts.update((k, getattr(c, k)) for k in ('resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels', 'num_ws'))
+    for key, fact in facts.items():
+        if key in given and (given[key] != fact or isinstance(given[key], bool)):
+            raise Refused('%s: %s is %s, the tensors say %s' % (where, key, quoted(repr(given[key])), fact))
+    base, most = given.get('channel_base'), given.get('channel_max')
+    if base is not None and most is not None:
+        if not (type(base) is int and type(most) is int):
+            raise Refused('%s: channel_base and channel_max: expected whole numbers' % where)
+        says = [min(base // (4 << i), most) for i in range(len(c.channels))]
+        if says != c.channels:
+            raise Refused('%s: channel_base and channel_max give %s, the tensors have %s' % (where, says, c.channels))
+    taps = given.get('resample_filter')
+    if taps is not None:
+        try:
+            f = np.array(taps, dtype=np.float64)
+            f = np.outer(f, f) if f.ndim == 1 else f             # torch_utils/ops/upfirdn2d.py: setup_filter
+            f = f / f.sum()
+        except (TypeError, ValueError):
+            raise Refused('%s: resample_filter: expected a list of numbers' % where) from None
+        for name, a in tensors.items():
+            if name.endswith('resample_filter') and not (a.shape == f.shape and np.allclose(a, f, rtol=0, atol=1e-6)):
+                raise Refused('%s: resample_filter differs from tensor %s' % (where, quoted(name)))
+    for key in ('conv_clamp', 'mapping_lr_multiplier'):
+        value = given.get(key)
+        if value is not None:
+            if type(value) not in (int, float) or not 0 < value < float('inf'):
+                raise Refused('%s: %s: expected a positive number' % (where, key))
+            setattr(c, key, value)
