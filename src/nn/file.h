@@ -5,6 +5,7 @@
 #include "nn/base.h"
 
 typedef struct { uint8_t *data; size_t size; } nn_bytes;     /* data is owned; free with nn_bytes_free */
+nn_status nn_bytes_make(nn_bytes *b, size_t size, const char *what, nn_err *err);    /* 64-byte aligned, NOT zeroed */
 void nn_bytes_free(nn_bytes *b);
 
 /* Read all of a regular file of at most max_bytes.  NN_EIO (missing, a folder, unreadable), NN_EFORMAT (too large),
@@ -21,6 +22,23 @@ nn_status nn_file_stage(const char *path, const void *data, size_t size, nn_err 
 nn_status nn_file_commit(const char *path, nn_err *err);
 void      nn_file_unstage(const char *path);
 nn_status nn_dir_sync(const char *path, nn_err *err);
+
+/* Staging in pieces, for files too large to hold twice.  The first failure is kept: later calls do nothing and return it,
+ * and the temporary is gone.  close fsyncs and leaves the temporary for nn_file_commit; abort removes it. */
+typedef struct { int fd; nn_status status; char path[4096]; } nn_stage;              /* path of the temporary */
+nn_status nn_stage_open(nn_stage *s, const char *path, nn_err *err);
+nn_status nn_stage_add(nn_stage *s, const void *data, size_t size, nn_err *err);
+nn_status nn_stage_close(nn_stage *s, nn_err *err);
+void      nn_stage_abort(nn_stage *s);
+nn_status nn_stage_publish(nn_stage *s, const char *path, nn_err *err);   /* close, commit, sync the folder */
+
+/* Reading in pieces.  open refuses what is not a regular file; read delivers exactly `count` bytes or fails; close checks
+ * nothing and takes a closed one (fd -1). */
+typedef struct { int fd; uint64_t size; const char *path; } nn_source;
+nn_status nn_source_open(nn_source *s, const char *path, nn_err *err);
+nn_status nn_source_read(nn_source *s, void *buf, size_t count, nn_err *err);
+nn_status nn_source_end(nn_source *s, nn_err *err);                        /* NN_EIO when bytes are left: it grew */
+void      nn_source_close(nn_source *s);
 
 /* Append to a file (created when missing) and fsync it; used for manifests.  Not atomic: the reader repairs a torn
  * last line with nn_file_cut. */

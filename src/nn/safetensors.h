@@ -22,10 +22,14 @@ typedef struct {
     uint64_t begin, end;                    /* bytes within the data section */
 } nn_st_entry;
 
+typedef struct { const char *key, *value; } nn_st_pair;
+
 typedef struct {
     const char *path;                       /* as given, for messages */
     size_t count;
     const nn_st_entry *entry;               /* sorted by name (memcmp order) */
+    size_t meta_count;
+    const nn_st_pair *meta;                 /* in the file's order */
     const uint8_t *data;                    /* the data section, 64-byte aligned */
     uint64_t data_bytes;
     void *impl;
@@ -51,7 +55,6 @@ nn_status nn_st_bind(nn_st *f, const nn_want *want, size_t count, bool exact, nn
 
 /* Writing: entries in the order given; the header is padded with spaces to a multiple of 8.  Atomic, as nn_file_write. */
 typedef struct { const char *name; nn_dtype dtype; int rank; uint64_t dim[NN_RANK_MAX]; const void *data; } nn_st_tensor;
-typedef struct { const char *key, *value; } nn_st_pair;
 nn_status nn_st_write(const char *path, const nn_st_tensor *tensor, size_t count, const nn_st_pair *meta, size_t meta_count,
                       nn_err *err);
 

@@ -1,0 +1,294 @@
+/* file.c: whole files and the staging of new ones. */
+#include "nn/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nn/sys.h"
+
+/* One read or write call moves at most this much: Linux stops at 2 GB anyway, and progress stays interruptible. */
+enum { CHUNK = 1 << 26 };
+
+/* "path: call: reason", from errno. */
+static nn_status io_error(nn_err *err, const char *path, const char *call)
+{
+    return nn_fail(err, NN_EIO, "%s: %s: %s", path, call, strerror(errno));
+}
+
+nn_status nn_bytes_make(nn_bytes *b, size_t size, const char *what, nn_err *err)
+{
+    *b = (nn_bytes){ 0 };
+    const size_t room = size < 64 ? 64 : (size + 63) / 64 * 64;
+    uint8_t *p = room < size ? NULL : nn_sys_alloc(64, room);
+    if (!p) return nn_fail(err, NN_ENOMEM, "%s: not enough memory for %.1f MB", what, (double)size / 1e6);
+    *b = (nn_bytes){ p, size };
+    return NN_OK;
+}
+
+void nn_bytes_free(nn_bytes *b)
+{
+    nn_sys_free(b->data);
+    *b = (nn_bytes){ 0 };
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+nn_status nn_source_open(nn_source *s, const char *path, nn_err *err)
+{
+    *s = (nn_source){ -1, 0, path };
+    s->fd = nn_sys_open(path, O_RDONLY | O_NONBLOCK, 0);      /* a pipe without a writer must not block the program */
+    if (s->fd < 0) return io_error(err, path, "open");
+    struct stat st;
+    nn_status status = NN_OK;
+    if (fstat(s->fd, &st)) status = io_error(err, path, "fstat");
+    else if (S_ISDIR(st.st_mode)) status = nn_fail(err, NN_EIO, "%s: expected a file, found a folder", path);
+    else if (!S_ISREG(st.st_mode)) status = nn_fail(err, NN_EIO, "%s: expected a regular file, found a device or pipe", path);
+    else s->size = (uint64_t)st.st_size;
+    if (status != NN_OK) nn_source_close(s);
+    return status;
+}
+
+nn_status nn_source_read(nn_source *s, void *buf, size_t count, nn_err *err)
+{
+    uint8_t *to = buf;
+    while (count > 0) {
+        const ssize_t n = nn_sys_read(s->fd, to, count < CHUNK ? count : CHUNK);
+        if (n < 0) return io_error(err, s->path, "read");
+        if (n == 0) return nn_fail(err, NN_EIO, "%s: became shorter while it was read", s->path);
+        to += n;
+        count -= (size_t)n;
+    }
+    return NN_OK;
+}
+
+nn_status nn_source_end(nn_source *s, nn_err *err)
+{
+    uint8_t extra;
+    const ssize_t n = nn_sys_read(s->fd, &extra, 1);
+    if (n < 0) return io_error(err, s->path, "read");
+    return n == 0 ? NN_OK : nn_fail(err, NN_EIO, "%s: became longer while it was read", s->path);
+}
+
+void nn_source_close(nn_source *s)
+{
+    if (s->fd >= 0) nn_sys_close(s->fd);
+    s->fd = -1;
+}
+
+nn_status nn_file_read(const char *path, size_t max_bytes, nn_bytes *out, nn_err *err)
+{
+    *out = (nn_bytes){ 0 };
+    nn_source s;
+    nn_status status = nn_source_open(&s, path, err);
+    if (status != NN_OK) return status;
+    if (s.size > max_bytes)
+        status = nn_fail(err, NN_EFORMAT, "%s: expected at most %zu bytes, found %ju", path, max_bytes, (uintmax_t)s.size);
+    else status = nn_bytes_make(out, (size_t)s.size, path, err);
+    if (status == NN_OK) status = nn_source_read(&s, out->data, out->size, err);
+    if (status == NN_OK) status = nn_source_end(&s, err);
+    nn_source_close(&s);
+    if (status != NN_OK) nn_bytes_free(out);
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+/* All of data to fd, however little each call takes; `name` is for messages. */
+static nn_status write_all(int fd, const char *name, const void *data, size_t size, nn_err *err)
+{
+    const uint8_t *from = data;
+    while (size > 0) {
+        const ssize_t n = nn_sys_write(fd, from, size < CHUNK ? size : CHUNK);
+        if (n < 0) return io_error(err, name, "write");
+        if (n == 0) return nn_fail(err, NN_EIO, "%s: write: took no bytes", name);
+        from += n;
+        size -= (size_t)n;
+    }
+    return NN_OK;
+}
+
+static nn_status temporary_name(char *out, size_t size, const char *path, nn_err *err)
+{
+    if (strlen(path) + sizeof ".tmp" > size)
+        return nn_fail(err, NN_EINVAL, "%.100s...: path of %zu bytes is too long", path, strlen(path));
+    nn_format(out, size, "%s.tmp", path);
+    return NN_OK;
+}
+
+nn_status nn_stage_open(nn_stage *s, const char *path, nn_err *err)
+{
+    s->fd = -1;
+    s->status = temporary_name(s->path, sizeof s->path, path, err);
+    if (s->status != NN_OK) return s->status;
+    /* A temporary left by a killed run is overwritten; a link put in its place is not followed. */
+    s->fd = nn_sys_open(s->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
+    if (s->fd < 0) s->status = io_error(err, s->path, "open");
+    return s->status;
+}
+
+/* Keep the first failure and leave nothing behind. */
+static nn_status stage_failed(nn_stage *s, nn_status status)
+{
+    nn_stage_abort(s);
+    s->status = status;
+    return status;
+}
+
+nn_status nn_stage_add(nn_stage *s, const void *data, size_t size, nn_err *err)
+{
+    if (s->status != NN_OK) return s->status;
+    const nn_status status = write_all(s->fd, s->path, data, size, err);
+    return status == NN_OK ? NN_OK : stage_failed(s, status);
+}
+
+nn_status nn_stage_close(nn_stage *s, nn_err *err)
+{
+    if (s->status != NN_OK) return s->status;
+    if (nn_sys_fsync(s->fd)) return stage_failed(s, io_error(err, s->path, "fsync"));
+    const int rc = nn_sys_close(s->fd);
+    s->fd = -1;
+    return rc == 0 ? NN_OK : stage_failed(s, io_error(err, s->path, "close"));
+}
+
+void nn_stage_abort(nn_stage *s)
+{
+    if (s->status != NN_OK) return;                            /* never opened, or gone already */
+    if (s->fd >= 0) nn_sys_close(s->fd);
+    nn_sys_unlink(s->path);
+    s->fd = -1;
+    s->status = NN_EIO;
+}
+
+nn_status nn_stage_publish(nn_stage *s, const char *path, nn_err *err)
+{
+    char folder[sizeof s->path];
+    nn_status status = nn_stage_close(s, err);
+    if (status == NN_OK) status = nn_file_commit(path, err);
+    if (status == NN_OK) status = nn_path_folder(folder, sizeof folder, path, err);
+    return status == NN_OK ? nn_dir_sync(folder, err) : status;
+}
+
+nn_status nn_file_stage(const char *path, const void *data, size_t size, nn_err *err)
+{
+    nn_stage s;
+    nn_stage_open(&s, path, err);
+    nn_stage_add(&s, data, size, err);
+    return nn_stage_close(&s, err);
+}
+
+nn_status nn_file_commit(const char *path, nn_err *err)
+{
+    char from[4096];
+    const nn_status status = temporary_name(from, sizeof from, path, err);
+    if (status != NN_OK) return status;
+    if (nn_sys_rename(from, path) == 0) return NN_OK;
+    io_error(err, path, "rename");
+    nn_sys_unlink(from);
+    return NN_EIO;
+}
+
+void nn_file_unstage(const char *path)
+{
+    char name[4096];
+    if (temporary_name(name, sizeof name, path, NULL) == NN_OK) nn_sys_unlink(name);
+}
+
+nn_status nn_file_write(const char *path, const void *data, size_t size, nn_err *err)
+{
+    nn_stage s;
+    nn_stage_open(&s, path, err);
+    nn_stage_add(&s, data, size, err);
+    return nn_stage_publish(&s, path, err);
+}
+
+nn_status nn_dir_sync(const char *path, nn_err *err)
+{
+    const int fd = nn_sys_open(path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0) return io_error(err, path, "open");
+    /* Some file systems (network, FUSE) cannot sync a folder and say EINVAL: they order renames themselves. */
+    const nn_status status = nn_sys_fsync(fd) && errno != EINVAL ? io_error(err, path, "fsync") : NN_OK;
+    nn_sys_close(fd);
+    return status;
+}
+
+nn_status nn_file_append(const char *path, const void *data, size_t size, nn_err *err)
+{
+    const int fd = nn_sys_open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    if (fd < 0) return io_error(err, path, "open");
+    nn_status status = write_all(fd, path, data, size, err);
+    if (status == NN_OK && nn_sys_fsync(fd)) status = io_error(err, path, "fsync");
+    if (nn_sys_close(fd) && status == NN_OK) status = io_error(err, path, "close");
+    return status;
+}
+
+nn_status nn_file_cut(const char *path, int64_t length, nn_err *err)
+{
+    const int fd = nn_sys_open(path, O_WRONLY, 0);
+    if (fd < 0) return io_error(err, path, "open");
+    nn_status status = NN_OK;
+    if (nn_sys_truncate(fd, length)) status = io_error(err, path, "truncate");
+    else if (nn_sys_fsync(fd)) status = io_error(err, path, "fsync");
+    if (nn_sys_close(fd) && status == NN_OK) status = io_error(err, path, "close");
+    return status;
+}
+
+/* ---- folders and paths -------------------------------------------------------------------------------------------- */
+
+bool nn_path_exists(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+bool nn_path_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Make one folder; fine when there is one. */
+static nn_status make_one(const char *path, nn_err *err)
+{
+    if (nn_sys_mkdir(path, 0777) == 0 || (errno == EEXIST && nn_path_is_dir(path))) return NN_OK;
+    if (errno == EEXIST || errno == ENOTDIR)
+        return nn_fail(err, NN_EIO, "%s: expected a folder, found a file in the way", path);
+    return io_error(err, path, "mkdir");
+}
+
+nn_status nn_dir_make(const char *path, nn_err *err)
+{
+    char part[4096];
+    if (!*path || strlen(path) >= sizeof part)
+        return nn_fail(err, NN_EINVAL, "'%.100s': a folder's path has 1 to %zu bytes, found %zu", path, sizeof part - 1, strlen(path));
+    nn_status status = NN_OK;
+    for (const char *end = path; status == NN_OK && *end;) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        nn_format(part, (size_t)(end - path) + 1, "%s", path);
+        status = make_one(part, err);
+    }
+    return status;
+}
+
+nn_status nn_path_join(char *out, size_t size, const char *folder, const char *name, nn_err *err)
+{
+    const bool alone = !*folder || !strcmp(folder, ".") || *name == '/';
+    const char *between = alone || folder[strlen(folder) - 1] == '/' ? "" : "/";
+    if (alone) folder = "";
+    const size_t need = strlen(folder) + strlen(between) + strlen(name) + 1;
+    if (need > size) return nn_fail(err, NN_EINVAL, "%s%s%s: path of %zu bytes, expected at most %zu", folder, between, name, need, size);
+    nn_format(out, size, "%s%s%s", folder, between, name);
+    return NN_OK;
+}
+
+nn_status nn_path_folder(char *out, size_t size, const char *path, nn_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *from = slash ? path : ".";
+    const size_t length = !slash ? 1 : slash == path ? 1 : (size_t)(slash - path);
+    if (length + 1 > size) return nn_fail(err, NN_EINVAL, "%s: folder of %zu bytes, expected at most %zu", path, length, size - 1);
+    nn_format(out, length + 1, "%s", from);
+    return NN_OK;
+}

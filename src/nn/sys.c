@@ -1,0 +1,66 @@
+/* sys.c: the calls themselves.  A signal (a progress timer, a resized terminal) may interrupt any of them: retried here. */
+#include "nn/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int nn_sys_open(const char *path, int flags, unsigned mode)
+{
+    int fd;
+    do fd = open(path, flags | O_CLOEXEC, (mode_t)mode); while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+ssize_t nn_sys_read(int fd, void *buf, size_t count)
+{
+    ssize_t n;
+    do n = read(fd, buf, count); while (n < 0 && errno == EINTR);
+    return n;
+}
+
+ssize_t nn_sys_write(int fd, const void *buf, size_t count)
+{
+    ssize_t n;
+    do n = write(fd, buf, count); while (n < 0 && errno == EINTR);
+    return n;
+}
+
+int nn_sys_fsync(int fd)
+{
+    int rc;
+    do rc = fsync(fd); while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+/* Never retried: after EINTR Linux has closed the descriptor, and its number may already belong to another thread's file. */
+int nn_sys_close(int fd)
+{
+    const int rc = close(fd);
+    return rc < 0 && errno == EINTR ? 0 : rc;
+}
+
+int nn_sys_rename(const char *from, const char *to) { return rename(from, to); }
+int nn_sys_unlink(const char *path) { return unlink(path); }
+int nn_sys_mkdir(const char *path, unsigned mode) { return mkdir(path, (mode_t)mode); }
+
+int nn_sys_truncate(int fd, int64_t length)
+{
+    int rc;
+    do rc = ftruncate(fd, (off_t)length); while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+void *nn_sys_alloc(size_t align, size_t bytes)
+{
+    void *p = NULL;
+    const int rc = posix_memalign(&p, align, bytes);
+    if (rc == 0) return p;
+    errno = rc;
+    return NULL;
+}
+
+void nn_sys_free(void *p) { free(p); }

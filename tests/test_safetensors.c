@@ -1,0 +1,145 @@
+/* test_safetensors.c: what is accepted, what is refused and in which words, what is written. */
+#include "tests/t.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/file.h"
+#include "nn/safetensors.h"
+
+enum { ROOM = 4096 };
+
+/* A file in memory: header text, then `data` bytes 0, 1, 2, ... */
+static size_t make(uint8_t *out, const char *header, size_t data)
+{
+    const uint64_t n = strlen(header);
+    memcpy(out, &n, 8);
+    memcpy(out + 8, header, n);
+    for (size_t i = 0; i < data; i++) out[8 + n + i] = (uint8_t)i;
+    return 8 + n + data;
+}
+
+static void test_refused(void)
+{
+    static const struct { const char *why, *header; size_t data; const char *part; } bad[] = {
+        { "empty header", "", 0, "does not start with '{'" },
+        { "array", "[]", 0, "does not start with '{'" },
+        { "broken JSON", "{\"a\":", 0, "not valid JSON" },
+        { "text after", "{} x", 0, "not valid JSON" },
+        { "not UTF-8", "{\"\xff\":1}", 0, "not valid JSON" },
+        { "NUL in a name", "{\"a\\u0000b\":1}", 0, "not valid JSON" },
+        { "duplicate name", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "duplicate" },
+        { "duplicate behind an escape", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "duplicate" },
+        { "duplicate inside", "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "duplicate" },
+        { "tensor is a number", "{\"a\":7}", 0, "tensor 'a': expected an object of dtype, shape and data_offsets, found 7" },
+        { "missing key", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", 1, "expected an object of dtype, shape and data_offsets" },
+        { "other key", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"offsets\":[0,1]}}", 1, "data_offsets of two whole numbers, found nothing" },
+        { "extra key", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1}}", 1, "expected an object of dtype, shape and data_offsets" },
+        { "unknown dtype", "{\"a\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2, "found \"BF16\"" },
+        { "dtype number", "{\"a\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,2]}}", 2, "expected dtype F16, F32, F64, I64, I32 or U8, found 4" },
+        { "negative size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1, "shape of at most 8 whole numbers, found [-1]" },
+        { "real size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1.0],\"data_offsets\":[0,1]}}", 1, "shape of at most 8 whole numbers" },
+        { "text size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[\"1\"],\"data_offsets\":[0,1]}}", 1, "shape of at most 8 whole numbers" },
+        { "huge size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[99999999999999999999],\"data_offsets\":[0,1]}}", 1, "not valid JSON: too big" },
+        { "rank 9", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1, "at most 8 whole numbers" },
+        { "overflow", "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "overflows 64 bits" },
+        { "overflow by dtype", "{\"a\":{\"dtype\":\"F64\",\"shape\":[2305843009213693952],\"data_offsets\":[0,0]}}", 0, "overflows 64 bits" },
+        { "one offset", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 1, "data_offsets of two whole numbers" },
+        { "negative offset", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]}}", 1, "data_offsets of two whole numbers" },
+        { "reversed", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]}}", 1, "expected bytes [0,1) for U8 [1], found [1,0)" },
+        { "too few bytes for the shape", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,20]}}", 20, "expected bytes [0,24) for F32 [2,3], found [0,20)" },
+        { "too many", "{\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,2]}}", 2, "expected bytes [0,1) for U8 [], found [0,2)" },
+        { "hole", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", 3, "tensor 'b': expected bytes [1,2)" },
+        { "hole at the start", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "expected bytes [0,1)" },
+        { "overlap", "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, "tensor 'b': expected bytes [2,4)" },
+        { "shared bytes", "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, "expected bytes [2,4)" },
+        { "empty tensor inside another", "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[2,2]}}", 4, "tensor 'b'" },
+        { "surplus", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2, "expected 1 bytes of numbers, found 2 (surplus)" },
+        { "surplus without tensors", "{}", 1, "expected 0 bytes of numbers, found 1" },
+        { "cut short", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, "expected 8 bytes of numbers, found 7 (cut short)" },
+        { "metadata is a list", "{\"__metadata__\":[]}", 0, "__metadata__: expected an object" },
+        { "metadata number", "{\"__metadata__\":{\"format\":1}}", 0, "metadata 'format': expected a text" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint8_t file[ROOM];
+        nn_st f;
+        nn_err err = { 0 };
+        const size_t size = make(file, bad[i].header, bad[i].data);
+        t_status(nn_st_parse(&f, file, size, "x.st", &err), NN_EFORMAT, &err, bad[i].part, "refused: %s", bad[i].why);
+        t_check(!f.impl && !f.count && !strncmp(err.msg, "x.st: ", 6), "%s: nothing is left, the file is named: %s", bad[i].why, err.msg);
+        nn_st_close(&f);
+    }
+}
+
+static void test_write_read_bind(void)
+{
+    float a[6] = { 1, 2, 3, 4, 5, -6.5f }, scalar = 0.25f;
+    const double d[2] = { 1e-3, 4 };
+    const uint16_t h[3] = { 0x3c00, 0x0001, 0xc000 };
+    const uint8_t u[3] = { 7, 8, 9 };
+    const nn_st_tensor out[] = { { "z.a", NN_F32, 2, { 2, 3 }, a }, { "h", NN_F16, 1, { 3 }, h }, { "none", NN_F32, 2, { 0, 5 }, a },
+                                 { "d", NN_F64, 1, { 2 }, d }, { "scalar", NN_F32, 0, { 0 }, &scalar }, { "u", NN_U8, 1, { 3 }, u } };
+    const nn_st_pair meta[] = { { "format", "1" }, { "note", "say \"hé\"" }, { "big", "9999999999999999999" }, { "minus", "-3" } };
+    char path[300];
+    nn_err err = { 0 };
+    nn_st f;
+    nn_format(path, sizeof path, "%s/a.safetensors", t_folder("st"));
+    t_status(nn_st_write(path, out, 6, meta, 4, &err), NN_OK, &err, NULL, "write");
+    if (!t_status(nn_st_open(&f, path, &err), NN_OK, &err, NULL, "open: %s", err.msg)) return;
+    t_check(f.count == 6 && !strcmp(f.entry[0].name, "d") && !strcmp(f.entry[5].name, "z.a"), "six entries by name");
+    t_check((uintptr_t)f.data % 64 == 0, "data is 64-byte aligned");
+    t_check(nn_st_meta(&f, "note") && !strcmp(nn_st_meta(&f, "note"), "say \"hé\"") && !nn_st_meta(&f, "absent"), "metadata");
+    nn_dim v = 0;
+    t_check(nn_st_meta_dim(&f, "format", 1, 1, &v, &err) == NN_OK && v == 1, "metadata number");
+    t_check(nn_st_meta_dim(&f, "minus", -5, 5, &v, &err) == NN_OK && v == -3, "negative metadata number");
+    t_status(nn_st_meta_dim(&f, "format", 2, 9, &v, &err), NN_EFORMAT, &err, "expected a whole number from 2 to 9, found '1'", "out of range");
+    err = (nn_err){ 0 };
+    t_status(nn_st_meta_dim(&f, "big", 0, 9, &v, &err), NN_EFORMAT, &err, "found '9999999999999999999'", "too big");
+    err = (nn_err){ 0 };
+    t_status(nn_st_meta_dim(&f, "note", 0, 9, &v, &err), NN_EFORMAT, &err, "metadata 'note'", "not a number");
+    err = (nn_err){ 0 };
+    t_status(nn_st_meta_dim(&f, "absent", 0, 9, &v, &err), NN_EFORMAT, &err, "found nothing", "absent");
+
+    const real *pa = NULL, *ph = NULL, *pn = NULL, *pd = NULL, *ps = NULL, *pu = NULL;
+    const nn_want want[] = { { "z.a", 2, { 2, 3 }, &pa }, { "h", 1, { 3 }, &ph }, { "none", 2, { 0, 5 }, &pn }, { "d", 1, { 2 }, &pd },
+                             { "scalar", 0, { 0 }, &ps }, { "u", 1, { 3 }, &pu } };
+    err = (nn_err){ 0 };
+    t_status(nn_st_bind(&f, want, 5, true, &err), NN_EFORMAT, &err, "expected 5 tensors, found 6, 'u' among them", "unexpected tensor");
+    err = (nn_err){ 0 };
+    t_status(nn_st_bind(&f, want, 6, true, &err), NN_ESHAPE, &err, "tensor 'u': expected F16, F32 or F64 [3], found U8 [3]", "a whole-number tensor");
+    t_check(!pa && !ph, "a failed bind fills no slot");
+    err = (nn_err){ 0 };
+    if (t_status(nn_st_bind(&f, want, 5, false, &err), NN_OK, &err, NULL, "bind: %s", err.msg)) {
+        t_same(pa, a, sizeof a, "F32 values");
+        t_check((const uint8_t *)pa == f.data, "aligned F32 is not copied");
+        t_check(pn && ps && *ps == scalar, "scalar and empty");
+        t_check(ph[0] == 1.0f && ph[1] == 0x1p-24f && ph[2] == -2.0f, "F16 values");
+        t_check(pd[0] == 1e-3f && pd[1] == 4.0f, "F64 values");
+        t_check((uintptr_t)ps % sizeof(real) == 0, "every pointer is aligned");
+    }
+    const nn_want shape[] = { { "z.a", 2, { 3, 2 }, &pa } }, rank[] = { { "z.a", 1, { 6 }, &pa } }, absent[] = { { "q", 1, { 6 }, &pa } };
+    err = (nn_err){ 0 };
+    t_status(nn_st_bind(&f, shape, 1, false, &err), NN_ESHAPE, &err, "tensor 'z.a': expected F16, F32 or F64 [3,2], found F32 [2,3]", "shape");
+    err = (nn_err){ 0 };
+    t_status(nn_st_bind(&f, rank, 1, false, &err), NN_ESHAPE, &err, "[6], found F32 [2,3]", "rank");
+    err = (nn_err){ 0 };
+    t_status(nn_st_bind(&f, absent, 1, false, &err), NN_EFORMAT, &err, "tensor 'q': expected [6], found none", "absent");
+    nn_st_close(&f);
+    nn_st_close(&f);
+
+    a[4] = INFINITY;
+    nn_st_write(path, out, 1, NULL, 0, NULL);
+    err = (nn_err){ 0 };
+    t_status(nn_st_open(&f, path, &err), NN_OK, &err, NULL, "open");
+    t_status(nn_st_bind(&f, want, 1, true, &err), NN_EFORMAT, &err, "tensor 'z.a': expected finite numbers, found element 4 of 6", "not finite");
+    nn_st_close(&f);
+}
+
+int main(void)
+{
+    test_refused();
+    test_write_read_bind();
+    return t_done();
+}
