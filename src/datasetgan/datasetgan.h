@@ -33,6 +33,10 @@ typedef struct { int class_count; dg_class class_at[NN_VOID]; uint8_t map[NN_VOI
 nn_status dg_task_view(const dg_task *t, const char *name, dg_map *out, nn_err *err);
 /* Label map of an item: size must equal the generator's picture, every id < class_count or 255. */
 nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim res, nn_image *out, nn_err *err);
+/* Generator and set belong together: the identity agrees where task.json names one; a picture drawn from an item's seed
+ * (planar, as sg_picture) is within 1 level of the stored PNG everywhere.  NN_EMISMATCH naming the worst difference. */
+nn_status dg_task_check_generator(const dg_task *t, const sg_model *m, nn_err *err);
+nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_model *m, const real *picture, nn_err *err);
 
 /* ---- the interpreter ---------------------------------------------------------------------------------------------- */
 
@@ -58,6 +62,9 @@ typedef struct {
 } dg_interp;
 nn_status dg_interp_open(dg_interp *in, const char *path, nn_err *err);
 void dg_interp_close(dg_interp *in);
+/* Write an interpreter (atomic).  `training`: one line of JSON, how it was made; kept as it is, no part of the identity.
+ * in->identity and in->file are not read. */
+nn_status dg_interp_write(const dg_interp *in, const char *training, const char *path, nn_err *err);
 /* The interpreter belongs to this generator: identity, taps, channels.  NN_EMISMATCH, both identities named. */
 nn_status dg_interp_check(const dg_interp *in, const sg_model *m, nn_err *err);
 
