@@ -15,6 +15,7 @@ typedef struct {
     char architecture[16];           /* "skip" */
     nn_dim resolution, z_dim, w_dim, mapping_layers, img_channels, num_ws, levels;
     nn_dim channels[SG_LEVELS_MAX];  /* of the block at 4 << level */
+    double mapping_lr_multiplier;    /* scales weights and biases of the mapping at run time */
     double conv_clamp;               /* INFINITY: none */
 } sg_config;
 

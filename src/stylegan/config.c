@@ -1,0 +1,105 @@
+/* config.c: metadata of a generator file -> sg_config, every value checked. */
+#include <math.h>
+#include <string.h>
+
+#include "nn/json.h"
+#include "stylegan/model.h"
+
+static nn_status read_text(const nn_st *f, const char *key, const char **out, nn_err *err)
+{
+    *out = nn_st_meta(f, key);
+    return *out ? NN_OK : nn_fail(err, NN_EFORMAT, "%s: metadata '%s' is missing: expected a generator made by convert/", f->path, key);
+}
+
+/* A key with one supported value; `why` says what the others are. */
+static nn_status read_word(const nn_st *f, const char *key, const char *want, const char *why, nn_err *err)
+{
+    const char *found;
+    if (read_text(f, key, &found, err)) return NN_EFORMAT;
+    if (!strcmp(found, want)) return NN_OK;
+    return nn_fail(err, NN_EFORMAT, "%s: metadata '%s': expected '%s', found '%.64s'%s", f->path, key, want, found, why);
+}
+
+/* Through the JSON reader, because strtod takes the decimal point from the locale. */
+static bool parse_number(const char *text, double *out)
+{
+    char list[80];
+    if (strlen(text) + 3 > sizeof list) return false;
+    nn_format(list, sizeof list, "[%s]", text);
+    json_t *v = nn_json_parse(list, strlen(list), "", NULL);
+    const bool ok = json_array_size(v) == 1 && json_is_number(json_array_get(v, 0));
+    if (ok) *out = json_number_value(json_array_get(v, 0));
+    json_decref(v);
+    return ok;
+}
+
+/* A number above 0, or where `none` is allowed the word for infinity. */
+static nn_status read_positive(const nn_st *f, const char *key, bool none, double *out, nn_err *err)
+{
+    const char *text;
+    if (read_text(f, key, &text, err)) return NN_EFORMAT;
+    if (none && !strcmp(text, "none")) { *out = INFINITY; return NN_OK; }
+    if (parse_number(text, out) && *out > 0.0) return NN_OK;
+    return nn_fail(err, NN_EFORMAT, "%s: metadata '%s': expected a number above 0%s, found '%.64s'", f->path, key,
+                   none ? " or 'none'" : "", text);
+}
+
+/* "512,512,256": one whole number a level. */
+static nn_status read_channels(const nn_st *f, sg_config *c, nn_err *err)
+{
+    const char *text, *p;
+    nn_dim count = 0;
+    if (read_text(f, "channels", &text, err)) return NN_EFORMAT;
+    for (p = text; count < SG_LEVELS_MAX; p++) {
+        nn_dim v = 0;
+        for (; *p >= '0' && *p <= '9' && v <= SG_CHANNELS_MAX; p++) v = 10 * v + (*p - '0');
+        if (v < 1 || v > SG_CHANNELS_MAX) break;
+        c->channels[count++] = v;
+        if (*p != ',') break;
+    }
+    if (*p == '\0' && count == c->levels) return NN_OK;
+    return nn_fail(err, NN_EFORMAT, "%s: metadata 'channels': expected %td numbers from 1 to %d for resolution %td, found '%.64s'",
+                   f->path, c->levels, SG_CHANNELS_MAX, c->resolution, text);
+}
+
+static nn_status read_sizes(const nn_st *f, sg_config *c, nn_err *err)
+{
+    const nn_dim largest = (nn_dim)4 << (SG_LEVELS_MAX - 1);
+    nn_dim c_dim;
+    if (nn_st_meta_dim(f, "resolution", 4, largest, &c->resolution, err)
+        || nn_st_meta_dim(f, "z_dim", 1, SG_DIM_MAX, &c->z_dim, err) || nn_st_meta_dim(f, "w_dim", 1, SG_DIM_MAX, &c->w_dim, err)
+        || nn_st_meta_dim(f, "mapping_layers", 1, SG_MAPPING_MAX, &c->mapping_layers, err)
+        || nn_st_meta_dim(f, "img_channels", 1, 4, &c->img_channels, err)
+        || nn_st_meta_dim(f, "num_ws", 1, SG_TAPS_MAX, &c->num_ws, err)
+        || nn_st_meta_dim(f, "c_dim", 0, PTRDIFF_MAX, &c_dim, err)) return NN_EFORMAT;
+
+    while ((nn_dim)4 << c->levels <= c->resolution) c->levels++;
+    if ((nn_dim)4 << (c->levels - 1) != c->resolution)
+        return nn_fail(err, NN_EFORMAT, "%s: metadata 'resolution': expected a power of 2 from 4 to %td, found %td", f->path,
+                       largest, c->resolution);
+    if (c->img_channels == 2)
+        return nn_fail(err, NN_EFORMAT, "%s: metadata 'img_channels': expected 1, 3 or 4, found 2", f->path);
+    if (c->num_ws != 2 * c->levels)
+        return nn_fail(err, NN_EFORMAT, "%s: metadata 'num_ws': expected %td for resolution %td, found %td", f->path,
+                       2 * c->levels, c->resolution, c->num_ws);
+    if (c_dim != 0)
+        return nn_fail(err, NN_EFORMAT, "%s: metadata 'c_dim': expected 0, found %td: conditional generators are not supported",
+                       f->path, c_dim);
+    return NN_OK;
+}
+
+nn_status sg_config_read(const nn_st *f, sg_config *c, nn_err *err)
+{
+    nn_dim format;
+    *c = (sg_config){ .network = "stylegan2", .architecture = "skip" };
+    if (read_word(f, "kind", "generator", "", err) || nn_st_meta_dim(f, "format", 1, PTRDIFF_MAX, &format, err)) return NN_EFORMAT;
+    if (format > SG_FORMAT)
+        return nn_fail(err, NN_EFORMAT, "%s: metadata 'format': expected at most %d, found %td: the file is from a later version",
+                       f->path, SG_FORMAT, format);
+    if (read_word(f, "network", c->network, ": other networks are not supported", err)
+        || read_word(f, "architecture", c->architecture, ": 'resnet' and 'orig' generators are not supported", err)
+        || read_sizes(f, c, err) || read_channels(f, c, err)
+        || read_positive(f, "mapping_lr_multiplier", false, &c->mapping_lr_multiplier, err)
+        || read_positive(f, "conv_clamp", true, &c->conv_clamp, err)) return NN_EFORMAT;
+    return NN_OK;
+}

@@ -1,0 +1,52 @@
+/* mapping.c: seed -> z -> w -> ws.  ([ADA] networks.py MappingNetwork.forward) */
+#include <math.h>
+#include <string.h>
+
+#include "nn/rng.h"
+#include "stylegan/model.h"
+
+static const double SQRT2 = 1.4142135623730951;           /* gain of a leaky ReLU ([ADA] bias_act.py) */
+static const double SLOPE = 0.2;
+
+void sg_z(const sg_model *m, uint32_t seed, real *z)
+{
+    nn_numpy_rng rng;
+    nn_numpy_seed(&rng, seed);
+    for (nn_dim i = 0; i < m->config.z_dim; i++) z[i] = (real)(float)nn_numpy_randn(&rng);     /* float32 in the judge, too */
+}
+
+/* `rows` rows through all layers.  Both buffers hold SG_DIM_MAX numbers. */
+static void map_rows(const sg_model *m, real *w, const real *z, nn_dim rows)
+{
+    const sg_config *c = &m->config;
+    const double lr = c->mapping_lr_multiplier;
+    real a[SG_DIM_MAX], b[SG_DIM_MAX], *x = a, *y = b;
+    nn_pixel_norm_ref(x, z, rows, c->z_dim);
+    for (nn_dim i = 0; i < c->mapping_layers; i++) {
+        const nn_dim in = i ? c->w_dim : c->z_dim;
+        nn_dense_run(m->kernels, y, x, m->fc[i].weight, m->fc[i].bias, rows, in, c->w_dim, lr / sqrt((double)in), lr, SLOPE, SQRT2);
+        real *held = x;
+        x = y;
+        y = held;
+    }
+    memcpy(w, x, (size_t)(rows * c->w_dim) * sizeof *w);
+}
+
+void sg_mapping(const sg_model *m, real *w, const real *z, nn_dim n)
+{
+    const nn_dim z_dim = m->config.z_dim, w_dim = m->config.w_dim;
+    const nn_dim at_once = SG_DIM_MAX / (z_dim > w_dim ? z_dim : w_dim);      /* several rows share each pass over the weights */
+    for (nn_dim i = 0; i < n; i += at_once) map_rows(m, w + i * w_dim, z + i * z_dim, n - i < at_once ? n - i : at_once);
+}
+
+void sg_truncate(const sg_model *m, real *ws, const real *w, nn_dim n, const sg_options *o)
+{
+    const nn_dim num_ws = m->config.num_ws, w_dim = m->config.w_dim;
+    const nn_dim cutoff = o->cutoff < 0 ? num_ws : o->cutoff;
+    for (nn_dim r = 0; r < n; r++)
+        for (nn_dim l = 0; l < num_ws; l++)
+            for (nn_dim i = 0; i < w_dim; i++) {
+                const double v = w[r * w_dim + i], avg = m->w_avg[i];
+                ws[(r * num_ws + l) * w_dim + i] = (real)(l < cutoff ? avg + o->psi * (v - avg) : v);
+            }
+}

@@ -1,0 +1,115 @@
+/* synthesis.c: ws -> picture.  ([ADA] networks.py SynthesisLayer, ToRGBLayer, SynthesisBlock; Karras 2020, eq. 1 to 3)
+ *
+ * Activations are modulated, not weights: conv(x, w*s)*d = d * conv(x*s, w), so all pictures share the packed weights. */
+#include <math.h>
+#include <string.h>
+
+#include "nn/rng.h"
+#include "stylegan/model.h"
+
+static const double SQRT2 = 1.4142135623730951;           /* gain of a leaky ReLU ([ADA] bias_act.py) */
+static const double SLOPE = 0.2;
+static const double DEMOD_EPS = 1e-8;
+
+/* Demodulation of n pictures.  The fast rows square the styles and use their matrix product; `ref` is the definition. */
+static void demodulate(const sg_model *m, real *d, const real *style, const sg_layer *l, real *square, nn_dim n)
+{
+    const nn_dim cin = l->conv.shape.cin, cout = l->conv.shape.cout;
+    if (m->kernels == &nn_kernels_ref) {
+        for (nn_dim b = 0; b < n; b++) nn_demod_ref(d + b * cout, style + b * cin, l->square, cin, cout);
+        return;
+    }
+    for (nn_dim i = 0; i < n * cin; i++) square[i] = style[i] * style[i];
+    nn_dense_run(m->kernels, d, square, l->square, NULL, n, cin, cout, 1.0, 1.0, 1.0, 1.0);
+    for (nn_dim i = 0; i < n * cout; i++) d[i] = (real)(1.0 / sqrt(d[i] + DEMOD_EPS));
+}
+
+/* Styles and demodulation of all layers and all pictures, before any pixel is drawn. */
+static void make_styles(const sg_model *m, sg_work *wk, const real *ws, nn_dim n)
+{
+    const sg_config *c = &m->config;
+    const double by_w = 1.0 / sqrt((double)c->w_dim);
+    for (nn_dim l = 0; l < c->num_ws; l++)
+        for (nn_dim b = 0; b < n; b++)
+            memcpy(wk->by_layer + (l * n + b) * c->w_dim, ws + (b * c->num_ws + l) * c->w_dim, (size_t)c->w_dim * sizeof *ws);
+
+    for (int i = 0; i < m->layer_count; i++) {
+        const sg_layer *l = &m->layer[i];
+        nn_dense_run(m->kernels, wk->style[i], wk->by_layer + i * n * c->w_dim, l->affine.weight, l->affine.bias, n, c->w_dim,
+                     l->conv.shape.cin, by_w, 1.0, 1.0, 1.0);
+        demodulate(m, wk->demod[i], wk->style[i], l, wk->style_square, n);
+    }
+    for (nn_dim l = 0; l < c->levels; l++) {
+        const sg_rgb *r = &m->rgb[l];
+        nn_dense_run(m->kernels, wk->rgb_style[l], wk->by_layer + (2 * l + 1) * n * c->w_dim, r->affine.weight, r->affine.bias, n,
+                     c->w_dim, r->shape.cin, by_w, 1.0, 1.0, 1.0 / sqrt((double)r->shape.cin));
+    }
+}
+
+/* Noise of picture b in layer i, or NULL where it would add nothing. */
+static const real *layer_noise(const sg_model *m, sg_work *wk, int i, nn_dim b, sg_noise noise, const uint32_t *seeds)
+{
+    const sg_layer *l = &m->layer[i];
+    if (noise == SG_NOISE_NONE || *l->strength == 0) return NULL;
+    if (noise == SG_NOISE_CONST) return l->noise;
+    const nn_dim pixels = m->tap[i].h * m->tap[i].w;
+    real *z = wk->noise + b * pixels;
+    #pragma omp parallel for if (pixels > NN_PARALLEL_MIN / 16)      /* about 16 times the work of a multiplication */
+    for (nn_dim p = 0; p < pixels; p++) z[p] = (real)nn_rng_normal(seeds[b], NN_RNG_NOISE, (uint32_t)i, (uint64_t)p);
+    return z;
+}
+
+/* Layer i of n pictures from x, `step` numbers a picture (0: all share one). */
+static const real *draw_layer(const sg_model *m, sg_work *wk, int i, const real *x, nn_dim step, nn_dim n, sg_noise noise,
+                              const uint32_t *seeds)
+{
+    const sg_layer *l = &m->layer[i];
+    const nn_conv_shape *s = &l->conv.shape;
+    const nn_dim map = nn_map_count(m->kernels->layout, s->cout, m->tap[i].h, m->tap[i].w);
+    for (nn_dim b = 0; b < n; b++)
+        wk->job[b] = (nn_conv_job){
+            .x = x + b * step, .y = wk->map[i] + b * map, .style = wk->style[i] + b * s->cin, .demod = wk->demod[i] + b * s->cout,
+            .noise = layer_noise(m, wk, i, b, noise, seeds), .strength = *l->strength, .bias = l->bias,
+            .slope = SLOPE, .gain = SQRT2, .clamp = m->config.conv_clamp,
+        };
+    nn_conv_run(m->kernels, &l->conv, wk->job, n, wk->scratch, wk->threads);
+    return wk->map[i];
+}
+
+/* The picture so far, twice as large, plus this level's share.  The last level lands in image[0]. */
+static void draw_rgb(const sg_model *m, sg_work *wk, nn_dim level, const real *x, nn_dim n)
+{
+    const sg_rgb *r = &m->rgb[level];
+    const nn_conv_shape *s = &r->shape;
+    const nn_dim map = nn_map_count(m->kernels->layout, s->cin, s->h, s->w), size = s->cout * s->h * s->w;
+    const nn_dim turn = (m->config.levels - 1 - level) % 2;
+    real *image = wk->image[turn];
+    if (level > 0)
+        nn_upsample2_run(m->kernels, image, wk->image[!turn], r->filter, n * s->cout, s->h / 2, s->w / 2, r->fh, r->fw);
+    for (nn_dim b = 0; b < n; b++)
+        nn_to_rgb_run(m->kernels, s, image + b * size, x + b * map, r->weight, wk->rgb_style[level] + b * s->cin, r->bias,
+                      m->config.conv_clamp, level > 0);
+}
+
+void sg_synthesis(const sg_model *m, sg_work *wk, const real *ws, nn_dim n, sg_noise noise, const uint32_t *seeds)
+{
+    NN_ASSERT(wk->model == m && n >= 1 && n <= wk->max_batch && (noise != SG_NOISE_RANDOM || seeds));
+    make_styles(m, wk, ws, n);
+    const real *x = m->constant;
+    nn_dim step = 0;
+    for (int i = 0; i < m->layer_count; i++) {
+        x = draw_layer(m, wk, i, x, step, n, noise, seeds);
+        step = nn_map_count(m->kernels->layout, m->tap[i].c, m->tap[i].h, m->tap[i].w);
+        if (i % 2 == 0) draw_rgb(m, wk, i / 2, x, n);         /* layer 2l is conv1 of level l */
+    }
+}
+
+void sg_draw(const sg_model *m, sg_work *wk, const uint32_t *seeds, nn_dim n, const sg_options *o, real *ws_out)
+{
+    NN_ASSERT(n >= 1 && n <= wk->max_batch);
+    real *ws = ws_out ? ws_out : wk->ws;
+    for (nn_dim b = 0; b < n; b++) sg_z(m, seeds[b], wk->z + b * m->config.z_dim);
+    sg_mapping(m, wk->w, wk->z, n);
+    sg_truncate(m, ws, wk->w, n, o);
+    sg_synthesis(m, wk, ws, n, o->noise, seeds);
+}

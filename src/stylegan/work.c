@@ -1,0 +1,94 @@
+/* work.c: the memory that drawing needs, laid out in two passes. */
+#include "stylegan/model.h"
+
+static nn_dim larger(nn_dim a, nn_dim b) { return a > b ? a : b; }
+
+/* Feature maps: each layer its own, or in turn two that fit the largest, because a layer reads only the one before it. */
+static void lay_out_maps(sg_work *wk, nn_arena *a)
+{
+    const sg_model *m = wk->model;
+    nn_dim need[2] = { 0, 0 };
+    for (int i = 0; i < m->layer_count; i++) {
+        const sg_tap_info *t = &m->tap[i];
+        const nn_dim n = wk->max_batch * nn_map_count(m->kernels->layout, t->c, t->h, t->w);
+        if (wk->keep_taps) wk->map[i] = nn_take_real(a, n);
+        else need[i % 2] = larger(need[i % 2], n);
+    }
+    if (wk->keep_taps) return;
+    real *shared[2] = { nn_take_real(a, need[0]), nn_take_real(a, need[1]) };
+    for (int i = 0; i < m->layer_count; i++) wk->map[i] = shared[i % 2];
+}
+
+static void lay_out(sg_work *wk, nn_arena *a)
+{
+    const sg_model *m = wk->model;
+    const sg_config *c = &m->config;
+    const nn_dim n = wk->max_batch, pixels = c->resolution * c->resolution;
+    nn_dim widest = 0, scratch = 0;
+
+    wk->z = nn_take_real(a, n * c->z_dim);
+    wk->w = nn_take_real(a, n * c->w_dim);
+    wk->ws = nn_take_real(a, n * c->num_ws * c->w_dim);
+    wk->by_layer = nn_take_real(a, n * c->num_ws * c->w_dim);
+    for (int i = 0; i < m->layer_count; i++) {
+        const nn_conv_shape *s = &m->layer[i].conv.shape;
+        wk->style[i] = nn_take_real(a, n * s->cin);
+        wk->demod[i] = nn_take_real(a, n * s->cout);
+        widest = larger(widest, s->cin);
+        scratch = larger(scratch, nn_conv_scratch(m->kernels, s, wk->threads));
+    }
+    for (nn_dim l = 0; l < c->levels; l++) wk->rgb_style[l] = nn_take_real(a, n * m->rgb[l].shape.cin);
+    wk->style_square = nn_take_real(a, n * widest);
+    wk->noise = nn_take_real(a, n * pixels);
+    wk->image[0] = nn_take_real(a, n * c->img_channels * pixels);
+    wk->image[1] = nn_take_real(a, n * c->img_channels * pixels / 4);
+    wk->scratch = nn_take_real(a, scratch);
+    wk->job = nn_take(a, (size_t)n * sizeof *wk->job);
+    lay_out_maps(wk, a);
+}
+
+/* The workspace itself is the arena's first piece. */
+static nn_arena measure(const sg_model *m, nn_dim max_batch, bool keep_taps, int threads, sg_work *wk)
+{
+    NN_ASSERT(max_batch >= 1 && max_batch <= 1 << 20 && threads >= 1);      /* sizes then fit 64 bits for any model */
+    nn_arena a = { 0 };
+    *wk = (sg_work){ .model = m, .max_batch = max_batch, .keep_taps = keep_taps, .threads = threads };
+    nn_take(&a, sizeof *wk);
+    lay_out(wk, &a);
+    return a;
+}
+
+size_t sg_work_bytes(const sg_model *m, nn_dim max_batch, bool keep_taps, int threads)
+{
+    sg_work wk;
+    return measure(m, max_batch, keep_taps, threads, &wk).used;
+}
+
+sg_work *sg_work_open(const sg_model *m, nn_dim max_batch, bool keep_taps, int threads, nn_err *err)
+{
+    sg_work plan;
+    nn_arena a = measure(m, max_batch, keep_taps, threads, &plan);
+    a.base = nn_alloc(a.used, "drawing", err);
+    if (!a.base) return NULL;
+    a.used = 0;
+    sg_work *wk = nn_take(&a, sizeof *wk);
+    *wk = plan;
+    lay_out(wk, &a);
+    return wk;
+}
+
+void sg_work_close(sg_work *wk) { nn_free(wk); }
+
+const real *sg_picture(const sg_work *wk, nn_dim n)
+{
+    const sg_config *c = &wk->model->config;
+    NN_ASSERT(n >= 0 && n < wk->max_batch);
+    return wk->image[0] + n * c->img_channels * c->resolution * c->resolution;
+}
+
+const real *sg_tap(const sg_work *wk, nn_dim n, int tap)
+{
+    const sg_tap_info *t = sg_tap_at(wk->model, tap);
+    NN_ASSERT(wk->keep_taps && n >= 0 && n < wk->max_batch);
+    return wk->map[tap] + n * nn_map_count(wk->model->kernels->layout, t->c, t->h, t->w);
+}
