@@ -17,7 +17,6 @@
 
 enum { TILE_H = 32, TILE_W = 32, STRIP_H = 8 };      /* hidden numbers of a strip: 8*32*128*4 = 131 kB, half a small L2 */
 enum { SHARED_PIXELS = 256 };                        /* rows of a shared level in one unit of work */
-enum { SHARED_BYTES = 8 << 20 };                     /* the largest level kept whole */
 
 typedef struct { int32_t i0, i1; real t; } position;                            /* nn_bilinear_at */
 typedef enum { SHARED, TILED, FULL, REDUCED } level_kind;
@@ -84,13 +83,13 @@ static nn_dim widest_region(nn_dim in, nn_dim out, nn_dim tile)
     return widest;
 }
 
-static void plan_level(dg_labeller *l, level_plan *v)
+static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
 {
     const double bytes = (double)l->members * (double)(v->h * v->w * l->h1) * sizeof(real);
     v->region_h = widest_region(v->h, l->res, TILE_H);
     v->region_w = widest_region(v->w, l->res, TILE_W);
     v->kind = v->h == l->res && v->w == l->res ? FULL : v->h > l->res || v->w > l->res ? REDUCED
-            : bytes <= SHARED_BYTES ? SHARED : TILED;
+            : bytes <= (double)shared_bytes ? SHARED : TILED;
     if (v->kind != SHARED) return;
     v->chunk_rows = v->w < SHARED_PIXELS ? SHARED_PIXELS / v->w : 1;
     v->chunk_count = (v->h + v->chunk_rows - 1) / v->chunk_rows;
@@ -98,7 +97,8 @@ static void plan_level(dg_labeller *l, level_plan *v)
     l->chunks += v->chunk_count;
 }
 
-static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, int threads)
+static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, size_t shared_bytes,
+                 int threads)
 {
     *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .res = res, .D = in->D, .h1 = in->h1, .h2 = in->h2,
                         .K = in->classes, .tap_count = in->tap_count };
@@ -106,7 +106,7 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
         l->tap[i] = (tap_plan){ .c = tap[i].c, .level = level_of(l, tap[i].h, tap[i].w), .index = i };
         if (i) l->tap[i].first = l->tap[i - 1].first + l->tap[i - 1].c;
     }
-    for (int i = 0; i < l->level_count; i++) plan_level(l, &l->level[i]);
+    for (int i = 0; i < l->level_count; i++) plan_level(l, &l->level[i], shared_bytes);
 }
 
 static thread_room place_room(const dg_labeller *l, nn_arena *a)
@@ -209,11 +209,12 @@ static void fill_positions(position *at, nn_dim in, nn_dim out)
     }
 }
 
-dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, int threads, nn_err *err)
+dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, size_t shared_bytes,
+                              int threads, nn_err *err)
 {
     NN_ASSERT(threads >= 1 && res >= 1 && in->tap_count >= 1 && in->tap_count <= SG_TAPS_MAX && in->members <= UINT16_MAX);
     dg_labeller want;
-    plan(&want, in, k, tap, res, threads);
+    plan(&want, in, k, tap, res, shared_bytes, threads);
     nn_arena a = { 0 };
     nn_take(&a, sizeof want);
     place(&want, &a);
@@ -251,7 +252,7 @@ dg_labeller *dg_labeller_open(const dg_interp *in, const sg_model *m, int thread
     int index[SG_TAPS_MAX];
     if (dg_interp_check(in, m, err) != NN_OK) return NULL;
     find_taps(in, m, tap, index);
-    dg_labeller *l = dg_labeller_make(in, sg_get_kernels(m), tap, sg_get_config(m)->resolution, threads, err);
+    dg_labeller *l = dg_labeller_make(in, sg_get_kernels(m), tap, sg_get_config(m)->resolution, DG_SHARED_BYTES, threads, err);
     for (int i = 0; l && i < in->tap_count; i++) l->tap[i].index = index[i];
     return l;
 }
@@ -263,7 +264,7 @@ size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads)
     dg_labeller want;
     nn_arena a = { 0 };
     find_taps(in, m, tap, index);
-    plan(&want, in, sg_get_kernels(m), tap, sg_get_config(m)->resolution, threads);
+    plan(&want, in, sg_get_kernels(m), tap, sg_get_config(m)->resolution, DG_SHARED_BYTES, threads);
     nn_take(&a, sizeof want);
     place(&want, &a);
     return a.used;

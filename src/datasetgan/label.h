@@ -5,8 +5,11 @@
 #include "datasetgan/datasetgan.h"
 
 /* dg_labeller_open for maps from anywhere: tap[i] is the shape of the interpreter's i-th tap, res the picture's width and
- * height.  Maps may be smaller or larger than the picture. */
-dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, int threads, nn_err *err);
+ * height.  Maps may be smaller or larger than the picture.  shared_bytes: the largest level whose first-layer results are
+ * kept whole (the results do not depend on it). */
+enum { DG_SHARED_BYTES = 8 << 20 };
+dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, size_t shared_bytes,
+                              int threads, nn_err *err);
 /* dg_label for maps in the kernels' layout; map[i] is the interpreter's i-th tap. */
 void dg_label_maps(dg_labeller *l, const real *const *map, dg_labels *out);
 
