@@ -1,22 +1,14 @@
 /* t.c: the test harness of t.h. */
-#define _GNU_SOURCE 1          /* MAP_ANONYMOUS */
 #include "tests/t.h"
 
-#include <float.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include "nn/rng.h"
 
 static int passed, failed, skipped;
 
-static bool result(bool ok, bool print, const char *detail, const char *fmt, va_list args)
+bool t_report(bool ok, bool print, const char *detail, const char *fmt, va_list args)
 {
     ok ? passed++ : failed++;
     if (!ok || print) {
@@ -29,7 +21,7 @@ static bool result(bool ok, bool print, const char *detail, const char *fmt, va_
 }
 
 #define RESULT(ok, print, detail) \
-    do { va_list args; va_start(args, fmt); result(ok, print, detail, fmt, args); va_end(args); } while (0)
+    do { va_list args; va_start(args, fmt); t_report(ok, print, detail, fmt, args); va_end(args); } while (0)
 
 void t_check(bool cond, const char *fmt, ...) { RESULT(cond, false, ""); }
 void t_fail(const char *fmt, ...) { RESULT(false, true, ""); }
@@ -43,27 +35,6 @@ void t_skip(const char *fmt, ...)
     vprintf(fmt, args);
     printf("\n");
     va_end(args);
-}
-
-bool t_close(const real *got, const real *want, nn_dim n, double units, const char *fmt, ...)
-{
-    const double eps = sizeof(real) == 4 ? FLT_EPSILON : DBL_EPSILON;
-    double square = 0.0, worst = 0.0;
-    nn_dim at = 0;
-    for (nn_dim i = 0; i < n; i++) square += (double)want[i] * want[i];
-    const double rms = sqrt(square / (double)(n > 0 ? n : 1));
-    for (nn_dim i = 0; i < n; i++) {
-        const double size = fmax(fabs((double)want[i]), rms), diff = fabs((double)got[i] - (double)want[i]);
-        double e = diff == 0.0 ? 0.0 : diff / (eps * size);
-        if (isnan(e) || isnan((double)got[i]) || isnan((double)want[i])) e = INFINITY;
-        if (e > worst) { worst = e; at = i; }
-    }
-    char detail[160];
-    const bool ok = !(worst > units) && n > 0;
-    nn_format(detail, sizeof detail, ok ? "%.3g / %g units" : "%.3g / %g units, worst at %td: got %.9g, want %.9g",
-              worst, units, at, n ? (double)got[at] : 0.0, n ? (double)want[at] : 0.0);
-    RESULT(ok, true, detail);
-    return ok;
 }
 
 bool t_limit(double value, double limit, const char *fmt, ...)
@@ -101,42 +72,6 @@ int t_done(void)
 {
     printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     return failed || passed + skipped == 0;
-}
-
-/* [guard page][ ... numbers ... ][guard page]; the size of the whole mapping is kept in the first bytes of a second one. */
-typedef struct { void *map; size_t size; real *p; } guarded;
-static guarded guards[64];
-
-real *t_guarded(nn_dim n, bool at_end)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size_t)n * sizeof(real);
-    const size_t body = (bytes + page - 1) / page * page, size = body + 2 * page;
-    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    NN_ASSERT(map != MAP_FAILED);
-    NN_ASSERT(!mprotect(map, page, PROT_NONE) && !mprotect(map + page + body, page, PROT_NONE));
-    real *p = (real *)(map + page + (at_end ? body - bytes : 0));
-    memset(map + page, 0xff, body);
-    for (int i = 0; i < 64; i++)
-        if (!guards[i].map) { guards[i] = (guarded){ map, size, p }; return p; }
-    NN_ASSERT(!"too many guarded buffers");
-    return NULL;
-}
-
-void t_guarded_free(real *p)
-{
-    for (int i = 0; i < 64; i++)
-        if (guards[i].p == p) { munmap(guards[i].map, guards[i].size); guards[i] = (guarded){ 0 }; return; }
-}
-
-bool t_all_nan(const real *p, nn_dim n)
-{
-    for (nn_dim i = 0; i < n; i++) if (!isnan((double)p[i])) return false;
-    return true;
-}
-
-void t_randn(real *p, nn_dim n, uint64_t seed)
-{
-    for (nn_dim i = 0; i < n; i++) p[i] = (real)nn_rng_normal(seed, NN_RNG_TEST, 0, (uint64_t)i);
 }
 
 const char *t_folder(const char *name)

@@ -5,11 +5,13 @@
 #ifndef T_H
 #define T_H
 
+#include <stdarg.h>
+
 #include "nn/base.h"
 
 /* Passes when cond holds; the text says what was expected. */
 void t_check(bool cond, const char *fmt, ...) NN_PRINTF(2, 3);
-/* |got - want| <= units * eps(real) * max(|want|, rms(want)) for all n numbers; NaN counts as infinite.  Prints worst/limit. */
+/* |got - want| <= units * eps(real) * max(|want|, rms(want)) for all n numbers; NaN and infinity fail.  Prints worst/limit. */
 bool t_close(const real *got, const real *want, nn_dim n, double units, const char *fmt, ...) NN_PRINTF(5, 6);
 /* A figure against a limit, printed: passes when !(value > limit) and value is a number. */
 bool t_limit(double value, double limit, const char *fmt, ...) NN_PRINTF(3, 4);
@@ -20,6 +22,8 @@ bool t_status(nn_status got, nn_status want, const nn_err *err, const char *part
 void t_skip(const char *fmt, ...) NN_PRINTF(1, 2);        /* expected skip: counted, green */
 void t_fail(const char *fmt, ...) NN_PRINTF(1, 2);
 int  t_done(void);
+/* Count a result; print it when it failed or `print` asks for it.  The checks above end here, those in double too. */
+bool t_report(bool ok, bool print, const char *detail, const char *fmt, va_list args);
 
 /* Buffers whose n numbers are followed and preceded by an inaccessible page, so that a write or read past either end
  * (at_end: the end is exact; otherwise the start is) crashes.  Filled with NaN. */

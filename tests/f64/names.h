@@ -1,0 +1,87 @@
+/* names.h: how one program holds the reference sources twice, in float and in double.
+ *
+ * A file of this folder is ordinary C: it includes this header first, then a reference source (or test cases) as a file:
+ *
+ *     #include "tests/f64/names.h"
+ *     #include "nn/ops_ref.c"
+ *
+ * Here `real` becomes double, and every public name of the twin sources gets 64 after its prefix: nn_softmax_ref is
+ * nn64_softmax_ref.  Code that handles no real (errors, memory, files, JSON, random numbers) is shared, not twinned.
+ *
+ * To twin another source: add its two-line file, add its public functions and variables below (types need no new name: a
+ * translation unit is double throughout), and run tests/test_twin.sh, which names whatever is missing.
+ *
+ * To compare both precisions in one test: write the part that computes in double as a file here, with a function over plain
+ * `double *` at its end, and call that from the float test.  tests/ops_cases.c shows the other way: one text of cases,
+ * compiled in each precision. */
+#ifndef F64_NAMES_H
+#define F64_NAMES_H
+
+#ifdef NN_BASE_H
+#error "include tests/f64/names.h before anything else"
+#endif
+#define REAL double
+
+/* src/nn/ops_ref.c */
+#define nn_pixel_norm_ref nn64_pixel_norm_ref
+#define nn_dense_ref nn64_dense_ref
+#define nn_square_sum_ref nn64_square_sum_ref
+#define nn_demod_ref nn64_demod_ref
+#define nn_bias_act_ref nn64_bias_act_ref
+
+/* src/nn/ops_conv_ref.c */
+#define nn_conv2d_ref nn64_conv2d_ref
+#define nn_conv2d_up2_ref nn64_conv2d_up2_ref
+#define nn_upfirdn2d_ref nn64_upfirdn2d_ref
+#define nn_bilinear_at nn64_bilinear_at
+#define nn_bilinear_ref nn64_bilinear_ref
+
+/* src/nn/ops_train_ref.c */
+#define nn_linear_fwd_ref nn64_linear_fwd_ref
+#define nn_linear_bwd_ref nn64_linear_bwd_ref
+#define nn_relu_fwd_ref nn64_relu_fwd_ref
+#define nn_relu_bwd_ref nn64_relu_bwd_ref
+#define nn_batchnorm_fwd_ref nn64_batchnorm_fwd_ref
+#define nn_batchnorm_bwd_ref nn64_batchnorm_bwd_ref
+#define nn_batchnorm_infer_ref nn64_batchnorm_infer_ref
+#define nn_softmax_ref nn64_softmax_ref
+#define nn_softmax_ce_ref nn64_softmax_ce_ref
+#define nn_adam_ref nn64_adam_ref
+
+/* src/nn/kernels_ref.c */
+#define nn_kernels_ref nn64_kernels_ref
+
+/* src/nn/layers.c */
+#define nn_conv_scratch nn64_conv_scratch
+#define nn_conv_run nn64_conv_run
+#define nn_dense_run nn64_dense_run
+#define nn_to_rgb_run nn64_to_rgb_run
+#define nn_upsample2_run nn64_upsample2_run
+#define nn_map_to_planar nn64_map_to_planar
+#define nn_map_from_planar nn64_map_from_planar
+
+/* src/nn/safetensors.c: binding converts to real */
+#define nn_dtype_name nn64_dtype_name
+#define nn_dtype_bytes nn64_dtype_bytes
+#define nn_st_open nn64_st_open
+#define nn_st_parse nn64_st_parse
+#define nn_st_close nn64_st_close
+#define nn_st_find nn64_st_find
+#define nn_st_meta nn64_st_meta
+#define nn_st_meta_dim nn64_st_meta_dim
+#define nn_st_bind nn64_st_bind
+#define nn_st_write nn64_st_write
+#define nn_st_identity nn64_st_identity
+
+/* tests/t_real.c */
+#define t_close t64_close
+#define t_guarded t64_guarded
+#define t_guarded_free t64_guarded_free
+#define t_all_nan t64_all_nan
+#define t_randn t64_randn
+
+/* tests/ops_cases.c, tests/f64/grad_cases.c */
+#define ops_cases ops64_cases
+#define ops_goldens ops64_goldens
+
+#endif

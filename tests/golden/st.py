@@ -1,0 +1,27 @@
+"""Write a golden: a safetensors file whose numbers are all F64, the same bytes for the same numbers."""
+import json, struct
+import numpy as np
+
+
+def write(path, tensors, **meta):
+    header, data, at = {"__metadata__": {k: str(v) for k, v in sorted(meta.items())}}, [], 0
+    for name in sorted(tensors):
+        a = np.ascontiguousarray(tensors[name], dtype="<f8")
+        header[name] = {"dtype": "F64", "shape": list(np.shape(tensors[name])), "data_offsets": [at, at + a.nbytes]}
+        data.append(a.tobytes())
+        at += a.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(data))
+    print(f"{path}: {len(tensors)} tensors, {8 + len(text) + at} bytes")
+
+
+class Draw:
+    """Random inputs that float32 holds exactly, so that both precisions start from the same numbers."""
+
+    def __init__(self, seed):
+        self.rs = np.random.RandomState(seed)
+
+    def __call__(self, *shape, scale=1.0, shift=0.0):
+        return (self.rs.randn(*shape) * scale + shift).astype(np.float32).astype(np.float64)
