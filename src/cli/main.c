@@ -1,0 +1,69 @@
+/* main.c: the table of commands. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nn/sys.h"
+
+static const struct { const char *name; int (*run)(int, char **); const char *about; } command[] = {
+    { "info",     cmd_info,     "this machine, these files: kernels, threads, architecture, identity, memory" },
+    { "generate", cmd_generate, "draw pictures from a generator" },
+    { "train",    cmd_train,    "train a style interpreter on an annotation set" },
+    { "dataset",  cmd_dataset,  "draw and label any number of pictures" },
+    { "eval",     cmd_eval,     "score an interpreter, or two folders of label maps" },
+};
+enum { COMMANDS = sizeof command / sizeof *command };
+
+static void print_usage(void)
+{
+    puts("usage: datasetgan COMMAND [OPTIONS]      (datasetgan COMMAND --help lists them)\n\n"
+         "A few labelled pictures of a StyleGAN become any number of labelled pictures.\n");
+    for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", command[i].name, command[i].about);
+    puts("\nexit codes: 0 done, 1 failed, 2 wrong usage, 3 a check found a mismatch, 130 interrupted");
+}
+
+static int unknown_command(const char *word)
+{
+    const char *name[COMMANDS];
+    nn_err err = { 0 };
+    for (int i = 0; i < COMMANDS; i++) name[i] = command[i].name;
+    nn_fail(&err, NN_EINVAL, "unknown command '%s'; the nearest is %s", word, name[cli_nearest(word, name, COMMANDS)]);
+    return cli_fail(NULL, &err);
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) {
+        nn_err err = { 0 };
+        nn_fail(&err, NN_EINVAL, "expected a command (info, generate, train, dataset, eval); datasetgan --help says more");
+        return cli_fail(NULL, &err);
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) { print_usage(); return CLI_EXIT_OK; }
+    if (!strcmp(argv[1], "--version")) { puts("datasetgan " CLI_VERSION); return CLI_EXIT_OK; }
+    for (int i = 0; i < COMMANDS; i++) if (!strcmp(argv[1], command[i].name)) return command[i].run(argc - 1, argv + 1);
+    return unknown_command(argv[1]);
+}
+
+/* A closed descriptor 0, 1 or 2 would be given to the next file opened, and messages would be written into it.  Fill the
+ * gap with one that refuses writing: printing then fails and is noticed below. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++) if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)nn_sys_open("/dev/null", O_RDONLY, 0);
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_descriptors();
+    cli_catch_interrupts();
+    int rc = run(argc, argv);
+    if (rc == CLI_EXIT_INTERRUPTED) cli_print_resume(argc, argv);
+    if ((fflush(stdout) || ferror(stdout)) && rc == CLI_EXIT_OK) {
+        fprintf(stderr, "datasetgan: standard output: cannot write: %s\n", strerror(errno));
+        rc = CLI_EXIT_FAILED;
+    }
+    return rc;
+}

@@ -1,0 +1,24 @@
+/* output.c: an existing output is replaced only with --force; what is already there as it should be is left alone. */
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "nn/file.h"
+
+nn_status cli_refuse_existing(const char *path, bool force, nn_err *err)
+{
+    if (force || !nn_path_exists(path)) return NN_OK;
+    return nn_fail(err, NN_EEXISTS, "%s exists and is not what this command writes; --force replaces it", path);
+}
+
+nn_status cli_write(const char *path, const void *data, size_t size, bool force, nn_err *err)
+{
+    if (nn_path_exists(path) && !force) {
+        nn_bytes old = { 0 };
+        if (nn_file_read(path, SIZE_MAX / 2, &old, err)) return err->status;
+        const bool same = old.size == size && !memcmp(old.data, data, size);
+        nn_bytes_free(&old);
+        return same ? NN_OK : cli_refuse_existing(path, false, err);
+    }
+    return nn_file_write(path, data, size, err);
+}
