@@ -3,7 +3,7 @@
 #define CLI_CLI_H
 
 #include "nn/base.h"
-#include "stylegan/stylegan.h"
+#include "datasetgan/datasetgan.h"
 
 enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2, CLI_EXIT_MISMATCH = 3, CLI_EXIT_INTERRUPTED = 130 };
 enum { CLI_RUN = -1 };                       /* cli_parse: go on */
@@ -84,12 +84,15 @@ const char *cli_noise_name(sg_noise n);
 nn_status cli_check_cutoff(const sg_model *m, const sg_options *o, nn_err *err);
 /* Pick the kernel row and open the generator: `path`, or the bundled one when NULL. */
 sg_model *cli_open_generator(const char *path, const char *kernels, nn_err *err);
+/* The same for a task: `path`, or the file that the task names where that exists, or the bundled one. */
+sg_model *cli_open_task_generator(const char *path, const dg_task *t, const char *kernels, nn_err *err);
 
 /* ---- output.c: an existing output is replaced only with --force ---------------------------------------------------- */
 
 /* Write a file.  One that exists with the same bytes is left alone (the command was run before); with other bytes it is
  * NN_EEXISTS unless force. */
 nn_status cli_write(const char *path, const void *data, size_t size, bool force, nn_err *err);
+nn_status cli_write_json(const char *path, const json_t *value, bool force, nn_err *err);      /* equal values instead of equal bytes */
 /* NN_EEXISTS when path exists and force is off. */
 nn_status cli_refuse_existing(const char *path, bool force, nn_err *err);
 

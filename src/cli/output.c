@@ -22,3 +22,15 @@ nn_status cli_write(const char *path, const void *data, size_t size, bool force,
     }
     return nn_file_write(path, data, size, err);
 }
+
+nn_status cli_write_json(const char *path, const json_t *value, bool force, nn_err *err)
+{
+    if (nn_path_exists(path) && !force) {
+        nn_err unreadable = { 0 };
+        json_t *old = nn_json_read(path, (size_t)1 << 30, &unreadable);
+        const bool same = old && json_equal(old, value);
+        json_decref(old);
+        return same ? NN_OK : cli_refuse_existing(path, false, err);
+    }
+    return nn_json_write(path, value, err);
+}

@@ -95,3 +95,8 @@ sg_model *cli_open_generator(const char *path, const char *kernels, nn_err *err)
     }
     return sg_open(path, k, err);
 }
+
+sg_model *cli_open_task_generator(const char *path, const dg_task *t, const char *kernels, nn_err *err)
+{
+    return cli_open_generator(path ? path : *t->generator && nn_path_exists(t->generator) ? t->generator : NULL, kernels, err);
+}

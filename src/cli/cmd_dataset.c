@@ -1,0 +1,65 @@
+/* cmd_dataset.c: datasetgan dataset: any number of pictures with their label maps. */
+#include "cli/cli.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "datasetgan/datasetgan.h"
+
+static const char NAME[] = "dataset";
+
+typedef struct {
+    const char *generator, *interpreter, *kernels;
+    cli_draw draw;
+    dg_dataset_options o;
+    bool force;
+} job;
+
+static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
+{
+    dg_interp it = { 0 };
+    if (dg_interp_open(&it, j->interpreter, err)) return err->status;
+    j->o.draw = it.draw;
+    cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
+    sg_model *m = cli_open_generator(j->generator, j->kernels, err);
+    const dg_progress p = { cli_progress_report, (void *)"uncertainty" };
+    if (m && cli_check_cutoff(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) dg_dataset(m, &it, &j->o, &p, r, err);
+    cli_progress_end();
+    sg_close(m);
+    dg_interp_close(&it);
+    return err->status;
+}
+
+int cmd_dataset(int argc, char **argv)
+{
+    job j = { .kernels = "auto", .o = { .version = CLI_VERSION } };
+    int64_t count = 0, first_seed = 0, batch = 4, threads = 0;
+    const cli_opt opt[] = {
+        { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", true, "style interpreter, written by 'datasetgan train'", NULL },
+        { "out", CLI_STR, &j.o.out, 0, 0, "DIR", true, "folder of the dataset, made when missing", NULL },
+        { "count", CLI_INT, &count, 1, 4294967296.0, NULL, true, "samples to write; annotated seeds are skipped and not counted", NULL },
+        { "first-seed", CLI_INT, &first_seed, 0, 4294967295.0, NULL, false, "seed of the first sample (default: 0)", NULL },
+        { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator (default: the bundled one)", NULL },
+        CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
+        { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
+        { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
+        { "batch", CLI_INT, &batch, 1, 256, NULL, false, "pictures drawn at once (default: 4)", NULL },
+        { "force", CLI_FLAG, &j.force, 0, 0, NULL, false, "replace another run's files in DIR", NULL },
+    };
+    const int rc = cli_parse(NAME, "Draw pictures and label them: images/, labels/, metadata.jsonl, classes.json, run.json, preview.png and "
+                             "index.html. The same command goes on with a run that was stopped and does nothing when all is there.",
+                             opt, sizeof opt / sizeof *opt, argc, argv, NULL, 0, NULL);
+    if (rc != CLI_RUN) return rc;
+
+    nn_err err = { 0 };
+    dg_dataset_result r = { 0 };
+    const double start = cli_seconds();
+    j.o.count = (uint64_t)count;
+    j.o.first_seed = (uint64_t)first_seed;
+    j.o.batch = (nn_dim)batch;
+    cli_threads(threads);
+    if (run(&j, &r, &err) == NN_OK)
+        printf("%llu samples in %s, %llu of them made now (%.1f s, peak memory %.0f MB)\n", (unsigned long long)(r.written + r.resumed),
+               j.o.out, (unsigned long long)r.written, cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
+    return err.status == NN_OK ? CLI_EXIT_OK : cli_fail(NAME, &err);
+}
