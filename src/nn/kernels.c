@@ -5,7 +5,7 @@
 
 /* Slowest first; `auto` takes the last usable one. */
 static const nn_kernels *const table[] = {
-    &nn_kernels_ref,
+    &nn_kernels_ref, &nn_kernels_portable, &nn_kernels_avx2, &nn_kernels_avx512,
 };
 
 int nn_kernels_count(void) { return (int)(sizeof table / sizeof *table); }

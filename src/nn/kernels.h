@@ -95,7 +95,7 @@ int nn_kernels_count(void);
 const nn_kernels *nn_kernels_at(int i);
 /* By name, or "auto".  NULL and NN_EINVAL naming the usable rows when unknown or not usable here. */
 const nn_kernels *nn_kernels_pick(const char *name, nn_err *err);
-extern const nn_kernels nn_kernels_ref;
+extern const nn_kernels nn_kernels_ref, nn_kernels_portable, nn_kernels_avx2, nn_kernels_avx512;
 
 /* ---- layers: they share units out over OpenMP threads (the team size is OpenMP's own setting) -------------------- */
 

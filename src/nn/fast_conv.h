@@ -1,0 +1,305 @@
+/* fast_conv.h: modulated convolution on blocked maps (C/16, H, W, 16), without im2col.
+ *
+ * A unit of work is one panel of NR output channels by one band of output rows.  Input rows are multiplied by the style on
+ * their way into a small ring of zero-padded rows, so that weights stay constant, are packed once and serve every picture:
+ *
+ *     ring row:  (C/16, W + 2, 16)      [0 | x*s of pixel 0 | ... | pixel W-1 | 0]  per 16 channels
+ *     packed:    (panel, C/16, tap, 16, NR)   the order in which the tile reads it
+ *
+ * up 1: out[y, x] = sum over channel blocks, then taps (ky,kx), then the 16 channels.
+ * up 2: the transposed convolution t (2H+1 rows for a 3x3 kernel) by phase: row and column of t are even or odd, and only the
+ *       kernel rows and columns of that parity meet a pixel (2x2, 2x1, 1x2, 1x1 taps: nine products a pixel, not 36).  Rows
+ *       of t go to a second ring; the FIR filter reads it, down first, then across.
+ * Everything after the sum (demodulation, noise, bias, leaky ReLU, gain, clamp) happens before the tile leaves. */
+
+enum { RING_X = 4, FIR_MAX = 16, RING_T = 16, CHUNK = 32 };      /* rows kept of x and of t (powers of two); FIR columns at a time */
+
+/* What follows the packed weights: the filter as two vectors when it is their product, flipped and with its gain. */
+typedef struct { float separable, fy[FIR_MAX], fx[FIR_MAX], f[FIR_MAX * FIR_MAX]; } fir;
+
+static nn_dim conv_panels(const nn_conv_shape *s) { return (nn_channels_padded(s->cout) + NR - 1) / NR; }
+static nn_dim conv_blocks(const nn_conv_shape *s) { return nn_channels_padded(s->cin) / NN_CB; }
+static nn_dim conv_weights(const nn_conv_shape *s) { return nn_channels_padded(s->cout) * nn_channels_padded(s->cin) * s->ks * s->ks; }
+
+/* Vectors of channels in a panel: the last one may be half. */
+static int panel_vectors(const nn_conv_shape *s, nn_dim panel)
+{
+    const nn_dim left = nn_channels_padded(s->cout) - panel * NR;
+    return left > VW ? 2 : 1;
+}
+
+static nn_dim conv_packed(const nn_conv_shape *s)
+{
+    NN_ASSERT((s->ks == 1 || s->ks == 3) && (s->up == 1 || s->up == 2));
+    NN_ASSERT(s->up == 1 || (s->fh >= 1 && s->fh <= FIR_MAX && s->fw >= 1 && s->fw <= FIR_MAX));
+    return conv_weights(s) + (s->up == 2 ? (nn_dim)(sizeof(fir) / sizeof(float)) : 0);
+}
+
+/* f = fy x fx?  From row and column sums, which are exact for [1,3,3,1]/8 x [1,3,3,1]/8. */
+static void fir_prepare(fir *out, const nn_conv_shape *s)
+{
+    memset(out, 0, sizeof *out);
+    double row[FIR_MAX] = { 0 }, col[FIR_MAX] = { 0 }, sum = 0.0, size = 0.0;
+    for (nn_dim y = 0; y < s->fh; y++)
+        for (nn_dim x = 0; x < s->fw; x++) {
+            const double v = s->filter[y * s->fw + x];
+            row[y] += v;
+            col[x] += v;
+            sum += v;
+            size += fabs(v);
+            out->f[(s->fh - 1 - y) * s->fw + s->fw - 1 - x] = (float)(4.0 * v);      /* a true convolution flips; gain up^2 */
+        }
+    bool separable = fabs(sum) > 0.1 * size;
+    for (nn_dim y = 0; y < s->fh; y++)
+        for (nn_dim x = 0; x < s->fw; x++)
+            if (separable && fabs(row[y] * col[x] / sum - s->filter[y * s->fw + x]) > 1e-7 * size) separable = false;
+    out->separable = separable;
+    for (nn_dim y = 0; separable && y < s->fh; y++) out->fy[s->fh - 1 - y] = (float)(2.0 * row[y] / sum);
+    for (nn_dim x = 0; separable && x < s->fw; x++) out->fx[s->fw - 1 - x] = (float)(2.0 * col[x]);
+}
+
+/* Taps of one phase of the transposed convolution: kernel indices of the given parity. */
+static nn_dim phase_taps(nn_dim ks, nn_dim parity) { return (ks + 1 - parity) / 2; }
+
+static float *pack_taps(const nn_conv_shape *s, const float *weight, float *at, nn_dim panel, nn_dim ky0, nn_dim kx0, nn_dim step)
+{
+    const nn_dim wide = panel_vectors(s, panel) * VW;
+    for (nn_dim cb = 0; cb < conv_blocks(s); cb++)
+        for (nn_dim ky = ky0; ky < s->ks; ky += step)
+            for (nn_dim kx = kx0; kx < s->ks; kx += step)
+                for (nn_dim i = cb * NN_CB; i < (cb + 1) * NN_CB; i++)
+                    for (nn_dim o = panel * NR; o < panel * NR + wide; o++)
+                        *at++ = i < s->cin && o < s->cout ? weight[((o * s->cin + i) * s->ks + ky) * s->ks + kx] : 0.0f;
+    return at;
+}
+
+static void conv_pack(const nn_conv_shape *s, const float *weight, float *packed)
+{
+    float *at = packed;
+    for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
+        if (s->up == 1) at = pack_taps(s, weight, at, panel, 0, 0, 1);
+        else for (nn_dim phase = 0; phase < 4; phase++) at = pack_taps(s, weight, at, panel, phase / 2, phase % 2, 2);
+    }
+    if (s->up == 2) { fir f; fir_prepare(&f, s); memcpy(at, &f, sizeof f); }
+}
+
+static nn_dim ring_row(const nn_conv_shape *s) { return conv_blocks(s) * (s->w + 2) * NN_CB; }
+static nn_dim t_width(const nn_conv_shape *s) { return 2 * s->w + s->fw - 1; }          /* columns of t that the filter reads */
+
+static nn_dim conv_scratch(const nn_conv_shape *s)
+{
+    return RING_X * ring_row(s) + (s->up == 2 ? RING_T * t_width(s) * NR : 0) + NN_CB;
+}
+
+/* Bands: enough units for a few dozen threads where the panels alone are few, and never so thin that the rows computed twice
+ * (three rows of t a band) cost more than a few percent. */
+static nn_dim conv_bands(const nn_conv_shape *s)
+{
+    const nn_dim most = s->h / (s->up == 2 ? 16 : 8), want = (16 + conv_panels(s) - 1) / conv_panels(s);
+    return most < 1 ? 1 : most < want ? most : want;
+}
+
+static nn_dim conv_units(const nn_conv_shape *s) { return conv_panels(s) * conv_bands(s); }
+
+/* ---- epilogue: per channel numbers of a panel, zero in the channels that pad ------------------------------------------ */
+
+typedef struct { float demod[NR], strength[NR], bias[NR], slope, gain, clamp; bool linear, clamped; } epilogue;
+
+static void epilogue_prepare(epilogue *e, const nn_conv_shape *s, const nn_conv_job *j, nn_dim panel)
+{
+    for (nn_dim i = 0; i < NR; i++) {
+        const nn_dim o = panel * NR + i;
+        const bool real_channel = o < s->cout;
+        e->demod[i] = !real_channel ? 0.0f : j->demod ? j->demod[o] : 1.0f;
+        e->strength[i] = real_channel && j->noise ? (float)j->strength : 0.0f;
+        e->bias[i] = real_channel && j->bias ? j->bias[o] : 0.0f;
+    }
+    NN_ASSERT(j->slope <= 1.0);                          /* max(v, slope*v) is the leaky ReLU */
+    e->slope = (float)j->slope;
+    e->gain = (float)j->gain;
+    e->clamp = (float)j->clamp;
+    e->linear = j->slope == 1.0;
+    e->clamped = isfinite(j->clamp);
+}
+
+INLINE vf epilogue_apply(const epilogue *e, int v, vf sum, float noise)
+{
+    vf y = vf_fma(sum, vf_load(e->demod + v * VW), vf_fma(vf_set1(noise), vf_load(e->strength + v * VW), vf_load(e->bias + v * VW)));
+    y = vf_mul(vf_max(vf_mul(y, vf_set1(e->slope)), y), vf_set1(e->gain));
+    return vf_min(vf_set1(e->clamp), vf_max(vf_set1(-e->clamp), y));
+}
+
+/* Where vector v of pixel (y,x) of a panel lies in a blocked map of hw pixels. */
+static inline float *map_vector(float *map, nn_dim hw, nn_dim pixel, nn_dim channel)
+{
+    return map + (channel / NN_CB * hw + pixel) * NN_CB + channel % NN_CB;
+}
+
+/* ---- rows of x times the style, zero-padded ------------------------------------------------------------------------- */
+
+static void modulate_row(const nn_conv_shape *s, const nn_conv_job *j, nn_dim row, float *out)
+{
+    const nn_dim pitch = (s->w + 2) * NN_CB, hw = s->h * s->w;
+    if (row < 0 || row >= s->h) { memset(out, 0, (size_t)ring_row(s) * sizeof *out); return; }
+    for (nn_dim cb = 0; cb < conv_blocks(s); cb++, out += pitch) {
+        float style[NN_CB];
+        for (nn_dim i = 0; i < NN_CB; i++) style[i] = cb * NN_CB + i < s->cin ? j->style[cb * NN_CB + i] : 0.0f;
+        const float *x = j->x + (cb * hw + row * s->w) * NN_CB;
+        memset(out, 0, NN_CB * sizeof *out);
+        memset(out + pitch - NN_CB, 0, NN_CB * sizeof *out);
+        for (nn_dim c = 0; c < NN_CB; c += VW) {
+            const vf m = vf_load(style + c);
+            for (nn_dim p = 0; p < s->w; p++) vf_store(out + (p + 1) * NN_CB + c, vf_mul(vf_load(x + p * NN_CB + c), m));
+        }
+    }
+}
+
+/* t = sum over the blocks and taps of one tile: row[a] is the ring row of tap row a (rows of them), the taps of a row start at
+ * column offset col and are col_step pixels apart (cols of them). */
+typedef struct { const float *row[3]; nn_dim rows, col, cols, col_step, blocks, pitch; const float *w; } tap_job;
+
+INLINE void taps_add(tile *t, int mr, int nv, const tap_job *g)
+{
+    const float *w = g->w;
+    for (nn_dim cb = 0; cb < g->blocks; cb++)
+        for (nn_dim a = 0; a < g->rows; a++)
+            for (nn_dim b = 0; b < g->cols; b++, w += NN_CB * nv * VW)
+                tile_add(t, mr, nv, NN_CB, g->row[a] + cb * g->pitch + (g->col + b * g->col_step) * NN_CB, NN_CB, 1, w, nv * VW);
+}
+
+/* ---- up 1 ------------------------------------------------------------------------------------------------------------- */
+
+INLINE void same_tile(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const tap_job *g, nn_dim channel,
+                      nn_dim pixel, int mr, int nv)
+{
+    tile t;
+    tile_zero(&t, mr, nv);
+    taps_add(&t, mr, nv, g);
+    UNROLL for (int p = 0; p < mr; p++) {
+        const float noise = j->noise ? j->noise[pixel + p] : 0.0f;
+        for (int v = 0; v < nv; v++)
+            vf_store(map_vector(j->y, s->h * s->w, pixel + p, channel + v * VW), epilogue_apply(e, v, t.v[p][v], noise));
+    }
+}
+
+static void conv_same(const nn_conv_shape *s, const float *w, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, float *ring)
+{
+    const nn_dim half = s->ks / 2, size = ring_row(s), step = piece_rows(s->w);
+    const int nv = panel_vectors(s, panel);
+    epilogue e;
+    epilogue_prepare(&e, s, j, panel);
+    for (nn_dim y = y0 - half; y < y0 + half; y++) modulate_row(s, j, y, ring + (y & (RING_X - 1)) * size);
+    for (nn_dim y = y0; y < y1; y++) {
+        modulate_row(s, j, y + half, ring + ((y + half) & (RING_X - 1)) * size);
+        tap_job g = { .rows = s->ks, .cols = s->ks, .col_step = 1, .blocks = conv_blocks(s), .pitch = (s->w + 2) * NN_CB, .w = w };
+        for (nn_dim a = 0; a < s->ks; a++) g.row[a] = ring + ((y - half + a) & (RING_X - 1)) * size;
+        for (nn_dim x = 0; x < s->w; x += step) {
+            const nn_dim mr = s->w - x < step ? s->w - x : step;
+            g.col = x + 1 - half;
+            #define BODY(m, n) same_tile(s, j, &e, &g, panel * NR, y * s->w + x, m, n)
+            TILE_SWITCH(mr, nv, BODY)
+            #undef BODY
+        }
+    }
+}
+
+/* ---- up 2 ------------------------------------------------------------------------------------------------------------- */
+
+INLINE void up_tile(const tap_job *g, float *out, int mr, int nv)
+{
+    tile t;
+    tile_zero(&t, mr, nv);
+    taps_add(&t, mr, nv, g);
+    UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(out + p * 2 * NR + v * VW, t.v[p][v]);
+}
+
+/* Row ty of the transposed convolution, columns shifted by pad so that the filter reads it from 0; zero outside t. */
+static void up_row(const nn_conv_shape *s, const float *w, nn_dim ty, nn_dim pad, int nv, const float *ring, float *out)
+{
+    const nn_dim th = 2 * s->h - 2 + s->ks, tw = 2 * s->w - 2 + s->ks, width = t_width(s), size = ring_row(s);
+    memset(out, 0, (size_t)(width * NR) * sizeof *out);
+    if (ty < 0 || ty >= th) return;
+    const nn_dim pr = ty & 1, tap_rows = phase_taps(s->ks, pr), block = conv_blocks(s) * NN_CB * nv * VW;
+    w += pr * block * phase_taps(s->ks, 0) * s->ks;                            /* phases (0,0), (0,1) come before (1,0), (1,1) */
+    for (nn_dim pc = 0; pc < 2; pc++) {
+        const nn_dim tap_cols = phase_taps(s->ks, pc), n = (tw - pc + 1) / 2, step = piece_rows(n);
+        /* Kernel row pr + 2a meets pixel row (ty - pr)/2 - a; kernel column pc + 2b meets pixel column q - b. */
+        tap_job g = { .rows = tap_rows, .cols = tap_cols, .col_step = -1, .blocks = conv_blocks(s), .pitch = (s->w + 2) * NN_CB, .w = w };
+        for (nn_dim a = 0; a < tap_rows; a++) g.row[a] = ring + (((ty - pr) / 2 - a) & (RING_X - 1)) * size;
+        for (nn_dim q = 0; q < n && tap_rows * tap_cols > 0; q += step) {
+            const nn_dim last = (width - pad - pc + 1) / 2;                    /* columns past `width` are cropped */
+            const nn_dim mr = (n < last ? n : last) - q < step ? (n < last ? n : last) - q : step;
+            if (mr <= 0) break;
+            g.col = q + 1;
+            #define BODY(m, k) up_tile(&g, out + (pad + 2 * q + pc) * NR, m, k)
+            TILE_SWITCH(mr, nv, BODY)
+            #undef BODY
+        }
+        w += block * tap_rows * tap_cols;
+    }
+}
+
+/* One output row: the filter over fh rows of t, CHUNK output pixels at a time. */
+INLINE void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
+                    nn_dim channel, nn_dim y, int nv)
+{
+    const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
+    float down[(CHUNK + FIR_MAX) * NR] __attribute__((aligned(64)));
+    for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK) {
+        const nn_dim n = ow - x0 < CHUNK ? ow - x0 : CHUNK;
+        for (nn_dim x = 0; f->separable != 0.0f && x < n + s->fw - 1; x++)
+            for (int v = 0; v < nv; v++) {
+                vf sum = vf_mul(vf_set1(f->fy[0]), vf_load(t[0] + (x0 + x) * NR + v * VW));
+                for (nn_dim a = 1; a < s->fh; a++) sum = vf_fma(vf_set1(f->fy[a]), vf_load(t[a] + (x0 + x) * NR + v * VW), sum);
+                vf_store(down + x * NR + v * VW, sum);
+            }
+        for (nn_dim x = 0; x < n; x++) {
+            const nn_dim pixel = y * ow + x0 + x;
+            const float noise = j->noise ? j->noise[pixel] : 0.0f;
+            for (int v = 0; v < nv; v++) {
+                vf sum = vf_set1(0.0f);
+                if (f->separable != 0.0f)
+                    for (nn_dim b = 0; b < s->fw; b++) sum = vf_fma(vf_set1(f->fx[b]), vf_load(down + (x + b) * NR + v * VW), sum);
+                else
+                    for (nn_dim a = 0; a < s->fh; a++)
+                        for (nn_dim b = 0; b < s->fw; b++)
+                            sum = vf_fma(vf_set1(f->f[a * s->fw + b]), vf_load(t[a] + (x0 + x + b) * NR + v * VW), sum);
+                vf_store(map_vector(j->y, ohw, pixel, channel + v * VW), epilogue_apply(e, v, sum, noise));
+            }
+        }
+    }
+}
+
+static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, float *ring)
+{
+    const nn_dim size = ring_row(s), t_size = t_width(s) * NR, grown = s->ks - 1 - s->ks / 2;
+    const nn_dim pad_x = (s->fw + 1) / 2 - grown, pad_y = (s->fh + 1) / 2 - grown;   /* as kernels_ref.c */
+    const int nv = panel_vectors(s, panel);
+    float *ring_t = ring + RING_X * size;
+    epilogue e;
+    epilogue_prepare(&e, s, j, panel);
+    nn_dim have_x = (y0 - pad_y) / 2 - 2, have_t = y0 - pad_y - 1;                   /* last rows made */
+    for (nn_dim y = y0; y < y1; y++) {
+        for (nn_dim ty = have_t + 1; ty <= y - pad_y + s->fh - 1; ty++) {
+            const nn_dim need = ty < 0 ? -1 : ty / 2;
+            while (have_x < need) { have_x++; modulate_row(s, j, have_x, ring + (have_x & (RING_X - 1)) * size); }
+            up_row(s, w, ty, pad_x, nv, ring, ring_t + (ty & (RING_T - 1)) * t_size);
+            have_t = ty;
+        }
+        const float *t[FIR_MAX];
+        for (nn_dim a = 0; a < s->fh; a++) t[a] = ring_t + ((y - pad_y + a) & (RING_T - 1)) * t_size;
+        if (nv > 1) fir_row(s, j, &e, f, t, panel * NR, y, 2);
+        else fir_row(s, j, &e, f, t, panel * NR, y, 1);
+    }
+}
+
+static void conv_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, nn_dim unit, float *scratch)
+{
+    const nn_dim bands = conv_bands(s), panel = unit / bands, band = unit % bands, rows = s->h * s->up;
+    const float *w = packed + panel * NR * nn_channels_padded(s->cin) * s->ks * s->ks;
+    const nn_dim y0 = rows * band / bands, y1 = rows * (band + 1) / bands;
+    if (s->up == 1) { conv_same(s, w, j, panel, y0, y1, scratch); return; }
+    fir f;
+    memcpy(&f, packed + conv_weights(s), sizeof f);
+    conv_up(s, w, &f, j, panel, y0, y1, scratch);
+}

@@ -1,0 +1,101 @@
+/* fast_maps.h: the small operations around the convolutions: ToRGB, the skip image, dense layers, weighted sums. */
+
+/* A vector of p[0..n) with zeros behind the end. */
+static inline vf load_part(const float *p, nn_dim n)
+{
+    if (n >= VW) return vf_load(p);
+    float part[VW] = { 0 };
+    for (nn_dim i = 0; i < n; i++) part[i] = p[i];
+    return vf_load(part);
+}
+
+/* TILE pixels at a time: cout sums per pixel run over the channels in lanes and are added across at the end. */
+static void to_rgb(const nn_conv_shape *s, float *img, const float *x, const float *w, const float *style, const float *b,
+                   double clamp, bool add, nn_dim y0, nn_dim y1)
+{
+    enum { TILE = 4, OUT = 4 };
+    NN_ASSERT(s->cout <= OUT);
+    const nn_dim hw = s->h * s->w, end = y1 * s->w;
+    const float limit = (float)clamp;
+    for (nn_dim p0 = y0 * s->w; p0 < end; p0 += TILE) {
+        const nn_dim n = end - p0 < TILE ? end - p0 : TILE;
+        vf sum[TILE][OUT];
+        for (int p = 0; p < TILE; p++) for (int c = 0; c < OUT; c++) sum[p][c] = vf_set1(0.0f);
+        for (nn_dim i = 0; i < s->cin; i += VW) {
+            const vf m = load_part(style + i, s->cin - i);
+            const float *at = x + (i / NN_CB * hw + p0) * NN_CB + i % NN_CB;
+            for (nn_dim c = 0; c < s->cout; c++) {
+                const vf k = vf_mul(load_part(w + c * s->cin + i, s->cin - i), m);
+                for (nn_dim p = 0; p < n; p++) sum[p][c] = vf_fma(vf_load(at + p * NN_CB), k, sum[p][c]);
+            }
+        }
+        for (nn_dim c = 0; c < s->cout; c++)
+            for (nn_dim p = 0; p < n; p++) {
+                float v = vf_sum(sum[p][c]) + b[c], *to = img + c * hw + p0 + p;
+                v = v > limit ? limit : v < -limit ? -limit : v;
+                *to = add ? v + *to : v;
+            }
+    }
+}
+
+/* By phase: output (2y+r, 2x+c) meets only the filter entries of one parity per axis.  Rows of one phase are sums of shifted
+ * input rows: contiguous, so they run in vectors over x. */
+static void upsample2(float *y, const float *x, const float *f, nn_dim h, nn_dim w, nn_dim fh, nn_dim fw)
+{
+    enum { PART = 64 };
+    const nn_dim pad_y = (fh + 1) / 2, pad_x = (fw + 1) / 2;
+    for (nn_dim oy = 0; oy < 2 * h; oy++)
+        for (nn_dim x0 = 0; x0 < w; x0 += PART)
+            for (nn_dim c = 0; c < 2; c++) {
+                const nn_dim n = w - x0 < PART ? w - x0 : PART;
+                float sum[PART] = { 0 };
+                /* Zero-inserted row r = oy + a - pad_y is input row r/2 when r is even; column likewise. */
+                for (nn_dim a = (oy + pad_y) & 1; a < fh; a += 2) {
+                    const nn_dim iy = (oy + a - pad_y) / 2;
+                    if (oy + a < pad_y || iy >= h) continue;
+                    for (nn_dim b = (c + pad_x) & 1; b < fw; b += 2) {
+                        const float k = 4.0f * f[(fh - 1 - a) * fw + fw - 1 - b];
+                        const nn_dim shift = (c + b - pad_x) / 2, from = x0 + shift < 0 ? -shift - x0 : 0;
+                        const nn_dim to = x0 + n + shift > w ? w - shift - x0 : n;
+                        const float *row = x + iy * w + x0 + shift;
+                        nn_dim i = from;
+                        for (; i + VW <= to; i += VW) vf_store(sum + i, vf_fma(vf_set1(k), vf_load(row + i), vf_load(sum + i)));
+                        for (; i < to; i++) sum[i] = sf_fma(k, row[i], sum[i]);
+                    }
+                }
+                for (nn_dim i = 0; i < n; i++) y[oy * 2 * w + 2 * (x0 + i) + c] = sum[i];
+            }
+}
+
+static void dense(float *y, const float *x, const float *w, const float *b, nn_dim in, nn_dim o0, nn_dim o1,
+                  double wgain, double bgain, double slope, double gain)
+{
+    for (nn_dim o = o0; o < o1; o++) {
+        const float *row = w + o * in;
+        vf sum[4] = { vf_set1(0.0f), vf_set1(0.0f), vf_set1(0.0f), vf_set1(0.0f) };
+        nn_dim i = 0;
+        for (; i + 4 * VW <= in; i += 4 * VW)
+            for (int q = 0; q < 4; q++) sum[q] = vf_fma(vf_load(x + i + q * VW), vf_load(row + i + q * VW), sum[q]);
+        for (; i < in; i += VW) sum[0] = vf_fma(load_part(x + i, in - i), load_part(row + i, in - i), sum[0]);
+        const double v = vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3]))) * wgain + (b ? b[o] * bgain : 0.0);
+        y[o] = (float)(gain * (v < 0.0 ? slope * v : v));
+    }
+}
+
+static void mix(float *y, const float *const x[4], const float w[4], nn_dim n, bool add)
+{
+    const vf w0 = vf_set1(w[0]), w1 = vf_set1(w[1]), w2 = vf_set1(w[2]), w3 = vf_set1(w[3]);
+    nn_dim i = 0;
+    for (; i + VW <= n; i += VW) {
+        vf sum = add ? vf_fma(w0, vf_load(x[0] + i), vf_load(y + i)) : vf_mul(w0, vf_load(x[0] + i));
+        sum = vf_fma(w1, vf_load(x[1] + i), sum);
+        sum = vf_fma(w2, vf_load(x[2] + i), sum);
+        vf_store(y + i, vf_fma(w3, vf_load(x[3] + i), sum));
+    }
+    for (; i < n; i++) {
+        float sum = add ? sf_fma(w[0], x[0][i], y[i]) : w[0] * x[0][i];
+        sum = sf_fma(w[1], x[1][i], sum);
+        sum = sf_fma(w[2], x[2][i], sum);
+        y[i] = sf_fma(w[3], x[3][i], sum);
+    }
+}

@@ -1,0 +1,151 @@
+/* fast_train.h: the interpreter's operations between its products: activation, batch norm, softmax, Adam.
+ * x is (B,C) row-major, so vectors run over the C columns and sums over the batch stay in index order. */
+
+static void bias_relu(float *y, const float *x, const float *b, nn_dim B, nn_dim C)
+{
+    for (nn_dim r = 0; r < B; r++, x += C, y += C) {
+        nn_dim c = 0;
+        for (; c + VW <= C; c += VW) vf_store(y + c, vf_max(vf_set1(0.0f), vf_add(vf_load(x + c), vf_load(b + c))));
+        for (; c < C; c++) { const float v = x[c] + b[c]; y[c] = v <= 0 ? 0 : v; }
+    }
+}
+
+static void relu_bwd(float *dx, const float *dy, const float *y, nn_dim n)
+{
+    nn_dim i = 0;
+    for (; i + VW <= n; i += VW) vf_store(dx + i, vf_positive(vf_load(y + i), vf_load(dy + i)));
+    for (; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+/* Up to VW columns at once, the last group padded with zeros: cols = min(VW, C - c). */
+static inline vf column(const float *x, nn_dim r, nn_dim C, nn_dim c) { return load_part(x + r * C + c, C - c); }
+static inline void store_part(float *p, nn_dim n, vf v)
+{
+    if (n >= VW) { vf_store(p, v); return; }
+    float part[VW];
+    vf_store(part, v);
+    for (nn_dim i = 0; i < n; i++) p[i] = part[i];
+}
+
+/* Sum over the rows of term(r), GROUP rows at a time, so that a long batch loses no more bits than a short one. */
+#define ROW_SUM(sum, B, term) do { \
+        sum = vf_set1(0.0f); \
+        for (nn_dim r0_ = 0; r0_ < (B); r0_ += 64) { \
+            vf part_ = vf_set1(0.0f); \
+            for (nn_dim r = r0_; r < (B) && r < r0_ + 64; r++) part_ = vf_add(part_, (term)); \
+            sum = vf_add(sum, part_); \
+        } \
+    } while (0)
+
+static void batchnorm_fwd(float *y, float *mean, float *rstd, float *run_mean, float *run_var, const float *x,
+                          const float *gamma, const float *beta, nn_dim B, nn_dim C)
+{
+    const vf inv = vf_set1(1.0f / (float)B);
+    for (nn_dim c = 0; c < C; c += VW) {
+        const nn_dim n = C - c;
+        vf sum;
+        ROW_SUM(sum, B, column(x, r, C, c));
+        const vf mu = vf_mul(sum, inv);
+        ROW_SUM(sum, B, vf_mul(vf_sub(column(x, r, C, c), mu), vf_sub(column(x, r, C, c), mu)));
+        const vf rs = vf_div(vf_set1(1.0f), vf_sqrt(vf_add(vf_mul(sum, inv), vf_set1(1e-5f))));
+        store_part(mean + c, n, mu);
+        store_part(rstd + c, n, rs);
+        if (run_mean) {
+            const vf keep = vf_set1(0.9f), take = vf_set1(0.1f), unbiased = vf_div(sum, vf_set1((float)(B - 1)));
+            store_part(run_mean + c, n, vf_fma(take, mu, vf_mul(keep, load_part(run_mean + c, n))));
+            store_part(run_var + c, n, vf_fma(take, unbiased, vf_mul(keep, load_part(run_var + c, n))));
+        }
+        const vf g = vf_mul(rs, load_part(gamma + c, n)), b = load_part(beta + c, n);
+        for (nn_dim r = 0; r < B; r++) store_part(y + r * C + c, n, vf_fma(vf_sub(column(x, r, C, c), mu), g, b));
+    }
+}
+
+/* dx = gamma*rstd * (dy - mean(dy) - xhat*mean(dy*xhat)), xhat = (x - mean)*rstd. */
+static void batchnorm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,
+                          const float *rstd, const float *gamma, nn_dim B, nn_dim C)
+{
+    const vf inv = vf_set1(1.0f / (float)B);
+    for (nn_dim c = 0; c < C; c += VW) {
+        const nn_dim n = C - c;
+        const vf mu = load_part(mean + c, n), rs = load_part(rstd + c, n);
+        vf db, dg;
+        ROW_SUM(db, B, column(dy, r, C, c));
+        ROW_SUM(dg, B, vf_mul(column(dy, r, C, c), vf_mul(vf_sub(column(x, r, C, c), mu), rs)));
+        store_part(dbeta + c, n, vf_add(load_part(dbeta + c, n), db));
+        store_part(dgamma + c, n, vf_add(load_part(dgamma + c, n), dg));
+        const vf scale = vf_mul(load_part(gamma + c, n), rs), mb = vf_mul(db, inv), mg = vf_mul(dg, inv);
+        for (nn_dim r = 0; r < B; r++) {
+            const vf xhat = vf_mul(vf_sub(column(x, r, C, c), mu), rs);
+            store_part(dx + r * C + c, n, vf_mul(scale, vf_sub(vf_sub(column(dy, r, C, c), mb), vf_mul(xhat, mg))));
+        }
+    }
+}
+
+/* exp(x) for x <= 0: x = n ln2 + r, |r| <= ln2/2, e^r by its Taylor polynomial of degree 7 (remainder 5e-9 relative), then
+ * times 2^n.  ln2 is taken off in two pieces (Cody & Waite).  Below -87 the result is under the normal range: 0.  NaN stays. */
+static inline vf exp_negative(vf x)
+{
+    static const float taylor[] = { 1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f };
+    const vf low = vf_set1(-87.0f), in = vf_max(low, x);                 /* NaN comes through */
+    const vf n = vf_round(vf_mul(in, vf_set1(1.44269504f)));
+    const vf r = vf_fma(n, vf_set1(1.42860677e-6f), vf_fma(n, vf_set1(-0.693148613f), in));       /* ln2 = 0.693148613 - 1.42860677e-6 */
+    vf p = vf_set1(taylor[0]);
+    for (int i = 1; i < 8; i++) p = vf_fma(p, r, vf_set1(taylor[i]));
+    const vf y = vf_scale2(p, n);
+    return vf_add(vf_positive(vf_sub(x, low), y), vf_mul(vf_set1(0.0f), y));        /* 0 * NaN carries NaN */
+}
+
+static void softmax(float *p, const float *x, nn_dim B, nn_dim K)
+{
+    for (nn_dim r = 0; r < B; r++) {
+        float top = x[r * K];
+        for (nn_dim k = 1; k < K; k++) if (x[r * K + k] > top) top = x[r * K + k];
+        for (nn_dim k = 0; k < K; k++) p[r * K + k] = x[r * K + k] - top;
+    }
+    for (nn_dim i = 0; i < B * K; i += VW) store_part(p + i, B * K - i, exp_negative(load_part(p + i, B * K - i)));
+    for (nn_dim r = 0; r < B; r++) {
+        float sum = 0.0f;
+        for (nn_dim k = 0; k < K; k++) sum += p[r * K + k];
+        for (nn_dim k = 0; k < K; k++) p[r * K + k] /= sum;
+    }
+}
+
+static double softmax_ce(float *dlogit, const float *logit, const uint8_t *label, nn_dim B, nn_dim K)
+{
+    softmax(dlogit, logit, B, K);
+    nn_dim rows = 0;
+    double loss = 0.0;
+    for (nn_dim r = 0; r < B; r++) rows += label[r] != 255;
+    const float inv = rows ? 1.0f / (float)rows : 0.0f;
+    for (nn_dim r = 0; r < B; r++) {
+        float *d = dlogit + r * K;
+        if (label[r] == 255) { memset(d, 0, (size_t)K * sizeof *d); continue; }
+        /* -log p = log(sum) - (logit - top), from the logits: p itself may have underflowed. */
+        double top = logit[r * K], sum = 0.0;
+        for (nn_dim k = 1; k < K; k++) if (logit[r * K + k] > top) top = logit[r * K + k];
+        const float own = d[label[r]];
+        if (own > 1e-30f) loss -= log((double)own);
+        else { for (nn_dim k = 0; k < K; k++) sum += exp(logit[r * K + k] - top); loss += log(sum) - (logit[r * K + label[r]] - top); }
+        d[label[r]] -= 1.0f;
+        for (nn_dim k = 0; k < K; k++) d[k] *= inv;
+    }
+    return rows ? loss / (double)rows : 0.0;
+}
+
+static void adam(float *param, float *m, float *v, const float *grad, nn_dim count, const nn_adam *o)
+{
+    const double fix1 = 1.0 - pow(o->beta1, (double)o->step), fix2 = 1.0 - pow(o->beta2, (double)o->step);
+    const vf b1 = vf_set1((float)o->beta1), c1 = vf_set1((float)(1.0 - o->beta1)), b2 = vf_set1((float)o->beta2),
+             c2 = vf_set1((float)(1.0 - o->beta2)), eps = vf_set1((float)o->eps), keep = vf_set1((float)(1.0 - o->lr * o->decay)),
+             rate = vf_set1((float)(o->lr / fix1)), root = vf_set1((float)(1.0 / fix2));
+    for (nn_dim i = 0; i < count; i += VW) {
+        const nn_dim n = count - i;
+        const vf g = load_part(grad + i, n);
+        const vf nm = vf_fma(c1, g, vf_mul(b1, load_part(m + i, n)));
+        const vf nv = vf_fma(c2, vf_mul(g, g), vf_mul(b2, load_part(v + i, n)));
+        const vf step = vf_div(vf_mul(rate, nm), vf_add(vf_sqrt(vf_mul(nv, root)), eps));
+        store_part(m + i, n, nm);
+        store_part(v + i, n, nv);
+        store_part(param + i, n, vf_sub(vf_mul(load_part(param + i, n), keep), step));
+    }
+}

@@ -1,0 +1,38 @@
+/* kernels_avx512.c: the row `avx512`: blocked maps, AVX-512F.  Chosen at run time, so only this file is compiled for it. */
+#include "nn/kernels.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <math.h>
+#include <string.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f")
+#endif
+
+#include "nn/simd_avx512.h"
+#include "nn/fast_gemm.h"
+#include "nn/fast_conv.h"
+#include "nn/fast_maps.h"
+#include "nn/fast_train.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+static bool usable(void) { return __builtin_cpu_supports("avx512f"); }
+
+#include "nn/fast_row.h"
+const nn_kernels nn_kernels_avx512 = FAST_ROW("avx512");
+
+#else
+
+static bool usable(void) { return false; }
+const nn_kernels nn_kernels_avx512 = { "avx512", usable, NN_BLOCKED };
+
+#endif

@@ -1,0 +1,16 @@
+/* kernels_portable.c: the row `portable`: the fast algorithms on any processor. */
+#include "nn/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "nn/simd_portable.h"
+#include "nn/fast_gemm.h"
+#include "nn/fast_conv.h"
+#include "nn/fast_maps.h"
+#include "nn/fast_train.h"
+
+static bool usable(void) { return true; }
+
+#include "nn/fast_row.h"
+const nn_kernels nn_kernels_portable = FAST_ROW("portable");

@@ -1,0 +1,23 @@
+/* simd_avx512.h: vectors of 16 floats (AVX-512F).  See fast_gemm.h for how the fast rows are built. */
+#include <immintrin.h>
+
+enum { VW = 16, MR = 14 };          /* 14 x 2 accumulators, 2 vectors of B: 30 of 32 registers */
+#define TILE_SWITCH_MR TILE_SWITCH_14
+typedef __m512 vf;
+static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }      /* a*b + c */
+/* When one is NaN the second operand comes back: keep the number that may be NaN second. */
+static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vf vf_positive(vf a, vf b) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GT_OQ), b); }  /* a > 0 ? b : 0 */
+static inline vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vf vf_scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }           /* a * 2^n, n whole */
+static inline float vf_sum(vf a) { return _mm512_reduce_add_ps(a); }
+static inline float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }

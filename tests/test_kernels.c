@@ -1,0 +1,258 @@
+/* test_kernels.c: every row of the kernel table against the definition.
+ *
+ * Allowances (docs/NUMERICS.md): a sum of n products in float is off by about sqrt(n)/2 rounding units of the size of its
+ * partial sums; c = 4 leaves room for the worst of a whole map.  Outputs lie against inaccessible pages, filled with NaN. */
+#include <math.h>
+#include <string.h>
+
+#include "nn/kernels.h"
+#include "nn/rng.h"
+#include "tests/t.h"
+
+static double sum_units(nn_dim n) { return 4.0 * sqrt((double)n) + 8.0; }
+
+static real *randn(nn_dim n, uint64_t seed)
+{
+    real *p = t_guarded(n, true);
+    t_randn(p, n, seed);
+    return p;
+}
+
+/* ---- convolution --------------------------------------------------------------------------------------------------- */
+
+typedef struct { nn_dim cin, cout, h, w, ks, up, fh, fw; bool separable, demod, noise, bias; double clamp; } conv_case;
+
+static void run_conv(const nn_kernels *k, const nn_conv_shape *s, const real *weight, const nn_conv_job *job, const real *x, real *y)
+{
+    const nn_dim out_h = s->h * s->up, out_w = s->w * s->up;
+    real *packed = t_guarded(k->conv_packed(s), true), *map = t_guarded(nn_map_count(k->layout, s->cin, s->h, s->w), true);
+    real *out = t_guarded(nn_map_count(k->layout, s->cout, out_h, out_w), true), *scratch = t_guarded(k->conv_scratch(s), true);
+    k->conv_pack(s, weight, packed);
+    nn_map_from_planar(k->layout, map, x, s->cin, s->h, s->w);
+    nn_conv_job j = *job;
+    j.x = map;
+    j.y = out;
+    for (nn_dim u = k->conv_units(s) - 1; u >= 0; u--) k->conv_unit(s, packed, &j, u, scratch);
+    nn_map_to_planar(k->layout, y, out, s->cout, out_h, out_w);
+    for (nn_dim c = s->cout; k->layout == NN_BLOCKED && c < nn_channels_padded(s->cout); c++)
+        for (nn_dim p = 0; p < out_h * out_w; p++)
+            if (out[nn_map_at(k->layout, out_h, out_w, c, p / out_w, p % out_w)] != 0.0f) { t_fail("%s: channel %td that pads is not zero", k->name, c); p = out_h * out_w; }
+    t_guarded_free(packed); t_guarded_free(map); t_guarded_free(out); t_guarded_free(scratch);
+}
+
+static void test_conv(const conv_case *c)
+{
+    real *filter = randn(c->fh * c->fw, 7), *weight = randn(c->cout * c->cin * c->ks * c->ks, 1), *x = randn(c->cin * c->h * c->w, 2);
+    const nn_dim out = c->h * c->w * c->up * c->up;
+    real *style = randn(c->cin, 3), *demod = randn(c->cout, 4), *noise = randn(out, 5), *bias = randn(c->cout, 6);
+    real *want = t_guarded(c->cout * out, true), *got = t_guarded(c->cout * out, true);
+    if (c->separable)
+        for (nn_dim a = 0; a < c->fh; a++) for (nn_dim b = 0; b < c->fw; b++)
+            filter[a * c->fw + b] = (real)((1.0 + (double)a) * (2.0 + (double)(b * b)) / 40.0);
+    const nn_conv_shape s = { c->cin, c->cout, c->h, c->w, c->ks, c->up, c->fh, c->fw, filter };
+    const nn_conv_job job = { .style = style, .demod = c->demod ? demod : NULL, .noise = c->noise ? noise : NULL,
+                              .bias = c->bias ? bias : NULL, .strength = 0.3, .slope = 0.2, .gain = sqrt(2.0), .clamp = c->clamp };
+    run_conv(&nn_kernels_ref, &s, weight, &job, x, want);
+    for (int i = 1; i < nn_kernels_count(); i++) {
+        const nn_kernels *k = nn_kernels_at(i);
+        if (!k->usable()) { t_skip("conv/%s: not on this CPU", k->name); continue; }
+        run_conv(k, &s, weight, &job, x, got);
+        t_close(got, want, c->cout * out, sum_units(c->cin * c->ks * c->ks + c->fh * c->fw), "conv %tdx%td %td->%td %tdx%td up%td fir%tdx%td%s/%s",
+                c->ks, c->ks, c->cin, c->cout, c->h, c->w, c->up, c->fh, c->fw, c->separable ? "" : "(not separable)", k->name);
+    }
+    real *const all[] = { filter, weight, x, style, demod, noise, bias, want, got };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* Tile, band and panel edges must not show: one picture of a wide map, each row computed again in a narrower neighbour. */
+static void test_conv_bits_do_not_depend_on_tiles(const nn_kernels *k)
+{
+    enum { C = 16, H = 9, W = 61, CUT = 23 };
+    real *weight = randn(C * C * 9, 1), *x = randn(C * H * W, 2), *part = t_guarded(C * H * CUT, true), *style = randn(C, 3);
+    real *whole = t_guarded(C * H * W, true), *cut = t_guarded(C * H * CUT, true);
+    for (nn_dim r = 0; r < C * H; r++) memcpy(part + r * CUT, x + r * W, CUT * sizeof *x);
+    const nn_conv_shape big = { C, C, H, W, 3, 1, 0, 0, NULL }, small = { C, C, H, CUT, 3, 1, 0, 0, NULL };
+    const nn_conv_job job = { .style = style, .slope = 0.2, .gain = 1.0, .clamp = INFINITY };
+    run_conv(k, &big, weight, &job, x, whole);
+    run_conv(k, &small, weight, &job, part, cut);
+    for (nn_dim r = 0; r < C * H; r++)      /* the cut's last column sees zeros where the whole sees pixels */
+        if (!t_same(cut + r * CUT, whole + r * W, (CUT - 1) * sizeof *cut, "conv/%s: row %td has the same bits in a narrower map", k->name, r)) break;
+    real *const all[] = { weight, x, part, style, whole, cut };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* ---- products ------------------------------------------------------------------------------------------------------ */
+
+static void test_gemm(nn_dim m, nn_dim n, nn_dim k, bool transposed, bool add)
+{
+    real *a = randn(m * k, 1), *b = randn(k * n, 2), *c = randn(m * n, 3), *want = t_guarded(m * n, true), *got = t_guarded(m * n, true);
+    const nn_rows rows = transposed ? nn_rows_transposed(a, m) : nn_rows_matrix(a, k);
+    memcpy(want, c, (size_t)(m * n) * sizeof *c);
+    if (!add) memset(want, 0xff, (size_t)(m * n) * sizeof *c);
+    nn_kernels_ref.gemm(m, n, k, rows, b, n, want, n, add);
+    for (int i = 1; i < nn_kernels_count(); i++) {
+        const nn_kernels *kern = nn_kernels_at(i);
+        if (!kern->usable()) { t_skip("gemm/%s: not on this CPU", kern->name); continue; }
+        memcpy(got, c, (size_t)(m * n) * sizeof *c);
+        if (!add) memset(got, 0xff, (size_t)(m * n) * sizeof *c);      /* NaN: must not be read */
+        kern->gemm(m, n, k, rows, b, n, got, n, add);
+        t_close(got, want, m * n, sum_units(k), "gemm %tdx%tdx%td%s%s/%s", m, n, k, transposed ? " transposed" : "", add ? " add" : "", kern->name);
+    }
+    real *const all[] = { a, b, c, want, got };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* Rows read straight from a blocked map, and bits that do not depend on m or n. */
+static void test_gemm_rows(const nn_kernels *k)
+{
+    enum { C = 40, H = 5, W = 7, N = 37, P = H * W };
+    real *planar = randn(C * P, 1), *map = t_guarded(nn_map_count(k->layout, C, H, W), true), *b = randn(C * N, 2);
+    real *want = t_guarded(P * N, true), *got = t_guarded(P * N, true), *one = t_guarded(N, true);
+    nn_map_from_planar(k->layout, map, planar, C, H, W);
+    nn_kernels_ref.gemm(P, N, C, nn_rows_map(NN_PLANAR, planar, H, W, 0, 0), b, N, want, N, false);
+    k->gemm(P, N, C, nn_rows_map(k->layout, map, H, W, 0, 0), b, N, got, N, false);
+    t_close(got, want, P * N, sum_units(C), "gemm on a map/%s", k->name);
+    k->gemm(1, 5, C, nn_rows_map(k->layout, map, H, W, 3, 4), b + 3, N, one, N, false);
+    t_same(one, got + (3 * W + 4) * N + 3, 5 * sizeof *one, "gemm/%s: the bits do not depend on m or n", k->name);
+    real *const all[] = { planar, map, b, want, got, one };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------------------ */
+
+static void test_maps(const nn_kernels *k)
+{
+    enum { C = 24, H = 5, W = 13, OUT = 4, FH = 4, FW = 5, P = H * W };
+    const nn_conv_shape s = { C, OUT, H, W, 1, 1, 0, 0, NULL };
+    real *planar = randn(C * P, 1), *map = t_guarded(nn_map_count(k->layout, C, H, W), true), *w = randn(OUT * C, 2), *style = randn(C, 3);
+    real *bias = randn(OUT, 4), *want = randn(OUT * P, 5), *got = randn(OUT * P, 5), *filter = randn(FH * FW, 6);
+    nn_map_from_planar(k->layout, map, planar, C, H, W);
+    for (int add = 0; add < 2; add++) {
+        nn_kernels_ref.to_rgb(&s, want, planar, w, style, bias, 2.0, add, 0, H);
+        for (nn_dim y = 0; y < H; y += 2) k->to_rgb(&s, got, map, w, style, bias, 2.0, add, y, y + 2 < H ? y + 2 : H);
+        t_close(got, want, OUT * P, sum_units(C), "to_rgb%s/%s", add ? " add" : "", k->name);
+    }
+    real *up = t_guarded(4 * P, true), *up_want = t_guarded(4 * P, true);
+    for (nn_dim fh = 1; fh <= FH; fh++) {
+        nn_kernels_ref.upsample2(up_want, planar, filter, H, W, fh, FW);
+        k->upsample2(up, planar, filter, H, W, fh, FW);
+        t_close(up, up_want, 4 * P, sum_units(fh * FW), "upsample2 %tdx%d/%s", fh, FW, k->name);
+    }
+    const real *const x[4] = { planar, planar + 61, planar + 122, planar + 300 };
+    const real weight[4] = { (real)0.3, (real)-0.2, (real)1.7, (real)0.9 };
+    for (int add = 0; add < 2; add++) {
+        memcpy(got, bias, OUT * sizeof *got); memcpy(want, bias, OUT * sizeof *got);
+        t_randn(got, 61, 9); t_randn(want, 61, 9);
+        nn_kernels_ref.mix(want, x, weight, 61, add);
+        k->mix(got, x, weight, 61, add);
+        t_close(got, want, 61, 6, "mix%s/%s", add ? " add" : "", k->name);
+    }
+    real *const all[] = { planar, map, w, style, bias, want, got, filter, up, up_want };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+static void test_dense(const nn_kernels *k)
+{
+    enum { IN = 77, OUT = 9 };
+    real *x = randn(IN, 1), *w = randn(IN * OUT, 2), *b = randn(OUT, 3), *want = t_guarded(OUT, true), *got = t_guarded(OUT, true);
+    nn_kernels_ref.dense(want, x, w, b, IN, 0, OUT, 0.01, 0.5, 0.2, 1.4);
+    k->dense(got, x, w, b, IN, 0, 4, 0.01, 0.5, 0.2, 1.4);
+    k->dense(got, x, w, b, IN, 4, OUT, 0.01, 0.5, 0.2, 1.4);
+    t_close(got, want, OUT, sum_units(IN), "dense/%s", k->name);
+    real *const all[] = { x, w, b, want, got };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+static void test_train(const nn_kernels *k)
+{
+    enum { B = 131, C = 37, N = B * C };
+    real *x = randn(N, 1), *dy = randn(N, 2), *gamma = randn(C, 3), *beta = randn(C, 4), *want = t_guarded(N, true), *got = t_guarded(N, true);
+    real *stat[12];
+    for (int i = 0; i < 12; i++) { stat[i] = t_guarded(C, true); for (int c = 0; c < C; c++) stat[i][c] = (real)(1 + c % 3); }
+    for (int i = 0; i < N; i++) x[i] += (real)(i % C) * 2;                 /* means far from zero */
+
+    nn_kernels_ref.bias_relu(want, x, beta, B, C);
+    k->bias_relu(got, x, beta, B, C);
+    t_close(got, want, N, 1, "bias_relu/%s", k->name);
+    nn_kernels_ref.relu_bwd(want, dy, x, N);
+    k->relu_bwd(got, dy, x, N);
+    t_close(got, want, N, 0, "relu_bwd/%s", k->name);
+
+    nn_kernels_ref.batchnorm_fwd(want, stat[0], stat[1], stat[2], stat[3], x, gamma, beta, B, C);
+    k->batchnorm_fwd(got, stat[4], stat[5], stat[6], stat[7], x, gamma, beta, B, C);
+    t_close(got, want, N, 1000, "batchnorm_fwd/%s", k->name);                /* x - mean cancels: mean is up to 72 */
+    for (int i = 0; i < 4; i++) t_close(stat[4 + i], stat[i], C, sum_units(B), "batchnorm_fwd statistic %d/%s", i, k->name);
+    nn_kernels_ref.batchnorm_bwd(want, stat[8], stat[9], dy, x, stat[0], stat[1], gamma, B, C);
+    k->batchnorm_bwd(got, stat[10], stat[11], dy, x, stat[0], stat[1], gamma, B, C);
+    t_close(got, want, N, sum_units(B), "batchnorm_bwd dx/%s", k->name);
+    t_close(stat[10], stat[8], C, sum_units(B), "batchnorm_bwd dgamma/%s", k->name);
+    t_close(stat[11], stat[9], C, sum_units(B), "batchnorm_bwd dbeta/%s", k->name);
+
+    uint8_t label[B];
+    for (int i = 0; i < B; i++) label[i] = i % 7 == 3 ? 255 : (uint8_t)(i % C);
+    x[5] = 120; x[40] = -120;                                               /* underflow of the others, and of one */
+    nn_kernels_ref.softmax(want, x, B, C);
+    k->softmax(got, x, B, C);
+    t_close(got, want, N, 16, "softmax/%s", k->name);
+    const double l0 = nn_kernels_ref.softmax_ce(want, x, label, B, C), l1 = k->softmax_ce(got, x, label, B, C);
+    t_close(got, want, N, 16, "softmax_ce gradient/%s", k->name);
+    t_limit(fabs(l1 - l0) / l0, 1e-6, "softmax_ce loss/%s", k->name);
+    x[60] = NAN;
+    k->softmax(got, x, B, C);
+    t_check(isnan((double)got[60]) && isnan(k->softmax_ce(got, x, label, B, C)), "softmax/%s: NaN travels", k->name);
+
+    nn_adam o = { 1e-2, 0.9, 0.999, 1e-8, 0.1, 0 };
+    real *p[6];
+    for (int i = 0; i < 6; i++) { p[i] = t_guarded(C, true); t_randn(p[i], C, 20 + (uint64_t)(i % 3)); }
+    for (int i = 0; i < 6; i++) if (i % 3) memset(p[i], 0, C * sizeof(real));
+    for (o.step = 1; o.step <= 10; o.step++) {
+        nn_kernels_ref.adam(p[0], p[1], p[2], dy + o.step * C, C, &o);
+        k->adam(p[3], p[4], p[5], dy + o.step * C, C, &o);
+    }
+    for (int i = 0; i < 3; i++) t_close(p[3 + i], p[i], C, 30, "adam 10 steps, %s/%s", i ? i > 1 ? "v" : "m" : "param", k->name);
+    for (int i = 0; i < 6; i++) t_guarded_free(p[i]);
+    for (int i = 0; i < 12; i++) t_guarded_free(stat[i]);
+    real *const all[] = { x, dy, gamma, beta, want, got };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+int main(void)
+{
+    static const conv_case conv[] = {
+        { 16, 16, 4, 4, 3, 1, 0, 0, true, true, true, true, 256.0 },
+        { 20, 33, 5, 9, 3, 1, 0, 0, true, true, true, true, 2.0 },
+        { 48, 64, 8, 8, 3, 1, 0, 0, true, true, false, true, INFINITY },
+        { 3, 7, 17, 31, 3, 1, 0, 0, true, false, true, false, INFINITY },
+        { 37, 18, 33, 15, 1, 1, 0, 0, true, true, true, true, 1.0 },
+        { 16, 16, 1, 1, 3, 1, 0, 0, true, true, true, true, INFINITY },
+        { 16, 32, 4, 4, 3, 2, 4, 4, true, true, true, true, 3.0 },
+        { 21, 48, 9, 5, 3, 2, 4, 4, true, true, true, true, INFINITY },
+        { 32, 17, 64, 40, 3, 2, 4, 4, true, true, true, true, INFINITY },
+        { 20, 12, 6, 7, 3, 2, 4, 4, false, true, true, true, 60.0 },
+        { 20, 12, 6, 7, 3, 2, 3, 5, false, true, true, true, INFINITY },
+        { 20, 12, 33, 7, 3, 2, 12, 6, true, true, true, true, INFINITY },
+        { 20, 12, 6, 7, 3, 2, 1, 1, true, true, true, true, INFINITY },
+        { 20, 12, 6, 7, 3, 2, 2, 16, false, true, true, true, INFINITY },
+        { 20, 12, 6, 7, 1, 2, 4, 4, true, false, false, false, INFINITY },
+        { 16, 16, 1, 1, 3, 2, 4, 4, true, true, true, true, INFINITY },
+    };
+    for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
+    static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 3, 2, 0 } };
+    for (size_t i = 0; i < sizeof mnk / sizeof *mnk; i++)
+        for (int how = 0; how < 4; how++)
+            if (mnk[i][2] > 0) test_gemm(mnk[i][0], mnk[i][1], mnk[i][2], how & 1, how > 1);
+    for (int i = 0; i < nn_kernels_count(); i++) {
+        const nn_kernels *k = nn_kernels_at(i);
+        if (!k->usable()) { t_skip("%s: not on this CPU", k->name); continue; }
+        test_conv_bits_do_not_depend_on_tiles(k);
+        test_gemm_rows(k);
+        test_maps(k);
+        test_dense(k);
+        test_train(k);
+    }
+    nn_err err = { 0 };
+    t_check(nn_kernels_pick("nonsense", &err) == NULL && strstr(err.msg, "ref"), "an unknown row is refused, the usable ones named");
+    t_check(nn_kernels_pick("auto", NULL) == nn_kernels_at(nn_kernels_count() - 1) || !nn_kernels_at(nn_kernels_count() - 1)->usable(),
+            "auto takes the last usable row");
+    return t_done();
+}
