@@ -470,28 +470,21 @@ nn_status nn_st_write(const char *path, const nn_st_tensor *tensor, size_t count
 
 static void hash_u64(nn_hash *h, uint64_t v) { nn_hash_add(h, &v, sizeof v); }
 
-/* Lengths before texts, so that no two files share a stream. */
-static void hash_text(nn_hash *h, const char *text)
-{
-    hash_u64(h, strlen(text));
-    nn_hash_add(h, text, strlen(text));
-}
+/* With its NUL, which no name or value can hold (the JSON reader refuses it): texts cannot run into each other. */
+static void hash_text(nn_hash *h, const char *text) { nn_hash_add(h, text, strlen(text) + 1); }
 
 nn_status nn_st_identity(const nn_st *f, const char *const *keys, size_t key_count, char hex[65], nn_err *err)
 {
     nn_hash *h = nn_hash_open(err);
     if (!h) return NN_ENOMEM;
-    hash_text(h, "datasetgan identity 1");
     for (size_t i = 0; i < key_count; i++) {
         const char *value = nn_st_meta(f, keys[i]);
         if (!value) continue;
-        nn_hash_add(h, "M", 1);
         hash_text(h, keys[i]);
         hash_text(h, value);
     }
     for (size_t i = 0; i < f->count; i++) {
         const nn_st_entry *t = &f->entry[i];
-        nn_hash_add(h, "T", 1);
         hash_text(h, t->name);
         hash_text(h, nn_dtype_name(t->dtype));
         hash_u64(h, (uint64_t)t->rank);
