@@ -19,6 +19,9 @@ nn_status nn_png_read(const char *path, nn_image *im, nn_err *err);
 /* A label map: grey or palette PNG of any bit depth up to 8; pixel = the stored index, never scaled, never expanded. */
 nn_status nn_png_read_labels(const char *path, nn_image *im, nn_err *err);
 
+/* The same from memory, labels or not; `name` is for messages. */
+nn_status nn_png_decode(const void *bytes, size_t size, bool labels, const char *name, nn_image *im, nn_err *err);
+
 /* Encode into memory (fixed compression settings, no time stamp: equal pixels give equal bytes).  With a palette, im must
  * have one channel and is written as an indexed PNG.  Bytes are owned by the caller. */
 nn_status nn_png_encode(const nn_image *im, const nn_palette *palette, nn_bytes *out, nn_err *err);
