@@ -227,7 +227,7 @@ static void layer(int i, nn_conv_shape s, bool demodulate, double strength)
     nn_conv_job job[PICTURES];
     for (int n = 0; n < PICTURES; n++)
         job[n] = (nn_conv_job){ x + n * in, y + n * out, style + n * s.cin, demodulate ? d + n * s.cout : NULL,
-                                strength ? golden(hw, "layer%d.noise", i) : NULL, golden(s.cout, "layer%d.b", i),
+                                strength != 0.0 ? golden(hw, "layer%d.noise", i) : NULL, golden(s.cout, "layer%d.b", i),
                                 strength, 0.2, sqrt(2.0), (double)*golden(1, "layer%d.clamp", i) };
     nn_conv_run(k, &(nn_conv){ s, packed }, job, PICTURES, scratch, THREADS);
     /* Stored on the way: x*style, the convolution, for up 2 the map before the filter, q, demod, y; the first in every term. */
