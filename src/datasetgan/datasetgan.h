@@ -77,6 +77,7 @@ typedef struct {
     double epochs, lr, decay, dropout1, dropout2;
     bool standardise, one_cycle, official_stop;   /* official_stop: the released stop rule (PAPER.md 1.4, 2) */
     char recipe[16];                 /* "default", "paper" */
+    bool replace;                    /* an existing out_path, and a checkpoint of other settings, are replaced */
 } dg_train_options;
 /* Fill with a named recipe: "default" or "paper".  NN_EINVAL for another name.  classes sets the widths. */
 nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err);
@@ -87,7 +88,9 @@ typedef struct { bool (*report)(void *user, const char *what, double done, doubl
 
 /* Train on the items of `split` and write out_path (atomic).  Checkpoints go to out_path + ".part" and are resumed from when
  * they belong to the same settings; the result is byte-equal to an uninterrupted run, for any number of threads.
- * tap_names NULL: the generator's default taps. */
+ * tap_names NULL: the generator's default taps; otherwise any of them, used in network order.
+ * An out_path of the same settings: NN_OK at once.  Of others, or no interpreter: NN_EEXISTS.  A checkpoint of other settings:
+ * NN_EMISMATCH naming the first that differs.  `replace` lifts both.  A loss that is not finite: NN_EINVAL, checkpoint kept. */
 nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, const char *const *tap_names,
                    int tap_count, const char *out_path, const dg_progress *p, nn_err *err);
 

@@ -1,0 +1,44 @@
+/* features.h: the annotated pictures as training sees them: feature maps at their own size, pixels gathered when wanted.
+ * Private to datasetgan.
+ *
+ * A pixel's D numbers are never stored: 16 pictures of 128 x 128 pixels x 864 numbers would be 0.9 GB, their maps are 64 MB. */
+#ifndef DG_FEATURES_H
+#define DG_FEATURES_H
+
+#include "datasetgan/datasetgan.h"
+
+/* Where an output row or column reads: two source positions and the weight of the second (nn_bilinear_at). */
+typedef struct { nn_dim i0, i1; real t; } dg_at;
+
+/* Neighbouring taps of one size, channels last: (h, w, c). */
+typedef struct { nn_dim c, h, w, offset; dg_at *row, *col; } dg_map_group;      /* offset: of its first number in a picture */
+
+typedef struct {
+    const nn_kernels *k;
+    nn_dim res, D, pictures, picture_count;          /* picture_count: numbers of one picture's maps */
+    int tap_count, group_count;
+    int tap[SG_TAPS_MAX];                            /* index of the generator's tap */
+    dg_map_group group[SG_TAPS_MAX];
+    real *maps;                                      /* (pictures, picture_count) */
+    real *mean, *std;                                /* (D): 0 and 1 until dg_features_standardise */
+    nn_dim pixel_count;
+    uint32_t *pixel;                                 /* annotated pixels, picture*res*res + y*res + x; void ones are left out */
+    uint8_t *label;                                  /* (pixel_count) */
+    uint32_t *seed;                                  /* (pictures) */
+} dg_features;
+
+/* Choose the maps and read the labels of every item of the split: enough to know what is trained on. */
+nn_status dg_features_open(dg_features *f, const dg_task *t, const char *split, const sg_model *m, const char *const *tap_names,
+                           int tap_count, nn_err *err);
+/* Draw the items, compare each with its stored picture, keep the chosen maps. */
+nn_status dg_features_draw(dg_features *f, const dg_task *t, const char *split, const sg_model *m, nn_err *err);
+void dg_features_close(dg_features *f);
+
+/* x (n,D) = the features of pixel list entries at[0..n): four bilinear taps a map. */
+void dg_features_gather(const dg_features *f, const uint32_t *at, nn_dim n, real *x);
+
+/* Mean and standard deviation of each feature over the annotated pixels (1 for a constant feature), folded into the maps once:
+ * bilinear weights sum to 1, so standardised maps gather to standardised features. */
+nn_status dg_features_standardise(dg_features *f, nn_err *err);
+
+#endif

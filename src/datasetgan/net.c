@@ -1,0 +1,229 @@
+/* net.c: forward, backward and Adam of one pixel classifier.  Single-threaded: members of an ensemble run side by side. */
+#include "datasetgan/net.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double init_sd = 0.02;         /* train_interpreter.py init_weights('normal', 0.02) */
+
+nn_dim dg_net_param_count(dg_net_size s)
+{
+    return s.D * s.h1 + s.h1 * s.h2 + s.h2 * s.K + 3 * s.h1 + 3 * s.h2 + s.K;
+}
+
+static nn_dim weight_count(dg_net_size s) { return s.D * s.h1 + s.h1 * s.h2 + s.h2 * s.K; }
+
+static dg_params carve(real *at, dg_net_size s)
+{
+    dg_params p;
+    p.w1 = at;
+    p.w2 = p.w1 + s.D * s.h1;
+    p.w3 = p.w2 + s.h1 * s.h2;
+    p.b1 = p.w3 + s.h2 * s.K;
+    p.g1 = p.b1 + s.h1;
+    p.e1 = p.g1 + s.h1;
+    p.b2 = p.e1 + s.h1;
+    p.g2 = p.b2 + s.h2;
+    p.e2 = p.g2 + s.h2;
+    p.b3 = p.e2 + s.h2;
+    return p;
+}
+
+/* Runs twice: with an arena that only measures, then with one that has memory. */
+static void lay_out(dg_net *n, nn_arena *a)
+{
+    const dg_net_size s = n->size;
+    const nn_dim B = n->batch, P = n->param_count;
+    n->state = nn_take_real(a, n->state_count);
+    n->grad = nn_take_real(a, P);
+    n->r1 = nn_take_real(a, B * s.h1);
+    n->n1 = nn_take_real(a, B * s.h1);
+    n->da1 = nn_take_real(a, B * s.h1);
+    n->dn1 = nn_take_real(a, B * s.h1);
+    n->r2 = nn_take_real(a, B * s.h2);
+    n->n2 = nn_take_real(a, B * s.h2);
+    n->da2 = nn_take_real(a, B * s.h2);
+    n->dn2 = nn_take_real(a, B * s.h2);
+    n->logit = nn_take_real(a, B * s.K);
+    n->dlogit = nn_take_real(a, B * s.K);
+    n->mean1 = nn_take_real(a, s.h1);
+    n->rstd1 = nn_take_real(a, s.h1);
+    n->mean2 = nn_take_real(a, s.h2);
+    n->rstd2 = nn_take_real(a, s.h2);
+    n->w2t = nn_take_real(a, s.h2 * s.h1);
+    n->w3t = nn_take_real(a, s.K * s.h2);
+    n->ones = nn_take_real(a, B);
+}
+
+static void set_size(dg_net *n, dg_net_size size, nn_dim batch)
+{
+    n->size = size;
+    n->batch = batch;
+    n->param_count = dg_net_param_count(size);
+    n->result_count = n->param_count + 2 * (size.h1 + size.h2);
+    n->state_count = n->result_count + 2 * n->param_count;
+}
+
+size_t dg_net_bytes(dg_net_size size, nn_dim batch)
+{
+    dg_net n;
+    nn_arena measure = { 0 };
+    set_size(&n, size, batch);
+    lay_out(&n, &measure);
+    return measure.used;
+}
+
+nn_status dg_net_open(dg_net *n, const nn_kernels *k, dg_net_size size, nn_dim batch, nn_err *err)
+{
+    memset(n, 0, sizeof *n);
+    set_size(n, size, batch);
+    n->k = k;
+    n->block = nn_alloc(dg_net_bytes(size, batch), "pixel classifier", err);
+    if (!n->block) return NN_ENOMEM;
+    nn_arena place = { n->block, 0 };
+    lay_out(n, &place);
+
+    n->param = n->state;
+    n->run_mean1 = n->param + n->param_count;
+    n->run_var1 = n->run_mean1 + size.h1;
+    n->run_mean2 = n->run_var1 + size.h1;
+    n->run_var2 = n->run_mean2 + size.h2;
+    n->m = n->run_var2 + size.h2;
+    n->v = n->m + n->param_count;
+    n->p = carve(n->param, size);
+    n->d = carve(n->grad, size);
+    for (nn_dim i = 0; i < batch; i++) n->ones[i] = 1;
+    return NN_OK;
+}
+
+void dg_net_close(dg_net *n)
+{
+    if (!n) return;
+    nn_free(n->block);
+    memset(n, 0, sizeof *n);
+}
+
+/* ---- initialisation ----------------------------------------------------------------------------------------------- */
+
+static void fill(real *x, nn_dim n, real value) { for (nn_dim i = 0; i < n; i++) x[i] = value; }
+
+static void init_weight(real *w, nn_dim in, nn_dim out, uint64_t seed, uint32_t layer)
+{
+    for (nn_dim o = 0; o < out; o++)
+        for (nn_dim i = 0; i < in; i++)
+            w[i * out + o] = (real)(init_sd * nn_rng_normal(seed, NN_RNG_INIT, layer, (uint64_t)(o * in + i)));
+}
+
+void dg_net_init(dg_net *n, uint64_t seed)
+{
+    const dg_net_size s = n->size;
+    memset(n->state, 0, (size_t)n->state_count * sizeof *n->state);
+    init_weight(n->p.w1, s.D, s.h1, seed, 1);
+    init_weight(n->p.w2, s.h1, s.h2, seed, 2);
+    init_weight(n->p.w3, s.h2, s.K, seed, 3);
+    fill(n->p.g1, s.h1, 1);
+    fill(n->p.g2, s.h2, 1);
+    fill(n->run_var1, s.h1, 1);
+    fill(n->run_var2, s.h2, 1);
+}
+
+/* ---- one step ----------------------------------------------------------------------------------------------------- */
+
+/* x *= mask / (1 - p), mask 0 with probability p.  The backward pass is the same product, so the mask is drawn again instead
+ * of kept.  One Philox block serves four numbers. */
+static void dropout(real *x, nn_dim n, double p, const dg_step *o, uint64_t layer)
+{
+    if (p <= 0.0) return;
+    const double limit = p * 4294967296.0;
+    const real keep = (real)(1.0 / (1.0 - p));
+    for (nn_dim i = 0; i < n; i += 4) {
+        uint32_t word[4];
+        nn_rng_block(o->seed, NN_RNG_DROPOUT, (uint32_t)o->adam.step, (layer << 48) + (uint64_t)(i / 4), word);
+        for (nn_dim j = 0; j < 4 && i + j < n; j++) x[i + j] = word[j] < limit ? 0 : x[i + j] * keep;
+    }
+}
+
+/* C (m,n) = A (m,k) B (k,n); the same with A stored as (k,m); and row sums written as a product with ones. */
+static void product(const nn_kernels *k, real *c, const real *a, const real *b, nn_dim m, nn_dim inner, nn_dim n)
+{
+    k->gemm(m, n, inner, nn_rows_matrix(a, inner), b, n, c, n, false);
+}
+static void product_at(const nn_kernels *k, real *c, const real *a, const real *b, nn_dim m, nn_dim inner, nn_dim n)
+{
+    k->gemm(m, n, inner, nn_rows_transposed(a, m), b, n, c, n, false);
+}
+
+static void transpose(real *t, const real *x, nn_dim rows, nn_dim cols)
+{
+    for (nn_dim r = 0; r < rows; r++) for (nn_dim c = 0; c < cols; c++) t[c * rows + r] = x[r * cols + c];
+}
+
+static void forward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
+{
+    const nn_kernels *k = n->k;
+    const dg_params *p = &n->p;
+    const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
+    product(k, n->r1, x, p->w1, B, D, h1);
+    k->bias_relu(n->r1, n->r1, p->b1, B, h1);
+    k->batchnorm_fwd(n->n1, n->mean1, n->rstd1, n->run_mean1, n->run_var1, n->r1, p->g1, p->e1, B, h1);
+    dropout(n->n1, B * h1, o->dropout1, o, 1);
+
+    product(k, n->r2, n->n1, p->w2, B, h1, h2);
+    k->bias_relu(n->r2, n->r2, p->b2, B, h2);
+    k->batchnorm_fwd(n->n2, n->mean2, n->rstd2, n->run_mean2, n->run_var2, n->r2, p->g2, p->e2, B, h2);
+    dropout(n->n2, B * h2, o->dropout2, o, 2);
+
+    product(k, n->logit, n->n2, p->w3, B, h2, K);
+    for (nn_dim i = 0; i < B; i++) for (nn_dim c = 0; c < K; c++) n->logit[i * K + c] += p->b3[c];
+}
+
+/* The same lines from bottom to top.  The features need no gradient. */
+static void backward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
+{
+    const nn_kernels *k = n->k;
+    const dg_params *p = &n->p, *d = &n->d;
+    const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
+    product_at(k, d->w3, n->n2, n->dlogit, h2, B, K);
+    product(k, d->b3, n->ones, n->dlogit, 1, B, K);
+    transpose(n->w3t, p->w3, h2, K);
+    product(k, n->dn2, n->dlogit, n->w3t, B, K, h2);
+
+    dropout(n->dn2, B * h2, o->dropout2, o, 2);
+    k->batchnorm_bwd(n->da2, d->g2, d->e2, n->dn2, n->r2, n->mean2, n->rstd2, p->g2, B, h2);
+    k->relu_bwd(n->dn2, n->da2, n->r2, B * h2);           /* dn2 from here on: gradient before the ReLU */
+    product_at(k, d->w2, n->n1, n->dn2, h1, B, h2);
+    product(k, d->b2, n->ones, n->dn2, 1, B, h2);
+    transpose(n->w2t, p->w2, h1, h2);
+    product(k, n->dn1, n->dn2, n->w2t, B, h2, h1);
+
+    dropout(n->dn1, B * h1, o->dropout1, o, 1);
+    k->batchnorm_bwd(n->da1, d->g1, d->e1, n->dn1, n->r1, n->mean1, n->rstd1, p->g1, B, h1);
+    k->relu_bwd(n->dn1, n->da1, n->r1, B * h1);
+    product_at(k, d->w1, x, n->dn1, D, B, h1);
+    product(k, d->b1, n->ones, n->dn1, 1, B, h1);
+}
+
+double dg_net_gradient(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o)
+{
+    NN_ASSERT(rows >= 2 && rows <= n->batch);
+    memset(n->grad, 0, (size_t)n->param_count * sizeof *n->grad);     /* batchnorm_bwd adds */
+    forward(n, x, rows, o);
+    const double loss = n->k->softmax_ce(n->dlogit, n->logit, label, rows, n->size.K);
+    backward(n, x, rows, o);
+    return loss;
+}
+
+double dg_net_step(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o)
+{
+    const double loss = dg_net_gradient(n, x, label, rows, o);
+    double square = 0.0;
+    for (nn_dim i = 0; i < n->param_count; i++) square += (double)n->grad[i] * n->grad[i];
+    if (!isfinite(loss) || !isfinite(square)) return NAN;
+
+    const nn_dim weights = weight_count(n->size);
+    nn_adam rest = o->adam;
+    rest.decay = 0.0;
+    n->k->adam(n->param, n->m, n->v, n->grad, weights, &o->adam);
+    n->k->adam(n->param + weights, n->m + weights, n->v + weights, n->grad + weights, n->param_count - weights, &rest);
+    return loss;
+}

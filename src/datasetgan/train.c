@@ -1,0 +1,380 @@
+/* train.c: recipes, the schedule, and the loop that trains an ensemble, member beside member. */
+#include "datasetgan/train.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "nn/sys.h"
+
+enum { SAVE_SECONDS = 10, MEMBERS_MAX = 1000 };
+
+/* ---- recipes (docs/TRAINING.md) ------------------------------------------------------------------------------------ */
+
+nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err)
+{
+    /* train_interpreter.py pixel_classifier: wider networks from 32 classes on. */
+    const nn_dim h1 = classes < 32 ? 128 : 256, h2 = classes < 32 ? 32 : 128;
+    if (!strcmp(name, "default"))
+        *o = (dg_train_options){ .members = 10, .batch = 1024, .h1 = h1, .h2 = h2, .epochs = 4, .lr = 4e-3, .standardise = true,
+                                 .one_cycle = true };
+    else if (!strcmp(name, "paper"))
+        *o = (dg_train_options){ .members = 10, .batch = 64, .h1 = h1, .h2 = h2, .epochs = 100, .lr = 1e-3, .official_stop = true };
+    else
+        return nn_fail(err, NN_EINVAL, "there is no recipe \"%.32s\"; expected \"default\" or \"paper\"", name);
+    nn_format(o->recipe, sizeof o->recipe, "%s", name);
+    return NN_OK;
+}
+
+static nn_status check_options(const dg_train_options *o, nn_err *err)
+{
+    const struct { const char *name; double value, lo, hi; } range[] = {
+        { "members", o->members, 1, MEMBERS_MAX }, { "batch", (double)o->batch, 2, 1 << 20 }, { "width1", (double)o->h1, 1, 65536 },
+        { "width2", (double)o->h2, 1, 65536 }, { "epochs", o->epochs, 1e-6, 1e6 }, { "lr", o->lr, 1e-12, 1e3 },
+        { "decay", o->decay, 0, 1e3 }, { "dropout1", o->dropout1, 0, 0.99 }, { "dropout2", o->dropout2, 0, 0.99 },
+    };
+    for (size_t i = 0; i < sizeof range / sizeof *range; i++)
+        if (!(range[i].value >= range[i].lo && range[i].value <= range[i].hi))
+            return nn_fail(err, NN_EINVAL, "training: %s: expected %g to %g, found %g", range[i].name, range[i].lo, range[i].hi, range[i].value);
+    return NN_OK;
+}
+
+static double half_cosine(double from, double to, double at) { return to + (from - to) * 0.5 * (1.0 + cos(acos(-1.0) * at)); }
+
+nn_adam dg_train_schedule(const dg_train_options *o, int64_t step, int64_t total)
+{
+    nn_adam a = { .lr = o->lr, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = o->decay, .step = step + 1 };
+    if (!o->one_cycle) return a;
+    const double first = o->lr / 25.0, last = first / 1e4, peak = 0.3 * (double)total - 1.0, end = (double)total - 1.0;
+    const double at = (double)step;
+    if (at <= peak) {
+        a.lr = half_cosine(first, o->lr, at / peak);
+        a.beta1 = half_cosine(0.95, 0.85, at / peak);
+    } else {
+        const double part = end > peak ? (at - peak) / (end - peak) : 1.0;
+        a.lr = half_cosine(o->lr, last, part);
+        a.beta1 = half_cosine(0.85, 0.95, part);
+    }
+    return a;
+}
+
+/* SplitMix64's finaliser (Steele et al. 2014) of seed + member * its golden gamma: neighbouring seeds and members share nothing. */
+uint64_t dg_member_seed(uint64_t seed, int member)
+{
+    uint64_t z = seed + (uint64_t)(member + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------------- */
+
+/* What a thread needs for the member at hand. */
+typedef struct { dg_net net; real *x; uint8_t *label; uint32_t *order; } worker;
+
+typedef struct {
+    const dg_train_options *o;
+    const dg_features *f;
+    const dg_progress *progress;
+    dg_net_size size;
+    dg_member *member;               /* what the next checkpoint will hold; changed inside `critical` only */
+    worker *worker;
+    int workers;
+    int64_t per_epoch, total;        /* steps */
+    int64_t steps_done;              /* of all members, for the progress report */
+    const json_t *settings;
+    char part[DG_PATH];
+    double saved_at, save_cost;      /* seconds */
+    bool stop;                       /* cancelled or failed: every member ends at its next step */
+    nn_err err;
+} training;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool stopping(training *r)
+{
+    bool stop;
+    #pragma omp atomic read
+    stop = r->stop;
+    return stop;
+}
+
+static void stop(training *r)
+{
+    #pragma omp atomic write
+    r->stop = true;
+}
+
+static void save(training *r)
+{
+    const double start = now();
+    if (dg_checkpoint_write(r->part, r->settings, r->member, r->o->members, r->size, &r->err)) stop(r);
+    r->saved_at = now();
+    r->save_cost = r->saved_at - start;
+}
+
+/* Copy a member's state to where checkpoints are written from; write one when it is due: at the end of a member, and every
+ * ten seconds, or less often where writing takes more than a twentieth of the time. */
+static void publish(training *r, int i, const dg_member *live, const dg_net *net)
+{
+    const nn_dim numbers = live->done ? net->result_count : net->state_count;
+    #pragma omp critical(dg_train)
+    {
+        dg_member *to = &r->member[i];
+        if (!to->state) to->state = nn_alloc((size_t)net->state_count * sizeof *to->state, "training state", &r->err);
+        if (!to->state) {
+            stop(r);
+        } else {
+            real *state = to->state;
+            memcpy(state, net->state, (size_t)numbers * sizeof *state);
+            *to = *live;
+            to->state = state;
+            if (live->done || now() - r->saved_at > fmax(SAVE_SECONDS, 20.0 * r->save_cost)) save(r);
+        }
+    }
+}
+
+static void report(training *r, int i, int64_t step, double loss)
+{
+    if (!r->progress || !r->progress->report) return;
+    char what[64];
+    nn_format(what, sizeof what, "member %d of %d, epoch %lld", i + 1, r->o->members, (long long)(step / r->per_epoch + 1));
+    #pragma omp critical(dg_train)
+    {
+        r->steps_done++;
+        if (!r->progress->report(r->progress->user, what, (double)r->steps_done, (double)(r->total * r->o->members), loss)) {
+            nn_fail(&r->err, NN_ECANCEL, "training stopped on request; the checkpoint %s resumes it", r->part);
+            stop(r);
+        }
+    }
+}
+
+/* train_interpreter.py: from the fifth epoch on, stop after 51 batches in a row whose loss is no new minimum. */
+static bool official_stop(dg_member *m, int64_t epoch, double loss)
+{
+    if (epoch <= 3) return false;
+    if (loss < m->best) { m->best = loss; m->stale = 0; }
+    else m->stale++;
+    return m->stale > 50;
+}
+
+static double train_step(training *r, worker *w, int i, int64_t step)
+{
+    const dg_features *f = r->f;
+    const int64_t first = step % r->per_epoch * r->o->batch, left = f->pixel_count - first;
+    const nn_dim rows = left < r->o->batch ? (nn_dim)left : r->o->batch;
+    const uint32_t *at = w->order + first;
+    dg_features_gather(f, at, rows, w->x);
+    for (nn_dim p = 0; p < rows; p++) w->label[p] = f->label[at[p]];
+    const dg_step s = { dg_train_schedule(r->o, step, r->total), r->o->dropout1, r->o->dropout2, dg_member_seed(r->o->seed, i) };
+    return dg_net_step(&w->net, w->x, w->label, rows, &s);
+}
+
+static void train_member(training *r, worker *w, int i)
+{
+    dg_member live = r->member[i];
+    const uint64_t seed = dg_member_seed(r->o->seed, i);
+    dg_net_init(&w->net, seed);
+    if (live.state) memcpy(w->net.state, live.state, (size_t)w->net.state_count * sizeof(real));
+    double published = now();
+    for (int64_t shuffled = -1; !live.done; ) {
+        if (stopping(r)) {
+            if (live.step > 0) publish(r, i, &live, &w->net);
+            return;
+        }
+        const int64_t epoch = live.step / r->per_epoch;
+        if (epoch != shuffled) {
+            nn_rng_shuffle(seed, NN_RNG_SHUFFLE, (uint32_t)epoch, w->order, (uint32_t)r->f->pixel_count);
+            shuffled = epoch;
+        }
+        const double loss = train_step(r, w, i, live.step);
+        if (!isfinite(loss)) {
+            #pragma omp critical(dg_train)
+            nn_fail(&r->err, NN_EINVAL, "training: the loss of member %d is not finite at step %lld (rate %g too high?); the last "
+                    "checkpoint is kept in %s", i + 1, (long long)live.step + 1, r->o->lr, r->part);
+            stop(r);
+            return;
+        }
+        live.step++;
+        live.done = live.step >= r->total || (r->o->official_stop && official_stop(&live, epoch, loss));
+        report(r, i, live.step - 1, loss);
+        if (live.done || now() - published > SAVE_SECONDS / 2.0) {
+            publish(r, i, &live, &w->net);
+            published = now();
+        }
+    }
+}
+
+/* ---- before and after the loop ------------------------------------------------------------------------------------- */
+
+static nn_status open_workers(training *r)
+{
+    const nn_dim batch = r->o->batch < r->f->pixel_count ? r->o->batch : r->f->pixel_count;
+    r->workers = omp_get_max_threads() < r->o->members ? omp_get_max_threads() : r->o->members;
+    r->worker = nn_alloc((size_t)r->workers * sizeof *r->worker, "training threads", &r->err);
+    for (int i = 0; r->worker && i < r->workers; i++) {
+        worker *w = &r->worker[i];
+        dg_net_open(&w->net, r->f->k, r->size, batch, &r->err);
+        w->x = nn_alloc((size_t)(batch * r->size.D) * sizeof *w->x, "gathered features", &r->err);
+        w->label = nn_alloc((size_t)batch, "gathered labels", &r->err);
+        w->order = nn_alloc((size_t)r->f->pixel_count * sizeof *w->order, "order of the pixels", &r->err);
+    }
+    return r->err.status;
+}
+
+static void close_run(training *r)
+{
+    for (int i = 0; r->worker && i < r->workers; i++) {
+        dg_net_close(&r->worker[i].net);
+        nn_free(r->worker[i].x);
+        nn_free(r->worker[i].label);
+        nn_free(r->worker[i].order);
+    }
+    for (int i = 0; r->member && i < r->o->members; i++) nn_free(r->member[i].state);
+    nn_free(r->worker);
+    nn_free(r->member);
+}
+
+static nn_status train_members(training *r)
+{
+    nn_status s = open_workers(r);
+    if (s) return s;
+    for (int i = 0; i < r->o->members; i++) r->steps_done += r->member[i].step;
+    save(r);                                              /* finds out now, not in ten seconds, that nothing can be written there */
+    if (r->err.status) return r->err.status;
+    /* One member a thread, single-threaded inside: no sum is shared, so the bytes do not depend on the number of threads. */
+    #pragma omp parallel for schedule(dynamic, 1) num_threads(r->workers)
+    for (int i = 0; i < r->o->members; i++)
+        if (!r->member[i].done && !stopping(r)) train_member(r, &r->worker[omp_get_thread_num()], i);
+    if (r->err.status) {
+        nn_err saving = { 0 };                            /* whatever this says, the first failure is what matters */
+        dg_checkpoint_write(r->part, r->settings, r->member, r->o->members, r->size, &saving);
+    }
+    return r->err.status;
+}
+
+/* Copy a member's (in,out) weight into the file's (out,in). */
+static const real *put_weight(real *to, const real *w, nn_dim in, nn_dim out)
+{
+    for (nn_dim i = 0; i < in; i++) for (nn_dim o = 0; o < out; o++) to[o * in + i] = w[i * out + o];
+    return w + in * out;
+}
+
+static const real *put(real *to, const real *from, nn_dim n)
+{
+    memcpy(to, from, (size_t)n * sizeof *to);
+    return from + n;
+}
+
+static real *take_all(nn_arena *a, const real **slot, nn_dim members, nn_dim each)
+{
+    real *p = nn_take_real(a, members * each);
+    *slot = p;
+    return p;
+}
+
+/* Stack the members' results, each in the order of a net's state (dg_params, then running statistics). */
+static void stack_members(const training *r, dg_interp *in, nn_arena *a)
+{
+    const dg_net_size s = r->size;
+    const nn_dim M = r->o->members;
+    real *w1 = take_all(a, &in->w1, M, s.D * s.h1), *w2 = take_all(a, &in->w2, M, s.h1 * s.h2), *w3 = take_all(a, &in->w3, M, s.h2 * s.K);
+    real *b1 = take_all(a, &in->b1, M, s.h1), *g1 = take_all(a, &in->g1, M, s.h1), *e1 = take_all(a, &in->e1, M, s.h1);
+    real *b2 = take_all(a, &in->b2, M, s.h2), *g2 = take_all(a, &in->g2, M, s.h2), *e2 = take_all(a, &in->e2, M, s.h2);
+    real *b3 = take_all(a, &in->b3, M, s.K), *m1 = take_all(a, &in->m1, M, s.h1), *v1 = take_all(a, &in->v1, M, s.h1);
+    real *m2 = take_all(a, &in->m2, M, s.h2), *v2 = take_all(a, &in->v2, M, s.h2);
+    for (nn_dim i = 0; a->base && i < M; i++) {
+        const real *at = r->member[i].state;
+        at = put_weight(w1 + i * s.D * s.h1, at, s.D, s.h1);
+        at = put_weight(w2 + i * s.h1 * s.h2, at, s.h1, s.h2);
+        at = put_weight(w3 + i * s.h2 * s.K, at, s.h2, s.K);
+        at = put(b1 + i * s.h1, at, s.h1);
+        at = put(g1 + i * s.h1, at, s.h1);
+        at = put(e1 + i * s.h1, at, s.h1);
+        at = put(b2 + i * s.h2, at, s.h2);
+        at = put(g2 + i * s.h2, at, s.h2);
+        at = put(e2 + i * s.h2, at, s.h2);
+        at = put(b3 + i * s.K, at, s.K);
+        at = put(m1 + i * s.h1, at, s.h1);
+        at = put(v1 + i * s.h1, at, s.h1);
+        at = put(m2 + i * s.h2, at, s.h2);
+        put(v2 + i * s.h2, at, s.h2);
+    }
+}
+
+static nn_status write_result(const training *r, const dg_task *t, const sg_model *m, const char *path, nn_err *err)
+{
+    const dg_features *f = r->f;
+    dg_interp in = { .members = r->o->members, .classes = t->class_count, .D = f->D, .h1 = r->size.h1, .h2 = r->size.h2,
+                     .tap_count = f->tap_count, .draw = t->draw, .seed_count = f->pictures, .seed = f->seed, .mean = f->mean, .std = f->std };
+    for (int i = 0; i < f->tap_count; i++) {
+        const sg_tap_info *tap = sg_tap_at(m, f->tap[i]);
+        nn_format(in.tap[i], sizeof in.tap[i], "%s", tap->name);
+        in.tap_channels[i] = tap->c;
+    }
+    memcpy(in.class_at, t->class_at, sizeof in.class_at);
+    nn_format(in.generator, sizeof in.generator, "%s", sg_identity(m));
+    nn_format(in.task_name, sizeof in.task_name, "%s", t->name);
+
+    nn_arena measure = { 0 };
+    stack_members(r, &in, &measure);
+    nn_arena place = { nn_alloc(measure.used, "interpreter", err), 0 };
+    char *line = nn_json_line(r->settings, err);
+    nn_status s = NN_ENOMEM;
+    if (place.base && line) {
+        stack_members(r, &in, &place);
+        s = dg_interp_write(&in, line, path, err);
+    }
+    nn_free(line);
+    nn_free(place.base);
+    return s;
+}
+
+static nn_status run(training *r, dg_features *f, const dg_task *t, const char *split, const sg_model *m, const char *out_path, nn_err *err)
+{
+    const nn_dim batch = r->o->batch, n = f->pixel_count;
+    r->size = (dg_net_size){ f->D, r->o->h1, r->o->h2, t->class_count };
+    r->per_epoch = n / batch + (n % batch >= 2);          /* batch norm has no variance for one pixel */
+    const int64_t total = llround(r->o->epochs * (double)r->per_epoch);
+    r->total = total < 1 ? 1 : total;
+    nn_format(r->part, sizeof r->part, "%s.part", out_path);
+    r->member = nn_alloc((size_t)r->o->members * sizeof *r->member, "ensemble", err);
+    if (!r->member) return NN_ENOMEM;
+    for (int i = 0; i < r->o->members; i++) r->member[i].best = 1e7;         /* train_interpreter.py best_loss */
+
+    nn_status s = dg_checkpoint_read(r->part, r->settings, r->o->replace, r->member, r->o->members, r->size, err);
+    if (!s) s = dg_features_draw(f, t, split, m, err);
+    if (!s && r->o->standardise) s = dg_features_standardise(f, err);
+    if (!s && (s = train_members(r))) nn_fail(err, s, "%s", r->err.msg);
+    if (!s) s = write_result(r, t, m, out_path, err);
+    if (!s) nn_sys_unlink(r->part);                       /* left behind, it would only be read again */
+    return s;
+}
+
+nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, const char *const *tap_names,
+                   int tap_count, const char *out_path, const dg_progress *p, nn_err *err)
+{
+    dg_features f = { 0 };
+    bool done = false;
+    nn_status s = check_options(o, err);
+    if (!s && strlen(out_path) + sizeof ".part" > DG_PATH) s = nn_fail(err, NN_EINVAL, "%.64s...: the path is too long", out_path);
+    if (!s) s = dg_features_open(&f, t, split, m, tap_names, tap_count, err);
+    json_t *settings = s ? NULL : dg_train_settings(o, &f, t, split, m, err);
+    if (!s && !settings) s = NN_ENOMEM;
+    if (!s && !o->replace) s = dg_train_finished(out_path, settings, &done, err);
+    if (!s && !done) {
+        training r = { .o = o, .f = &f, .progress = p, .settings = settings };
+        s = run(&r, &f, t, split, m, out_path, err);
+        close_run(&r);
+    }
+    json_decref(settings);
+    dg_features_close(&f);
+    return s;
+}
