@@ -1,6 +1,7 @@
 """Goldens of the operations that PyTorch itself defines, in float64: convolutions, bilinear, and the interpreter's.
 
-    python tests/golden/make_ops.py tests/golden/ops.safetensors
+    python tests/golden/make_ops.py 32 tests/golden/ops32.safetensors
+    python tests/golden/make_ops.py 64 tests/golden/ops64.safetensors
 
 Upstream gradients are random, never ones: a batch norm whose backward lacks its variance term passes with ones.
 """
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 import st
 
-draw, out = st.Draw(1), {}
+draw, out = st.Draw(1, int(sys.argv[1])), {}
 torch.set_num_threads(1)
 
 
@@ -57,11 +58,11 @@ scale, shift = np.array([1, 3, .5, 1e-3, 2e-3, 1, 10.]), np.array([0, 2, -1, 0, 
 bn = torch.nn.BatchNorm1d(C, dtype=torch.float64)
 with torch.no_grad():
     bn.weight.copy_(t(draw(C, shift=1))), bn.bias.copy_(t(draw(C)))
-    bn.running_mean.copy_(t(draw(C))), bn.running_var.copy_(t(np.abs(draw(C)) + np.float32(0.01)))
+    bn.running_mean.copy_(t(draw(C))), bn.running_var.copy_(t(draw.round(np.abs(draw(C)) + 0.01)))
     bn.running_var[2] = 2.0 ** -18                          # below eps
 put("bn", gamma=bn.weight, beta=bn.bias, run_mean0=bn.running_mean.clone(), run_var0=bn.running_var.clone())
 for step in 1, 2:
-    x, dy = t((draw(B, C) * scale + shift).astype(np.float32).astype(np.float64), True), draw(B, C)
+    x, dy = t(draw.round(draw(B, C) * scale + shift), True), draw(B, C)
     dx0, dg0, db0 = draw(B, C), draw(C), draw(C)
     bn.weight.grad = bn.bias.grad = None
     y = bn(x)
@@ -74,12 +75,13 @@ bn.eval()
 x = draw(B, C)
 put("bn_infer", x=x, y=bn(t(x)))
 
-# ---- softmax and cross-entropy; two void rows, one row far from zero
+# ---- softmax and cross-entropy; two void rows, a row far from zero, a row whose first logit is far below the rest
 B, K = 11, 5
 x = draw(B, K, scale=3)
-x[4] = (x[4] + 1000).astype(np.float32)
+x[4] = draw.round(x[4] + 1000)
+x[5, 0] = -1000
 label = draw.rs.randint(0, K, B)
-label[[2, 7]] = 255
+label[[2, 7]], label[5] = 255, 3
 logit = t(x, True)
 loss = F.cross_entropy(logit, torch.tensor(label), ignore_index=255)
 loss.backward()
@@ -91,7 +93,7 @@ for name, kind, kw in [("adam", torch.optim.Adam, dict(lr=1e-2, betas=(0.9, 0.99
     n = 17
     p = t(draw(n), True)
     start, size = p.detach().clone(), np.logspace(0, -8, n)
-    grads = np.stack([(draw(n) * size).astype(np.float32).astype(np.float64) for _ in range(10)])
+    grads = np.stack([draw.round(draw(n) * size) for _ in range(10)])
     opt, trail = kind([p], **kw), []
     for g in grads:
         p.grad = t(g)
@@ -100,4 +102,4 @@ for name, kind, kw in [("adam", torch.optim.Adam, dict(lr=1e-2, betas=(0.9, 0.99
     s = opt.state[p]
     put(name, start=start, grad=grads, param=np.stack(trail), m=s["exp_avg"], v=s["exp_avg_sq"])
 
-st.write(sys.argv[1], out, made_by="tests/golden/make_ops.py", torch=torch.__version__)
+st.write(sys.argv[2], out, made_by="tests/golden/make_ops.py", torch=torch.__version__)

@@ -1,6 +1,7 @@
 """Goldens of the generator's operations, by the official stylegan2-ada-pytorch (its CPU reference paths) in float64.
 
-    python tests/golden/make_stylegan_ops.py PATH-TO-stylegan2-ada-pytorch tests/golden/stylegan_ops.safetensors
+    python tests/golden/make_stylegan_ops.py PATH-TO-stylegan2-ada-pytorch 32 tests/golden/stylegan_ops32.safetensors
+    python tests/golden/make_stylegan_ops.py PATH-TO-stylegan2-ada-pytorch 64 tests/golden/stylegan_ops64.safetensors
 
 Made with commit d72cc7d.  Nothing of it is copied here; only these outputs are kept.  Filters are asymmetric and not separable, so that
 a missing flip, a transposition or a shifted pad shows; their values are multiples of 1/64, because the official code keeps
@@ -16,7 +17,7 @@ sys.path.insert(0, sys.argv[1])
 from torch_utils.ops import bias_act, upfirdn2d                                                   # noqa: E402
 from training.networks import FullyConnectedLayer, modulated_conv2d, normalize_2nd_moment        # noqa: E402
 
-draw, out = st.Draw(2), {}
+draw, out = st.Draw(2, int(sys.argv[2])), {}
 torch.set_num_threads(1)
 
 
@@ -31,6 +32,10 @@ def put(case, **tensors):
 
 def fir(h, w):
     return draw.rs.randint(-10, 40, (h, w)) / 64.0
+
+
+def quantile(a, q):
+    return np.float64(np.float32(np.quantile(a.abs().numpy(), q)))
 
 
 # ---- pixel norm: the last row is small enough for eps to matter
@@ -60,10 +65,11 @@ for i, (fh, fw) in enumerate([(4, 4), (5, 3), (2, 6)]):
 
 # ---- everything after a convolution
 x, b, noise = draw(5, 3, 7), draw(5), draw(3, 7)
-full = bias_act._bias_act_ref(t(x) * t(b * b)[:, None, None] + t(noise) * 0.3, t(b), dim=0, act="lrelu")
-clamp = np.float64(np.float32(np.quantile(full.abs().numpy(), 0.95)))
-put("act", x=x, scale=b * b, b=b, noise=noise, clamp=[clamp], plain=bias_act._bias_act_ref(t(x), None, dim=0, act="lrelu", gain=1),
-    full=bias_act._bias_act_ref(t(x) * t(b * b)[:, None, None] + t(noise) * 0.3, t(b), dim=0, act="lrelu", clamp=clamp))
+scale = draw.round(b * b)
+scaled, act = t(x) * t(scale)[:, None, None], bias_act._bias_act_ref
+clamp = quantile(act(scaled + t(noise) * 0.3, t(b), dim=0, act="lrelu"), 0.95)
+put("act", x=x, scale=scale, b=b, noise=noise, clamp=[clamp], plain=act(t(x), None, dim=0, act="lrelu", gain=1),
+    full=act(scaled + t(noise) * 0.3, t(b), dim=0, act="lrelu", clamp=clamp), linear=act(t(x), None, dim=0, act="linear", clamp=1.0))
 
 # ---- whole layers: two pictures, two styles.  cin, cout, h, w, ks, up, fh, fw, demodulate, noise strength
 for i, (cin, cout, h, w, ks, up, fh, fw, demod, strength) in enumerate([
@@ -77,7 +83,7 @@ for i, (cin, cout, h, w, ks, up, fh, fw, demod, strength) in enumerate([
     y = modulated_conv2d(t(x), t(weight), t(style), noise=t(noise) * strength, up=up, padding=ks // 2,
                          resample_filter=None if f is None else torch.tensor(f, dtype=torch.float32), demodulate=demod,
                          flip_weight=up == 1)
-    clamp = np.float64(np.float32(np.quantile(np.abs(bias_act.bias_act(y, t(bias), act="lrelu").numpy()), 0.99)))
+    clamp = quantile(bias_act.bias_act(y, t(bias), act="lrelu"), 0.99)
     y = bias_act.bias_act(y, t(bias), act="lrelu", clamp=clamp)
     print(f"layer{i}: {np.mean(np.abs(y.numpy()) == clamp):.3f} of the activations at the clamp {clamp:.3f}")
     s = t(style)[:, None, :, None, None] * t(weight)[None]
@@ -88,8 +94,9 @@ for i, (cin, cout, h, w, ks, up, fh, fw, demod, strength) in enumerate([
 cin, cout, h, w = 19, 3, 5, 7
 x, weight, style, bias, below = draw(1, cin, h, w), draw(cout, cin, 1, 1), draw(1, cin, shift=1, scale=.3), draw(cout), draw(cout, h, w)
 y = modulated_conv2d(t(x), t(weight), t(style), demodulate=False)
-clamp = np.float64(np.float32(np.quantile(np.abs((y + t(bias)[:, None, None]).numpy()), 0.97)))
+clamp = quantile(y + t(bias)[:, None, None], 0.9)
 y = bias_act.bias_act(y, t(bias), clamp=clamp)
+print(f"ToRGB: {int((y == clamp).sum())} numbers at the upper clamp, {int((y == -clamp).sum())} at the lower")
 put("rgb", x=x[0], w=weight, style=style[0], b=bias, clamp=[clamp], y=y[0], below=below, y_added=y[0] + t(below))
 
-st.write(sys.argv[2], out, made_by="tests/golden/make_stylegan_ops.py", torch=torch.__version__, stylegan2_ada_pytorch="d72cc7d")
+st.write(sys.argv[3], out, made_by="tests/golden/make_stylegan_ops.py", torch=torch.__version__, stylegan2_ada_pytorch="d72cc7d")
