@@ -1,0 +1,408 @@
+/* dataset.c: a run that can be killed at any moment and goes on where it stopped.
+ *
+ * A sample is a pure function of (generator, interpreter, settings, seed).  Samples are committed in groups: every file of
+ * the group is staged and synced under a temporary name, then all are renamed, then both folders are synced, and only then
+ * do the group's lines go into metadata.jsonl.  So a listed sample is whole, and what an interrupted group left behind is
+ * removed when the run goes on.  index.html comes last: it marks a finished run. */
+#include <errno.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "datasetgan/dataset.h"
+#include "datasetgan/fields.h"
+#include "nn/hash.h"
+#include "nn/sys.h"
+
+enum { JSON_BYTES_MAX = 256 << 20 };             /* run.json lists the skipped seeds */
+
+/* One sample between drawing and staging. */
+typedef struct {
+    dg_sample sample;
+    nn_image picture, label;
+    nn_bytes picture_png, label_png;
+    nn_err err;
+} slot;
+
+typedef struct {
+    const sg_model *m;
+    const dg_interp *in;
+    const dg_dataset_options *o;
+    char run[DG_PATH], manifest[DG_PATH], images[DG_PATH], labels[DG_PATH], index[DG_PATH];
+    uint32_t *skip;                  /* annotated seeds, ascending */
+    uint64_t next, done;             /* next seed; samples in the manifest or staged */
+    sg_work *work;
+    dg_labeller *labeller;
+    nn_palette palette;
+    nn_dim batch;
+    slot *at;                        /* (batch) */
+    uint32_t *seed;                  /* (batch) */
+    dg_sample group[DG_GROUP];       /* staged, not yet committed */
+    int staged;
+} dataset;
+
+/* ---- seeds ----------------------------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b) { const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b; return (x > y) - (x < y); }
+
+static bool annotated(const dataset *d, uint64_t seed)
+{
+    const uint32_t key = (uint32_t)seed;
+    return seed <= UINT32_MAX && bsearch(&key, d->skip, (size_t)d->in->seed_count, sizeof key, by_value);
+}
+
+static uint32_t take_seed(dataset *d)
+{
+    while (annotated(d, d->next)) d->next++;
+    return (uint32_t)d->next++;
+}
+
+/* Seeds are whole numbers below 2^32 (numpy.random.RandomState). */
+static nn_status check_seeds(dataset *d, nn_err *err)
+{
+    const dg_dataset_options *o = d->o;
+    if (o->count < 1 || o->batch < 1) return nn_fail(err, NN_EINVAL, "dataset: count and batch: expected at least 1");
+    d->skip = nn_alloc((size_t)d->in->seed_count * sizeof *d->skip, "annotated seeds", err);
+    if (!d->skip) return NN_ENOMEM;
+    if (d->in->seed_count) memcpy(d->skip, d->in->seed, (size_t)d->in->seed_count * sizeof *d->skip);
+    qsort(d->skip, (size_t)d->in->seed_count, sizeof *d->skip, by_value);
+    const uint64_t limit = (uint64_t)UINT32_MAX + 1;
+    bool fits = o->first_seed < limit && o->count <= limit - o->first_seed;
+    uint64_t last = o->first_seed + o->count - 1;
+    for (nn_dim i = 0; fits && i < d->in->seed_count; i++)
+        if (d->skip[i] >= o->first_seed && d->skip[i] <= last && (i == 0 || d->skip[i] != d->skip[i - 1])) last++;
+    if (fits && last < limit) return NN_OK;
+    return nn_fail(err, NN_EINVAL, "dataset: %ju samples from seed %ju on: seeds end at %ju", (uintmax_t)o->count, (uintmax_t)o->first_seed,
+                   (uintmax_t)UINT32_MAX);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------------------------------- */
+
+static nn_status make_paths(dataset *d, nn_err *err)
+{
+    const struct { char *path; const char *name; } part[] = {
+        { d->run, "run.json" }, { d->manifest, "metadata.jsonl" }, { d->images, "images" }, { d->labels, "labels" }, { d->index, "index.html" },
+    };
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+        const nn_status s = nn_path_join(part[i].path, DG_PATH - DG_SAMPLE_PATH, d->o->out, part[i].name, err);
+        if (s) return s;
+        if (i > 0 && !nn_path_exists(d->run) && nn_path_exists(part[i].path))
+            return nn_fail(err, NN_EMISMATCH, "%s: the folder holds '%s' but no run.json: it is not a dataset run, choose another", d->o->out, part[i].name);
+    }
+    return NN_OK;
+}
+
+/* run.json first: from then on the folder belongs to this run. */
+static nn_status claim_folder(dataset *d, nn_err *err)
+{
+    nn_status s = make_paths(d, err);
+    json_t *wanted = s ? NULL : dg_run_describe(d->m, d->in, d->o, err), *found = NULL;
+    if (!s && !wanted) s = NN_ENOMEM;
+    if (!s && nn_path_exists(d->run)) {
+        found = nn_json_read(d->run, JSON_BYTES_MAX, err);
+        s = found ? dg_run_compare(d->run, found, wanted, err) : NN_EFORMAT;
+    } else if (!s) {
+        s = nn_dir_make(d->o->out, err);
+        if (!s) s = nn_json_write(d->run, wanted, err);
+    }
+    json_decref(found);
+    json_decref(wanted);
+    return s;
+}
+
+static nn_status make_folders(dataset *d, nn_err *err)
+{
+    char path[DG_PATH];
+    nn_status s = nn_dir_make(d->images, err);
+    if (!s) s = nn_dir_make(d->labels, err);
+    if (!s) s = nn_path_join(path, sizeof path, d->o->out, "classes.json", err);
+    json_t *v = s ? NULL : json_pack("{s:o, s:i}", "classes", dg_put_classes(d->in->class_at, d->in->classes), "void", NN_VOID);
+    if (!s && !v) s = nn_fail(err, NN_ENOMEM, "classes.json: not enough memory");
+    if (!s) s = nn_json_write(path, v, err);           /* syncs the folder, and so the names of the two above */
+    json_decref(v);
+    return s;
+}
+
+/* The full path of one of a sample's two files. */
+static void file_path(const dataset *d, char out[DG_PATH], const char *folder, uint32_t seed)
+{
+    char name[DG_SAMPLE_PATH];
+    dg_sample_path(name, folder, seed);
+    NN_ASSERT(nn_path_join(out, DG_PATH, d->o->out, name, NULL) == NN_OK);     /* make_paths left room */
+}
+
+/* ---- going on where a run stopped --------------------------------------------------------------------------------------- */
+
+/* A broken line is what a power cut left when it stands in the last group; the run is repeated from there. */
+static nn_status cut_broken(dg_manifest *r, const char *path, int64_t offset, nn_err *broken, nn_err *err)
+{
+    const char *line;
+    size_t size;
+    const uint64_t first = r->lines;
+    nn_status s;
+    do s = dg_manifest_next(r, &line, &size, err); while (!s && line);
+    if (s) return s;
+    if (r->lines - first >= DG_GROUP) return nn_fail(err, broken->status, "%s", broken->msg);
+    return nn_file_cut(path, offset, err);
+}
+
+static nn_status check_listed(dataset *d, const dg_sample *s, uint64_t line, nn_err *err)
+{
+    const uint32_t seed = take_seed(d);
+    if (line > d->o->count)
+        return nn_fail(err, NN_EMISMATCH, "%s: lists more than the %ju samples asked for", d->manifest, (uintmax_t)d->o->count);
+    if (s->seed != seed)
+        return nn_fail(err, NN_EMISMATCH, "%s: line %ju: expected seed %u, found %u: the list was changed", d->manifest, (uintmax_t)line,
+                       (unsigned)seed, (unsigned)s->seed);
+    const char *const folder[2] = { "images", "labels" };
+    for (int i = 0; i < 2; i++) {
+        char path[DG_PATH];
+        file_path(d, path, folder[i], seed);
+        if (!nn_path_exists(path))
+            return nn_fail(err, NN_EMISMATCH, "%s: listed in metadata.jsonl but missing; remove metadata.jsonl to draw all samples again", path);
+    }
+    return NN_OK;
+}
+
+static nn_status read_manifest(dataset *d, nn_err *err)
+{
+    dg_manifest r;
+    nn_status s = dg_manifest_open(&r, d->manifest, err);
+    while (!s) {
+        const int64_t offset = r.offset;
+        const char *line;
+        size_t size;
+        dg_sample sample;
+        char where[DG_PATH + 32];
+        nn_err broken = { 0 };
+        if ((s = dg_manifest_next(&r, &line, &size, err)) || !line) break;
+        nn_format(where, sizeof where, "%s: line %ju", d->manifest, (uintmax_t)r.lines);
+        if (dg_manifest_parse(&sample, line, size, d->in->class_at, d->in->classes, where, &broken)) {
+            s = broken.status == NN_ENOMEM ? nn_fail(err, NN_ENOMEM, "%s", broken.msg) : cut_broken(&r, d->manifest, offset, &broken, err);
+            r.torn = false;
+            break;
+        }
+        if (!(s = check_listed(d, &sample, r.lines, err))) d->done++;
+    }
+    if (!s && r.torn) s = nn_file_cut(d->manifest, r.offset, err);
+    dg_manifest_close(&r);
+    return s;
+}
+
+static nn_status remove_file(const char *path, nn_err *err)
+{
+    if (nn_sys_unlink(path) == 0 || errno == ENOENT) return NN_OK;
+    return nn_fail(err, NN_EIO, "%s: unlink: %s", path, strerror(errno));
+}
+
+/* An interrupted group left at most DG_GROUP samples that no line lists, whole or staged. */
+static nn_status remove_unlisted(dataset *d, nn_err *err)
+{
+    const uint64_t next = d->next;
+    nn_status s = NN_OK;
+    for (int i = 0; i < DG_GROUP && !s && d->next <= UINT32_MAX; i++) {
+        const uint32_t seed = take_seed(d);
+        char path[2][DG_PATH];
+        file_path(d, path[0], "images", seed);
+        file_path(d, path[1], "labels", seed);
+        for (int f = 0; f < 2 && !s; f++) {
+            nn_file_unstage(path[f]);
+            s = remove_file(path[f], err);
+        }
+    }
+    d->next = next;
+    return s;
+}
+
+/* ---- drawing, encoding, committing --------------------------------------------------------------------------------------- */
+
+static void free_workshop(dataset *d)
+{
+    for (nn_dim i = 0; d->at && i < d->batch; i++) {
+        nn_image_free(&d->at[i].picture);
+        nn_image_free(&d->at[i].label);
+        nn_bytes_free(&d->at[i].picture_png);
+        nn_bytes_free(&d->at[i].label_png);
+    }
+    nn_free(d->at);
+    nn_free(d->seed);
+    dg_labeller_close(d->labeller);
+    sg_work_close(d->work);
+}
+
+static nn_status open_workshop(dataset *d, nn_err *err)
+{
+    const sg_config *cfg = sg_get_config(d->m);
+    const int threads = omp_get_max_threads();
+    const nn_dim batch = d->batch;
+    d->palette.count = d->in->classes;
+    for (int c = 0; c < d->in->classes; c++) memcpy(d->palette.rgb[c], d->in->class_at[c].rgb, 3);
+    d->work = sg_work_open(d->m, batch, true, threads, err);
+    d->labeller = d->work ? dg_labeller_open(d->in, d->m, threads, err) : NULL;
+    d->at = d->labeller ? nn_alloc((size_t)batch * sizeof *d->at, "dataset: a batch", err) : NULL;
+    d->seed = d->at ? nn_alloc((size_t)batch * sizeof *d->seed, "dataset: a batch", err) : NULL;
+    nn_status s = d->seed ? NN_OK : err->status;
+    for (nn_dim i = 0; i < batch && !s; i++) {
+        s = nn_image_make(&d->at[i].picture, cfg->resolution, cfg->resolution, cfg->img_channels, err);
+        if (!s) s = nn_image_make(&d->at[i].label, cfg->resolution, cfg->resolution, 1, err);
+    }
+    return s;
+}
+
+/* Encode and describe a labelled picture: pure, so the batch is shared out over threads. */
+static void finish_sample(const dataset *d, slot *t)
+{
+    const size_t picture = (size_t)(t->picture.width * t->picture.height * t->picture.channels);
+    const size_t label = (size_t)(t->label.width * t->label.height);
+    memset(t->sample.pixels, 0, sizeof t->sample.pixels);
+    for (size_t p = 0; p < label; p++) t->sample.pixels[t->label.pixels[p]]++;
+    nn_hash *h = nn_hash_open(&t->err);
+    if (!h) return;
+    nn_hash_add(h, t->picture.pixels, picture);
+    nn_hash_add(h, t->label.pixels, label);
+    nn_hash_close(h, t->sample.sha256);
+    if (nn_png_encode(&t->picture, NULL, &t->picture_png, &t->err) == NN_OK)
+        nn_png_encode(&t->label, &d->palette, &t->label_png, &t->err);
+}
+
+static nn_status stage_sample(dataset *d, slot *t, nn_err *err)
+{
+    char path[2][DG_PATH];
+    file_path(d, path[0], "images", t->sample.seed);
+    file_path(d, path[1], "labels", t->sample.seed);
+    nn_status s = t->err.status;
+    if (s) nn_fail(err, s, "%s: %s", path[0], t->err.msg);
+    else if (!isfinite(t->sample.uncertainty))
+        s = nn_fail(err, NN_EFORMAT, "seed %u: the features of this picture are not finite", (unsigned)t->sample.seed);
+    if (!s) s = nn_file_stage(path[0], t->picture_png.data, t->picture_png.size, err);
+    if (s) return s;
+    s = nn_file_stage(path[1], t->label_png.data, t->label_png.size, err);
+    if (s) nn_file_unstage(path[0]);
+    else d->group[d->staged++] = t->sample;
+    return s;
+}
+
+/* Draw, label, encode and stage n samples. */
+static nn_status make_batch(dataset *d, nn_dim n, nn_err *err)
+{
+    for (nn_dim i = 0; i < n; i++) d->seed[i] = d->at[i].sample.seed = take_seed(d);
+    sg_draw(d->m, d->work, d->seed, n, &d->o->draw, NULL);
+    for (nn_dim i = 0; i < n; i++) {
+        slot *t = &d->at[i];
+        dg_labels labels = { .label = t->label.pixels };
+        nn_image_from_planar(&t->picture, sg_picture(d->work, i));
+        dg_label(d->labeller, d->work, i, &labels);
+        t->sample.uncertainty = labels.uncertainty;
+    }
+    #pragma omp parallel for schedule(dynamic)
+    for (nn_dim i = 0; i < n; i++) finish_sample(d, &d->at[i]);
+    nn_status s = NN_OK;
+    for (nn_dim i = 0; i < n; i++) {
+        slot *t = &d->at[i];
+        if (!s) s = stage_sample(d, t, err);
+        nn_bytes_free(&t->picture_png);
+        nn_bytes_free(&t->label_png);
+    }
+    return s;
+}
+
+static void unstage_group(dataset *d)
+{
+    for (int i = 0; i < d->staged; i++) {
+        char path[DG_PATH];
+        file_path(d, path, "images", d->group[i].seed);
+        nn_file_unstage(path);
+        file_path(d, path, "labels", d->group[i].seed);
+        nn_file_unstage(path);
+    }
+    d->staged = 0;
+}
+
+/* The group's lines as one piece of text; NULL: NN_ENOMEM. */
+static char *group_lines(const dataset *d, size_t *size, nn_err *err)
+{
+    char *line[DG_GROUP], *text = NULL;
+    int n = 0;
+    *size = 0;
+    while (n < d->staged && (line[n] = dg_manifest_line(&d->group[n], d->in->class_at, d->in->classes, err)) != NULL) *size += strlen(line[n++]);
+    if (n == d->staged) text = nn_alloc(*size + 1, "metadata.jsonl: a group of lines", err);
+    char *to = text;
+    for (int i = 0; i < n; i++) {
+        const size_t length = strlen(line[i]);
+        if (to) to = (char *)memcpy(to, line[i], length) + length;
+        nn_free(line[i]);
+    }
+    return text;
+}
+
+static nn_status commit_group(dataset *d, nn_err *err)
+{
+    nn_status s = NN_OK;
+    for (int i = 0; i < d->staged && !s; i++) {
+        char path[DG_PATH];
+        file_path(d, path, "images", d->group[i].seed);
+        s = nn_file_commit(path, err);
+        file_path(d, path, "labels", d->group[i].seed);
+        if (!s) s = nn_file_commit(path, err);
+    }
+    if (!s) s = nn_dir_sync(d->images, err);
+    if (!s) s = nn_dir_sync(d->labels, err);
+    size_t size = 0;
+    char *text = s ? NULL : group_lines(d, &size, err);
+    if (!s) s = text ? nn_file_append(d->manifest, text, size, err) : NN_ENOMEM;
+    nn_free(text);
+    if (!s) d->staged = 0;
+    return s;
+}
+
+static nn_status make_samples(dataset *d, const dg_progress *p, nn_err *err)
+{
+    nn_status s = remove_unlisted(d, err);
+    if (!s) s = remove_file(d->index, err);            /* the run is no longer finished */
+    if (!s) s = open_workshop(d, err);
+    bool go_on = true;
+    while (!s && go_on && d->done < d->o->count) {
+        const uint64_t left = d->o->count - d->done, room = (uint64_t)(DG_GROUP - d->staged);
+        const nn_dim most = (nn_dim)(left < room ? left : room), n = d->batch < most ? d->batch : most;
+        s = make_batch(d, n, err);
+        if (s) break;
+        d->done += (uint64_t)n;
+        if (p && p->report)
+            go_on = p->report(p->user, "sample", (double)d->done, (double)d->o->count, d->at[n - 1].sample.uncertainty);
+        if (d->staged == DG_GROUP || d->done == d->o->count || !go_on) s = commit_group(d, err);
+    }
+    unstage_group(d);
+    free_workshop(d);
+    if (!s && d->done < d->o->count)
+        s = nn_fail(err, NN_ECANCEL, "%s: interrupted after %ju of %ju samples", d->o->out, (uintmax_t)d->done, (uintmax_t)d->o->count);
+    return s;
+}
+
+nn_status dg_dataset(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, const dg_progress *p,
+                     dg_dataset_result *r, nn_err *err)
+{
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    dataset d = { .m = m, .in = in, .o = o, .next = o->first_seed, .batch = o->batch < DG_GROUP ? o->batch : DG_GROUP };
+    nn_err own = { 0 };
+    if (!err) err = &own;
+    *r = (dg_dataset_result){ 0 };
+    nn_status s = dg_interp_check(in, m, err);
+    if (!s) s = check_seeds(&d, err);
+    if (!s) s = claim_folder(&d, err);
+    if (!s) s = make_folders(&d, err);
+    if (!s) s = read_manifest(&d, err);
+    r->resumed = d.done;
+    if (!s && d.done < o->count) s = make_samples(&d, p, err);
+    r->written = s == NN_OK || s == NN_ECANCEL ? d.done - r->resumed : 0;
+    if (!s && !nn_path_exists(d.index)) {
+        s = dg_preview_write(o->out, in, err);
+        if (!s) s = dg_html_write(o->out, in, sg_get_config(m)->resolution, o->count, err);
+    }
+    nn_free(d.skip);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    r->seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+    return s;
+}

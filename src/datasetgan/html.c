@@ -1,0 +1,202 @@
+/* html.c: index.html, page2.html, ...: a finished run to look at in a browser, without a server, from any place. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "datasetgan/dataset.h"
+
+/* A page being written.  The stage keeps the first failure, so only its end is checked. */
+typedef struct { nn_stage stage; nn_err *err; size_t used; char text[8192]; } page;
+
+static void flush(page *p)
+{
+    nn_stage_add(&p->stage, p->text, p->used, p->err);
+    p->used = 0;
+}
+
+static void put(page *p, const char *text)
+{
+    for (; *text; text++) {
+        if (p->used == sizeof p->text) flush(p);
+        p->text[p->used++] = *text;
+    }
+}
+
+static void putf(page *p, const char *fmt, ...) NN_PRINTF(2, 3);
+static void putf(page *p, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    put(p, text);
+}
+
+/* Class and task names come from files. */
+static void put_escaped(page *p, const char *text)
+{
+    for (; *text; text++) {
+        const char one[2] = { *text, 0 };
+        put(p, *text == '&' ? "&amp;" : *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '"' ? "&quot;" : *text == '\'' ? "&#39;" : one);
+    }
+}
+
+/* v >= 0 with `digits` decimals, a point in every locale. */
+static void put_decimal(page *p, double v, int digits)
+{
+    uint64_t unit = 1;
+    for (int i = 0; i < digits; i++) unit *= 10;
+    const uint64_t n = (uint64_t)(v * (double)unit + 0.5);
+    putf(p, "%" PRIu64 ".%0*" PRIu64, n / unit, digits, n % unit);
+}
+
+static void page_name(char out[32], uint64_t number)
+{
+    if (number == 1) nn_format(out, 32, "index.html");
+    else nn_format(out, 32, "page%" PRIu64 ".html", number);
+}
+
+/* What the manifest says of the whole run. */
+typedef struct { uint64_t samples, pages, pixels, by_class[NN_VOID]; double uncertainty; } summary;
+
+static const char STYLE[] =
+    "body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem 1.5rem;max-width:1500px;background:#fafafa;color:#222}\n"
+    "h1{font-size:1.4rem;margin:0 0 .2rem}\n"
+    "ul.classes{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.3rem 1.2rem}\n"
+    ".swatch{display:inline-block;width:1em;height:1em;border:1px solid #888;vertical-align:-.15em;margin-right:.4em}\n"
+    ".samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:14px}\n"
+    "figure{margin:0;padding:6px;background:#fff;border:1px solid #ddd}\n"
+    "figure div{display:grid;grid-template-columns:1fr 1fr;gap:4px}\n"
+    "img{width:100%;display:block;image-rendering:pixelated}\n"
+    "figcaption{font-size:.8rem;color:#555;padding-top:3px}\n"
+    "nav{margin:1rem 0;line-height:2}nav a,nav b{padding:0 .35em}\n";
+
+static void put_nav(page *p, uint64_t number, const summary *all)
+{
+    if (all->pages < 2) return;
+    put(p, "<nav>Pages");
+    for (uint64_t i = 1; i <= all->pages; i++) {
+        /* The neighbourhood, the ends, and every hundredth: a long run has thousands of pages. */
+        if (all->pages > 40 && i > 2 && i + 2 <= all->pages && i % 100 && (i + 5 < number || i > number + 5)) continue;
+        char name[32];
+        page_name(name, i);
+        if (i == number) putf(p, "<b>%" PRIu64 "</b>\n", i);
+        else putf(p, "<a href=\"%s\">%" PRIu64 "</a>\n", name, i);
+    }
+    put(p, "</nav>\n");
+}
+
+static void put_head(page *p, const dg_interp *in, uint64_t number, const summary *all)
+{
+    put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
+    put_escaped(p, in->task_name);
+    put(p, "</title>\n<style>\n");
+    put(p, STYLE);
+    put(p, "</style>\n</head>\n<body>\n<h1>");
+    put_escaped(p, in->task_name);
+    putf(p, "</h1>\n<p>%" PRIu64 " labelled samples, page %" PRIu64 " of %" PRIu64 ". Mean uncertainty ", all->samples, number, all->pages);
+    put_decimal(p, all->uncertainty, 4);
+    put(p, " nats. <a href=\"metadata.jsonl\">metadata.jsonl</a> <a href=\"classes.json\">classes.json</a> <a href=\"run.json\">run.json</a> "
+           "<a href=\"preview.png\">preview.png</a></p>\n<ul class=\"classes\">\n");
+    for (int c = 0; c < in->classes; c++) {
+        const uint8_t *rgb = in->class_at[c].rgb;
+        putf(p, "<li><span class=\"swatch\" style=\"background:#%02x%02x%02x\"></span>%d ", rgb[0], rgb[1], rgb[2], c);
+        put_escaped(p, in->class_at[c].name);
+        put(p, " (");
+        put_decimal(p, all->pixels ? 100.0 * (double)all->by_class[c] / (double)all->pixels : 0.0, 2);
+        put(p, " % of the pixels)</li>\n");
+    }
+    put(p, "</ul>\n");
+    put_nav(p, number, all);
+    put(p, "<div class=\"samples\">\n");
+}
+
+static void put_sample(page *p, const dg_sample *s, nn_dim res)
+{
+    char image[DG_SAMPLE_PATH], label[DG_SAMPLE_PATH];
+    dg_sample_path(image, "images", s->seed);
+    dg_sample_path(label, "labels", s->seed);
+    putf(p, "<figure><div><a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"picture\"></a>", image, image, res, res);
+    putf(p, "<a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"label\"></a></div>", label, label, res, res);
+    putf(p, "<figcaption>seed %" PRIu32 ", uncertainty ", s->seed);
+    put_decimal(p, s->uncertainty, 4);
+    put(p, "</figcaption></figure>\n");
+}
+
+static nn_status next_sample(dg_manifest *r, const dg_interp *in, dg_sample *s, nn_err *err)
+{
+    const char *line;
+    size_t size;
+    const nn_status st = dg_manifest_next(r, &line, &size, err);
+    if (st) return st;
+    if (!line) return nn_fail(err, NN_EFORMAT, "%s: ends early: the file changed", r->file.path);
+    return dg_manifest_parse(s, line, size, in->class_at, in->classes, r->file.path, err);
+}
+
+static nn_status summarise(const char *manifest, const dg_interp *in, summary *all, nn_err *err)
+{
+    dg_manifest r;
+    nn_status s = dg_manifest_open(&r, manifest, err);
+    for (uint64_t i = 0; i < all->samples && !s; i++) {
+        dg_sample sample;
+        s = next_sample(&r, in, &sample, err);
+        if (s) break;
+        all->uncertainty += sample.uncertainty / (double)all->samples;
+        for (int c = 0; c < in->classes; c++) {
+            all->by_class[c] += sample.pixels[c];
+            all->pixels += sample.pixels[c];
+        }
+    }
+    dg_manifest_close(&r);
+    return s;
+}
+
+/* The next page's samples come from `r`, which stands before them. */
+static nn_status write_page(const char *out, const dg_interp *in, nn_dim res, uint64_t number, const summary *all, dg_manifest *r, nn_err *err)
+{
+    char name[32], path[DG_PATH];
+    page p;
+    p.err = err;
+    p.used = 0;
+    page_name(name, number);
+    nn_status s = nn_path_join(path, sizeof path, out, name, err);
+    if (!s) s = nn_stage_open(&p.stage, path, err);
+    if (s) return s;
+    put_head(&p, in, number, all);
+    for (uint64_t i = (number - 1) * DG_PAGE; i < number * DG_PAGE && i < all->samples && !s; i++) {
+        dg_sample sample;
+        s = next_sample(r, in, &sample, err);
+        if (!s) put_sample(&p, &sample, res);
+    }
+    put(&p, "</div>\n");
+    put_nav(&p, number, all);
+    put(&p, "</body>\n</html>\n");
+    flush(&p);
+    if (s) {
+        nn_stage_abort(&p.stage);
+        return s;
+    }
+    return nn_stage_publish(&p.stage, path, err);
+}
+
+nn_status dg_html_write(const char *out, const dg_interp *in, nn_dim res, uint64_t samples, nn_err *err)
+{
+    char manifest[DG_PATH];
+    summary all = { .samples = samples, .pages = (samples + DG_PAGE - 1) / DG_PAGE };
+    nn_status s = nn_path_join(manifest, sizeof manifest, out, "metadata.jsonl", err);
+    if (!s) s = summarise(manifest, in, &all, err);
+    /* Pages 2.. in one walk over the manifest, then the first page in another. */
+    for (int last = 0; last < 2 && !s; last++) {
+        dg_manifest r;
+        dg_sample skipped;
+        s = dg_manifest_open(&r, manifest, err);
+        for (uint64_t i = 0; !last && i < DG_PAGE && i < samples && !s; i++) s = next_sample(&r, in, &skipped, err);
+        for (uint64_t number = last ? 1 : 2; number <= (last ? 1 : all.pages) && !s; number++)
+            s = write_page(out, in, res, number, &all, &r, err);
+        dg_manifest_close(&r);
+    }
+    return s;
+}
