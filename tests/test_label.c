@@ -213,7 +213,7 @@ static void same_results(const result *a, const result *b, const char *what)
 }
 
 /* A probability is off by about the logits' rounding error: the longest sum has D terms of random sign, so sqrt(D)
- * units, through two more layers; measured under a third of this. */
+ * units, through two more layers; measured under half of this. */
 static double allowance(const scene *s) { return 8.0 * sqrt((double)s->in.D); }
 
 static void compare(const scene *s, const literal *want, const result *got, const char *name)
