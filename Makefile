@@ -82,7 +82,9 @@ $(FAULTY): $(call obj,$(CLI_SRC) tests/sys_faulty.c) $(LIB)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(HELP_SRC)) $(TWIN) $(LIB)
 	@mkdir -p $(@D)
-	$(LINK) $^ $(LDLIBS) -o $@
+	$(LINK) $(filter-out %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
+
+$(BUILD)/tests/test_options: $(call obj,src/cli/options.c src/cli/report.c src/cli/setup.c)
 
 test: $(BIN) $(FAULTY) $(TESTS)  ## run the tests (under 2 minutes, no Python)
 	@tests/run.sh $(BUILD)

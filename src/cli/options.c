@@ -241,7 +241,7 @@ static nn_status parse_value(const cli_opt *o, const char *value, nn_err *err)
     case CLI_FLAG: *(bool *)o->place = true; break;
     case CLI_INT: {
         int64_t v;
-        ok = read_int(value, &v) && (double)v >= o->lo && (double)v <= o->hi;
+        ok = read_int(value, &v) && v >= (int64_t)o->lo && v <= (int64_t)o->hi;      /* not as reals: 2^53 + 1 is none */
         if (ok) *(int64_t *)o->place = v;
         break;
     }
