@@ -1,0 +1,53 @@
+# cli_lib.sh: what the shell tests share (sourced).  $BUILD is the build folder; $D an empty folder of this test's own.
+# Programs run as users run them; a failure prints one line, the last line counts.
+BUILD=${BUILD:-build/release}
+BIN=$PWD/$BUILD/datasetgan
+FAULTY=$PWD/$BUILD/datasetgan-faulty
+BUNDLE=$PWD/weights/blood128
+D=$PWD/build/tmp/$(basename "$0" .sh)-$$
+passed=0 failed=0 skipped=0
+rm -rf "$D"
+mkdir -p "$D"
+
+ok() { passed=$((passed + 1)); }
+no() { failed=$((failed + 1)); echo "FAILED $*"; }
+skip() { skipped=$((skipped + 1)); echo " skip  $*"; }
+done_testing() {
+    [ "$failed" -eq 0 ] && rm -rf "$D"
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+# try RC COMMAND...: run it, its output in $D/out and $D/err; exit status must be RC.  A command that must fail also has to
+# explain itself in exactly one line.
+try() {
+    want=$1
+    shift
+    "$@" >"$D/out" 2>"$D/err"
+    got=$?
+    shown=$(printf '%s ' "$@" | sed "s|$PWD/||g")
+    if [ "$got" -ne "$want" ]; then
+        no "status $got, expected $want: $shown: $(head -n 1 "$D/err")"
+    elif [ "$want" -ne 0 ] && [ "$(wc -l <"$D/err")" -ne 1 ]; then
+        no "expected one line on stderr, found $(wc -l <"$D/err"): $shown: $(head -n 3 "$D/err" | tr '\n' '|')"
+    else
+        ok
+    fi
+}
+# says TEXT / prints TEXT: the last try's stderr / stdout holds TEXT.
+says() { if grep -qF -e "$1" "$D/err"; then ok; else no "stderr lacks \"$1\": $(head -n 1 "$D/err")"; fi; }
+prints() { if grep -qF -e "$1" "$D/out"; then ok; else no "stdout lacks \"$1\": $(head -n 3 "$D/out" | tr '\n' '|')"; fi; }
+quiet() { if [ -s "$D/err" ]; then no "stderr is not empty: $(head -n 1 "$D/err")"; else ok; fi; }
+# holds FILE / lacks FILE
+holds() { for f in "$@"; do if [ -e "$f" ]; then ok; else no "$f is missing"; fi; done; }
+lacks() { for f in "$@"; do if [ -e "$f" ]; then no "$f is there"; else ok; fi; done; }
+# One hash over names and bytes of everything below a folder, or of a file.
+hash_of() {
+    if [ -d "$1" ]; then (cd "$1" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-64)
+    else sha256sum <"$1" | cut -c1-64; fi
+}
+same() { if [ "$(hash_of "$1")" = "$(hash_of "$2")" ]; then ok; else no "$3: $1 and $2 differ"; fi; }
+differ() { if [ "$(hash_of "$1")" != "$(hash_of "$2")" ]; then ok; else no "$3: $1 and $2 are the same"; fi; }
+# Nothing half-written below a folder.
+no_temporaries() { if [ -z "$(find "$1" -name '*.tmp' 2>/dev/null)" ]; then ok; else no "temporary files below $1"; fi; }
