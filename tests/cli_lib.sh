@@ -47,7 +47,12 @@ hash_of() {
     if [ -d "$1" ]; then (cd "$1" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-64)
     else sha256sum <"$1" | cut -c1-64; fi
 }
-same() { if [ "$(hash_of "$1")" = "$(hash_of "$2")" ]; then ok; else no "$3: $1 and $2 differ"; fi; }
-differ() { if [ "$(hash_of "$1")" != "$(hash_of "$2")" ]; then ok; else no "$3: $1 and $2 are the same"; fi; }
+same() {
+    if [ ! -e "$1" ] || [ ! -e "$2" ]; then no "$3: $1 or $2 is missing"
+    elif [ "$(hash_of "$1")" = "$(hash_of "$2")" ]; then ok
+    else no "$3: $1 and $2 differ"
+    fi
+}
+differ() { if [ -e "$1" ] && [ -e "$2" ] && [ "$(hash_of "$1")" != "$(hash_of "$2")" ]; then ok; else no "$3: $1 and $2 are the same"; fi; }
 # Nothing half-written below a folder.
 no_temporaries() { if [ -z "$(find "$1" -name '*.tmp' 2>/dev/null)" ]; then ok; else no "temporary files below $1"; fi; }

@@ -63,9 +63,10 @@ static nn_status compare_record(const char *path, const json_t *want, bool *same
     json_object_foreach((json_t *)want, key, value) {
         const json_t *other = json_object_get(found, key);
         if (!*same || (other && json_equal(value, other))) continue;
-        char *a = json_dumps(value, JSON_ENCODE_ANY), *b = other ? json_dumps(other, JSON_ENCODE_ANY) : NULL;
-        nn_fail(err, NN_EMISMATCH, "%s: the folder holds another run: %s: expected %s, found %s; choose another --out", path, key,
-                a ? a : "?", b ? b : "nothing");
+        enum { SHOW = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15) };
+        char *a = json_dumps(value, SHOW), *b = other ? json_dumps(other, SHOW) : NULL;
+        nn_fail(err, NN_EMISMATCH, "%s: the folder holds another run: %s: expected %s, found %s; choose another --out, or --force", path,
+                key, a ? a : "?", b ? b : "nothing");
         free(a);
         free(b);
         *same = false;
