@@ -176,7 +176,7 @@ static void test_rest_and_help(void)
     t_check(parse(&v, "a b c", rest, 2, &n) == CLI_EXIT_USAGE && strstr(message, "more than 2 files"), "too many files");
     t_check(parse(&v, "--whole 3 --help", NULL, 0, NULL) == CLI_EXIT_OK, "--help ends with 0");
     t_check(strstr(message, "usage: datasetgan test [OPTIONS]\n") && strstr(message, "--noise const|none|random")
-            && strstr(message, "from -5 to 9007199254740992") && strstr(message, "from 0 to 1"), "--help names options and ranges: %s", message);
+            && strstr(message, "; -5 to 9007199254740992") && strstr(message, "a share; 0 to 1"), "--help names options and ranges: %s", message);
 }
 
 static void test_required(void)

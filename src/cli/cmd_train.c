@@ -69,6 +69,7 @@ static nn_status train(const job *j, dg_task *t, const sg_model *m, nn_err *err)
     }
     if (dg_train_recipe(&o, j->recipe, t->class_count, err)) return err->status;
     apply_choices(&j->own, &o);
+    o.replace = j->force;
     const dg_progress p = { cli_progress_report, (void *)"loss" };
     return dg_train(t, j->split, m, &o, j->taps ? names : NULL, count, j->out, &p, err);
 }
@@ -126,7 +127,10 @@ int cmd_train(int argc, char **argv)
     nn_err err = { 0 };
     const double start = cli_seconds();
     cli_threads(threads);
+    const bool there = nn_path_exists(j.out) && !j.force;
     if (run(&j, &err) == NN_OK)
-        printf("wrote %s (%.1f s, peak memory %.0f MB)\n", j.out, cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
-    return err.status == NN_OK ? CLI_EXIT_OK : cli_fail(NAME, &err);
+        printf("%s%s (%.1f s, peak memory %.0f MB)\n", j.out, there ? " is there already" : " is trained", cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
+    if (err.status == NN_OK) return CLI_EXIT_OK;
+    const int failed = cli_fail(NAME, &err);
+    return err.status == NN_EMISMATCH ? CLI_EXIT_MISMATCH : failed;      /* generator and annotation set do not belong together */
 }

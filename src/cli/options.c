@@ -156,15 +156,16 @@ size_t cli_nearest(const char *word, const char *const *name, size_t count)
     return best;
 }
 
-/* ---- help: what a value may be, said the same in --help and in errors ---------------------------------------------- */
+/* ---- help ----------------------------------------------------------------------------------------------------------- */
+
+/* What a value may be, for error lines. */
 
 static void describe(const cli_opt *o, char *out, size_t size)
 {
     switch (o->type) {
     case CLI_INT: nn_format(out, size, "a whole number from %.0f to %.0f", o->lo, o->hi); break;
     case CLI_REAL:
-        if (isinf(o->lo) && isinf(o->hi)) nn_format(out, size, "a finite number");
-        else if (isinf(o->hi)) nn_format(out, size, "a number from %g up", o->lo);
+        if (isinf(o->lo)) nn_format(out, size, "a finite number");
         else nn_format(out, size, "a number from %g to %g", o->lo, o->hi);
         break;
     case CLI_CHOICE: nn_format(out, size, "one of %s", o->choices); break;
@@ -190,7 +191,7 @@ static void print_wrapped(const char *text, int at, int from)
     for (bool first = true; *text; first = false) {
         const int word = (int)strcspn(text, " ");
         if (first || at + 1 + word > HELP_WIDTH) {
-            if (!first || at >= from) { putchar('\n'); at = 0; }
+            if (at && (!first || at >= from)) { putchar('\n'); at = 0; }
             at += printf("%*s%.*s", from - at, "", word, text);
         } else at += printf(" %.*s", word, text);
         text += word;
@@ -205,12 +206,9 @@ static void print_help(const char *command, const char *about, const cli_opt *op
     print_wrapped(about, 0, 0);
     putchar('\n');
     for (size_t i = 0; i < count; i++) {
-        char range[160] = "", text[600];
-        if (opt[i].type == CLI_INT || (opt[i].type == CLI_REAL && !(isinf(opt[i].lo) && isinf(opt[i].hi)))) {
-            describe(&opt[i], range, sizeof range);
-            memmove(range + 2, range, strlen(range) + 1);
-            memcpy(range, "; ", 2);
-        }
+        char range[80] = "", text[600];
+        if (opt[i].type == CLI_INT) nn_format(range, sizeof range, "; %.0f to %.0f", opt[i].lo, opt[i].hi);
+        else if (opt[i].type == CLI_REAL && isfinite(opt[i].lo)) nn_format(range, sizeof range, "; %g to %g", opt[i].lo, opt[i].hi);
         nn_format(text, sizeof text, "%s%s%s", opt[i].help, range, opt[i].required ? "; required" : "");
         print_wrapped(text, printf("  --%s %s", opt[i].name, value_name(&opt[i])), HELP_COLUMN);
     }

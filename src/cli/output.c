@@ -8,7 +8,7 @@
 nn_status cli_refuse_existing(const char *path, bool force, nn_err *err)
 {
     if (force || !nn_path_exists(path)) return NN_OK;
-    return nn_fail(err, NN_EEXISTS, "%s exists and is not what this command writes; --force replaces it", path);
+    return nn_fail(err, NN_EEXISTS, "%s exists and is not what this command writes", path);
 }
 
 nn_status cli_write(const char *path, const void *data, size_t size, bool force, nn_err *err)

@@ -14,7 +14,8 @@ int cli_fail(const char *command, const nn_err *err)
 {
     cli_progress_end();
     if (err->status == NN_ECANCEL) return CLI_EXIT_INTERRUPTED;
-    fprintf(stderr, "datasetgan%s%s: %s\n", command ? " " : "", command ? command : "", err->msg);
+    fprintf(stderr, "datasetgan%s%s: %s%s\n", command ? " " : "", command ? command : "", err->msg,
+            err->status == NN_EEXISTS ? " (--force replaces it)" : "");
     return err->status == NN_EINVAL ? CLI_EXIT_USAGE : CLI_EXIT_FAILED;
 }
 

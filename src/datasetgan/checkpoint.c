@@ -85,7 +85,7 @@ nn_status dg_train_finished(const char *path, const json_t *settings, bool *done
         json_decref(there);
         dg_interp_close(&in);
     }
-    return *done ? NN_OK : nn_fail(err, NN_EEXISTS, "%s: exists and is not the result of this run (%s); it is not replaced", path, text);
+    return *done ? NN_OK : nn_fail(err, NN_EEXISTS, "%s: exists and is not the result of this run (%s)", path, text);
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
@@ -177,7 +177,7 @@ static nn_status read_members(nn_st *f, dg_member *member, int count, dg_net_siz
     return NN_OK;
 }
 
-/* NN_EMISMATCH unless the checkpoint was made with these settings. */
+/* NN_EEXISTS unless the checkpoint was made with these settings. */
 static nn_status same_settings(const nn_st *f, const json_t *settings, nn_err *err)
 {
     char text[256] = "";
@@ -185,9 +185,8 @@ static nn_status same_settings(const nn_st *f, const json_t *settings, nn_err *e
     json_t *there = kind && !strcmp(kind, KIND) && line ? nn_json_parse(line, strlen(line), f->path, NULL) : NULL;
     const bool ours = json_is_object(there), other = ours && first_difference(there, settings, text, sizeof text);
     json_decref(there);
-    if (!ours) return nn_fail(err, NN_EMISMATCH, "%s: is in the way and is no training checkpoint; remove it, or replace it by force", f->path);
-    if (other) return nn_fail(err, NN_EMISMATCH, "%s: the checkpoint belongs to a run with other settings (%s); finish that run, remove the "
-                              "file, or replace it by force", f->path, text);
+    if (!ours) return nn_fail(err, NN_EEXISTS, "%s: is in the way and is no training checkpoint", f->path);
+    if (other) return nn_fail(err, NN_EEXISTS, "%s: the checkpoint belongs to a run with other settings (%s)", f->path, text);
     return NN_OK;
 }
 
