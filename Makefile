@@ -46,12 +46,11 @@ LINK     = $(CC) $(OPT) -fopenmp $(CFLAGS) $(LDFLAGS)
 LIB_SRC  := $(wildcard src/nn/*.c src/stylegan/*.c src/datasetgan/*.c src/deeplab/*.c)
 CLI_SRC  := $(wildcard src/cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
-HELP_SRC := tests/t.c tests/t_real.c
-TWIN_SRC := $(wildcard tests/f64/*.c)
+HELP_SRC := $(filter-out $(TEST_SRC) tests/sys_faulty.c,$(wildcard tests/*.c)) $(wildcard tests/f64/*.c)
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 LIB      := $(BUILD)/libdatasetgan.a
 BIN      := $(BUILD)/datasetgan
-TWIN     := $(BUILD)/libtwin.a
+HELP     := $(BUILD)/libtests.a
 FAULTY   := $(BUILD)/datasetgan-faulty
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 
@@ -68,8 +67,8 @@ $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# The judge: the reference sources once more, in double, under other names (tests/f64/names.h).
-$(TWIN): $(call obj,$(TWIN_SRC))
+# What tests share, and the judge: the reference sources once more, in double, under other names (tests/f64/names.h).
+$(HELP): $(call obj,$(HELP_SRC))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -80,7 +79,7 @@ $(BIN): $(call obj,$(CLI_SRC)) $(LIB)
 $(FAULTY): $(call obj,$(CLI_SRC) tests/sys_faulty.c) $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(HELP_SRC)) $(TWIN) $(LIB)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(HELP) $(LIB)
 	@mkdir -p $(@D)
 	$(LINK) $(filter-out %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@
 
@@ -116,6 +115,6 @@ deps:  ## fail when an include points against the arrows
 clean:  ## remove build/
 	rm -rf build
 
--include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(TWIN_SRC) tests/sys_faulty.c)
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
 .PHONY: all help test debug asan ubsan demo score weights install uninstall deps clean
 .SECONDARY:

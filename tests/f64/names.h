@@ -80,8 +80,12 @@
 #define t_all_nan t64_all_nan
 #define t_randn t64_randn
 
-/* tests/ops_cases.c, tests/f64/grad_cases.c */
+/* tests/golden.c, tests/ops_cases.c, tests/row_cases.c */
+#define golden_open golden64_open
+#define golden_close golden64_close
+#define golden golden64
+#define golden_room golden64_room
 #define ops_cases ops64_cases
-#define ops_goldens ops64_goldens
+#define row_cases row64_cases
 
 #endif

@@ -26,7 +26,7 @@ def put(case, **tensors):
 
 # ---- convolutions: cin, h, w, cout, ks, stride, pad, dilation (tests/ops_cases.c has the same list)
 for i, (cin, h, w, cout, ks, stride, pad, dil) in enumerate([
-        (3, 9, 7, 5, 3, 1, 1, 1), (7, 5, 3, 4, 1, 1, 0, 1), (2, 9, 8, 3, 3, 2, 1, 1), (3, 7, 11, 2, 3, 1, 2, 2),
+        (3, 9, 7, 5, 3, 1, 1, 1), (19, 5, 3, 4, 1, 1, 0, 1), (2, 9, 8, 3, 3, 2, 1, 1), (3, 7, 11, 2, 3, 1, 2, 2),
         (2, 5, 6, 3, 3, 1, 0, 1), (2, 11, 9, 3, 5, 3, 3, 2)]):
     x, k = draw(cin, h, w), draw(cout, cin, ks, ks)
     put(f"conv{i}", x=x, w=k, y=F.conv2d(t(x)[None], t(k), stride=stride, padding=pad, dilation=dil)[0])
@@ -74,6 +74,10 @@ bn.running_mean.copy_(t(out["bn.run_mean0"])), bn.running_var.copy_(t(out["bn.ru
 bn.eval()
 x = draw(B, C)
 put("bn_infer", x=x, y=bn(t(x)))
+
+# ---- mix: four maps, four weights
+x, w, y0 = draw(4, 13), draw(4), draw(13)
+put("mix", x=x, w=w, y0=y0, y=t(w) @ t(x), added=t(y0) + t(w) @ t(x))
 
 # ---- softmax and cross-entropy; two void rows, a row far from zero, a row whose first logit is far below the rest
 B, K = 11, 5
