@@ -24,9 +24,9 @@ def sha256(path):
 
 
 def make(source, folder):
-    metadata, _, g = convert.convert(os.path.join(source, 'generator', 'blood128.pt'))
-    identity = safetensors.identity(metadata, g.tensors)
-    safetensors.write(os.path.join(folder, 'generator.safetensors'), metadata, g.tensors)
+    metadata, tensors, _ = convert.convert(os.path.join(source, 'generator', 'blood128.pt'))
+    identity = safetensors.identity(metadata, tensors)
+    safetensors.write(os.path.join(folder, 'generator.safetensors'), metadata, tensors)
 
     with open(os.path.join(source, 'annotations', 'task.json'), encoding='utf-8') as f:
         task = json.load(f)

@@ -21,7 +21,7 @@ import safetensors
 import stylegan2
 import symbolic
 import torchfile
-from dialects import DIALECTS, common, unsupported
+from dialects import DIALECTS, unsupported
 from errors import Refused, quoted
 
 SUPPORTED = 'supported: ' + ', '.join(d.NAME for d in DIALECTS) + ', saved by torch.save (zip or legacy)'
@@ -96,42 +96,57 @@ def read_config(path):
     return value
 
 
-def convert(path, out=sys.stdout):
-    """(metadata, tensors, opened file, Generator) of the input file."""
+def load(path):
+    """(bytes, torchfile.File) of the input."""
     try:
         with open(path, 'rb') as f:
             data = f.read()
     except OSError as e:
         raise Refused('%s: %s' % (path, e.strerror)) from None
-    f = open_file(data, path)
-    dialect = next((d for d in DIALECTS if d.match(f)), None)
-    refuse_hostile(path, f.globals, None if dialect else unsupported.of_file(f))
-    if not dialect:
-        raise Refused('%s: %s without the tensors of a known generator (%s)' % (path, f.kind, SUPPORTED))
-    g = dialect.convert(f)
+    return data, open_file(data, path)
 
-    config = os.path.join(os.path.dirname(path), 'config.json')
-    given = read_config(config)
-    stylegan2.apply_config(g.config, given or {}, g.tensors, config)
-    if 'conv_clamp' not in (given or {}):
-        print('convert: conv_clamp cannot be told from tensors: none is assumed; if the network was trained with one '
-              '(stylegan2-ada-pytorch: 256), say so in config.json: {"conv_clamp": 256}', file=sys.stderr)
-    metadata = g.config.metadata()
-    metadata['source'] = os.path.basename(path)
+
+def choose(f):
+    """The dialect that the file speaks, or Refused with what it is instead."""
+    dialect = next((d for d in DIALECTS if d.match(f)), None)
+    refuse_hostile(f.name, f.globals, None if dialect else unsupported.of_file(f))
+    if not dialect:
+        raise Refused('%s: a %s file without the tensors of a known generator (%s)' % (f.name, f.kind, SUPPORTED))
+    return dialect
+
+
+def convert(path):
+    """(metadata, tensors, notes for the user) of the input file."""
+    data, f = load(path)
+    dialect = choose(f)
+    config, tensors, dropped = dialect.convert(f)
+    beside = os.path.join(os.path.dirname(path), 'config.json')
+    given = read_config(beside) or {}
+    stylegan2.apply_config(config, given, tensors, beside)
+    notes = []
+    if dropped:
+        notes.append('left out, as the network never reads them: ' + ', '.join(quoted(n, 200) for n in sorted(dropped)))
+    if 'conv_clamp' not in given:
+        notes.append('conv_clamp cannot be told from tensors: none is assumed; if the network was trained with one '
+                     '(stylegan2-ada-pytorch: 256), say so in config.json beside the input: {"conv_clamp": 256}')
+    metadata = config.metadata()
+    metadata['source'] = os.path.basename(path).encode('utf-8', 'replace').decode('utf-8')
     metadata['source_sha256'] = hashlib.sha256(data).hexdigest()
     metadata['source_dialect'] = '%s (%s)' % (dialect.NAME, f.kind)
-    return metadata, f, g
+    return metadata, tensors, notes
 
 
-def list_tensors(f, g):
-    """Every tensor that the generator's file holds, and what becomes of it."""
-    print('%s: %s' % (f.name, f.kind))
-    dropped = set(g.dropped)
-    for d in DIALECTS:
-        if d.match(f):
-            for name, t in sorted(common.entries(f, d.state(f)).items()):
-                print('%-12s %-10s %-20s %s' % ('never read' if name in dropped else 'kept', t.type, list(t.shape), quoted(name, 200)))
-            return
+def list_tensors(path):
+    """Every tensor of the input, also of one that is not supported; then what it is."""
+    _, f = load(path)
+    print('%s' % f.kind)
+    groups = [('', f.root)]
+    if isinstance(f.root, dict):
+        groups += [(k + ': ', v) for k, v in f.root.items() if isinstance(k, str) and isinstance(v, dict)]
+    for group, node in groups:
+        for name, t in torchfile.entries(f, node).items():
+            print('%-10s %-22s %s' % (t.type, list(t.shape), quoted(group + name, 200)))
+    print(choose(f).NAME)
 
 
 def main():
@@ -149,29 +164,44 @@ def main():
     if a.output and os.path.exists(a.output) and os.path.exists(a.input) and os.path.samefile(a.input, a.output):
         raise Refused('%s: is the input itself' % a.output)
 
-    metadata, f, g = convert(a.input)
     if a.list:
-        list_tensors(f, g)
+        list_tensors(a.input)
         return
-    if g.dropped:
-        print('never read by the network, left out: %s' % ', '.join(quoted(n, 200) for n in sorted(g.dropped)))
+    metadata, tensors, notes = convert(a.input)
     if not a.dry_run:
-        safetensors.write(a.output, metadata, g.tensors, a.force)
-    print('%s %s: %s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, channels %s, conv_clamp %s; %d tensors'
-          % ('would write' if a.dry_run else 'wrote', a.output or 'nothing', metadata['network'], metadata['architecture'],
-             metadata['resolution'], metadata['z_dim'], metadata['w_dim'], metadata['mapping_layers'], metadata['img_channels'],
-             metadata['channels'], metadata['conv_clamp'], len(g.tensors)))
-    print('identity %s' % safetensors.identity(metadata, g.tensors))
+        safetensors.write(a.output, metadata, tensors, a.force)
+    for note in notes:
+        print('convert: note: %s' % note, file=sys.stderr)
+    print('%s: %s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, channels %s, conv_clamp %s; %d tensors'
+          % ('dry run' if a.dry_run else 'wrote ' + a.output, metadata['network'], metadata['architecture'], metadata['resolution'],
+             metadata['z_dim'], metadata['w_dim'], metadata['mapping_layers'], metadata['img_channels'], metadata['channels'],
+             metadata['conv_clamp'], len(tensors)))
+    print('identity %s' % safetensors.identity(metadata, tensors))
+
+
+def run():
+    """main with every failure as one line."""
+    if sys.stdout:                              # None when the caller closed it
+        sys.stdout.reconfigure(errors='backslashreplace')
+    try:
+        main()
+        print(end='', flush=True)
+    except Refused as e:
+        text = str(e)
+    except MemoryError:
+        text = 'not enough memory'
+    except KeyboardInterrupt:
+        return 130
+    except OSError as e:                        # standard output: full disk, closed pipe
+        sys.stdout = None
+        text = e.strerror or type(e).__name__
+    except Exception as e:                      # our mistake; the user still gets one line and no half-written file
+        text = 'internal error, please report it: %s: %s' % (type(e).__name__, e)
+    else:
+        return 0
+    print('convert: %s' % text.replace('\n', '\\n'), file=sys.stderr)
+    return 1
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except Refused as e:
-        sys.exit('convert: %s' % e)
-    except MemoryError:
-        sys.exit('convert: not enough memory')
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os._exit(1)
+    sys.exit(run())

@@ -9,7 +9,8 @@ import numpy as np
 
 from errors import Refused, quoted
 
-LEVELS_MAX, MAPPING_MAX = 11, 64            # 4 .. 4096 px; the C side has the same bounds (SG_LEVELS_MAX)
+# 4 .. 4096 px and so on: src/stylegan/model.h has the same bounds.
+LEVELS_MAX, MAPPING_MAX, DIM_MAX, CHANNELS_MAX, FILTER_MAX = 11, 64, 4096, 8192, 16
 _FC = re.compile(r'mapping\.fc(0|[1-9][0-9]?)\.(weight|bias)$')
 _BLOCK = re.compile(r'synthesis\.b([1-9][0-9]{0,5})\.(.+)$')
 # Registered by every layer, read only where something is resampled: b4 has no picture to enlarge, conv1 does not enlarge.
@@ -66,6 +67,10 @@ def derive(shapes, where):
     c.z_dim, c.w_dim = shape('mapping.fc0.weight', 2)[1], shape('mapping.w_avg', 1)[0]
     c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
     c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
+    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim], DIM_MAX), ('channels', c.channels, CHANNELS_MAX)):
+        for value in values:
+            if not 1 <= value <= most:
+                raise Refused('%s: %s of %d; 1 to %d are supported' % (where, what, value, most))
     if c.img_channels not in (1, 3, 4):
         raise Refused('%s: pictures of %d channels; 1, 3 and 4 are supported' % (where, c.img_channels))
     return c
@@ -81,7 +86,7 @@ def wanted(c, shapes):
 
     def filter_(name):
         found = tuple(shapes.get(name, ()))
-        out[name] = found if len(found) == 2 and max(found) <= 16 else (4, 4)
+        out[name] = found if len(found) == 2 and max(found) <= FILTER_MAX else (4, 4)
 
     for i in range(c.mapping_layers):
         out['mapping.fc%d.weight' % i] = (c.w_dim, c.z_dim if i == 0 else c.w_dim)
@@ -134,16 +139,19 @@ def apply_config(c, given, tensors, where):
     if taps is not None:
         try:
             f = np.array(taps, dtype=np.float64)
+            if f.ndim not in (1, 2) or max(f.shape) > FILTER_MAX:
+                raise ValueError
             f = np.outer(f, f) if f.ndim == 1 else f             # torch_utils/ops/upfirdn2d.py: setup_filter
-            f = f / f.sum()
+            with np.errstate(all='ignore'):                      # a sum of 0 gives NaN, which agrees with nothing
+                f = f / f.sum()
         except (TypeError, ValueError):
-            raise Refused('%s: resample_filter: expected a list of numbers' % where) from None
+            raise Refused('%s: resample_filter: expected at most %d numbers a side' % (where, FILTER_MAX)) from None
         for name, a in tensors.items():
             if name.endswith('resample_filter') and not (a.shape == f.shape and np.allclose(a, f, rtol=0, atol=1e-6)):
                 raise Refused('%s: resample_filter differs from tensor %s' % (where, quoted(name)))
     for key in ('conv_clamp', 'mapping_lr_multiplier'):
         value = given.get(key)
         if value is not None:
-            if type(value) not in (int, float) or not 0 < value < float('inf'):
+            if type(value) not in (int, float) or not 1e-30 < value < 1e30:
                 raise Refused('%s: %s: expected a positive number' % (where, key))
             setattr(c, key, value)

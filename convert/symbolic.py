@@ -8,10 +8,9 @@ Opcodes: protocols 2 to 5 as written by CPython's pickle and by torch.save (Lib/
 instructions that only protocols 0 and 1, the extension registry or out-of-band buffers use are refused by name.
 The reader never recurses, so a deep file cannot exhaust the stack, and every length is checked against the bytes left.
 """
-import pickletools
 import struct
 
-from errors import Refused, quoted
+from errors import Refused
 
 
 class Global:
@@ -89,7 +88,12 @@ class _Mark:
 
 
 _MARK = _Mark()
-_NAMES = {op.code.encode('latin-1')[0]: op.name for op in pickletools.opcodes}
+# Instructions that exist and that no supported file needs; for the message.
+_OTHERS = {
+    b'I': 'INT', b'L': 'LONG', b'F': 'FLOAT', b'S': 'STRING', b'V': 'UNICODE', b'P': 'PERSID', b'g': 'GET', b'p': 'PUT',
+    b'l': 'LIST', b'd': 'DICT', b'i': 'INST', b'o': 'OBJ', b'\x82': 'EXT1', b'\x83': 'EXT2', b'\x84': 'EXT4',
+    b'\x97': 'NEXT_BUFFER', b'\x98': 'READONLY_BUFFER',
+}
 _LONG_MAX = 16                # bytes; torch's magic number, the longest legitimate one, has 10
 
 
@@ -205,7 +209,7 @@ class Reader:
                 break
             action = _ACTIONS.get(code)
             if action is None:
-                name = _NAMES.get(code[0])
+                name = _OTHERS.get(code)
                 self._fail('instruction %s is not supported' % name if name else 'byte 0x%02x is no instruction' % code[0])
             action(self)
         value = self._pop()
@@ -326,7 +330,6 @@ _ACTIONS = {
     b')': _push(()), b']': lambda r: r.stack.append([]), b'}': lambda r: r.stack.append({}),
     b'\x8f': lambda r: r.stack.append(Members([])), b'\x91': lambda r: r.stack.append(Members(r._pop_mark())),
     b'\x85': _tuple(1), b'\x86': _tuple(2), b'\x87': _tuple(3), b't': lambda r: r.stack.append(tuple(r._pop_mark())),
-    b'l': lambda r: r.stack.append(r._pop_mark()),
     b'a': _append_one, b'e': lambda r: r._append(r._pop_mark()), b's': _set_item, b'u': lambda r: r._set_items(r._pop_mark()),
     b'\x90': _add_items,
     b'c': _global, b'\x93': _stack_global, b'R': _reduce, b'\x81': _reduce, b'\x92': _newobj_ex, b'b': _build,

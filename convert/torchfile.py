@@ -104,7 +104,7 @@ class File:
         """The numbers of tensor `name` as float32, C order.  Half and bfloat16 are widened (exact), double is rounded."""
         if t.storage.type not in FLOATS:
             raise Refused('%s: tensor %s: expected floating point, found %s' % (self.name, quoted(name), t.type))
-        last = t.offset + sum((d - 1) * s for d, s in zip(t.shape, t.stride))
+        last = t.offset + sum((d - 1) * s for d, s in zip(t.shape, t.stride))      # no stride is negative
         if t.count < 1 or t.count > t.storage.count or last >= t.storage.count:
             raise Refused('%s: tensor %s: shape %s, strides %s from number %d do not fit its storage of %d numbers'
                           % (self.name, quoted(name), list(t.shape), list(t.stride), t.offset, t.storage.count))
@@ -118,6 +118,17 @@ class File:
         if not np.isfinite(out).all():
             raise Refused('%s: tensor %s: a number is not finite in float32' % (self.name, quoted(name)))
         return out
+
+
+def entries(f, node):
+    """The tensors of a state dict: {name: Tensor}.  Entries of other kinds are left out."""
+    out = {}
+    if isinstance(node, dict):
+        for key, value in node.items():
+            t = f.tensor(value) if isinstance(key, str) else None
+            if t is not None:
+                out[key] = t
+    return out
 
 
 def _whole(value):

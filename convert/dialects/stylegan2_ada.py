@@ -3,22 +3,22 @@
 The project's own names are the same, so nothing is renamed, transposed, flipped or scaled.
 """
 import stylegan2
-from dialects.common import Generator, entries
+from torchfile import entries
 
 NAME = 'stylegan2-ada state dict'
 
 
-def state(f):
+def _state(f):
     root = f.root
     return root['G_ema'] if isinstance(root, dict) and isinstance(root.get('G_ema'), dict) else root
 
 
 def match(f):
-    names = state(f)
-    return isinstance(names, dict) and "mapping.fc0.weight" in names and "synthesis.b4.conv1.weight" in names
+    names = _state(f)
+    return isinstance(names, dict) and 'mapping.fc0.weight' in names and 'synthesis.b4.conv1.weight' in names
 
 
 def convert(f):
-    tensors = entries(f, state(f))
+    tensors = entries(f, _state(f))
     config, names, dropped = stylegan2.select({n: t.shape for n, t in tensors.items()}, f.name)
-    return Generator(config, {n: f.numbers(tensors[n], n) for n in names}, dropped)
+    return config, {n: f.numbers(tensors[n], n) for n in names}, dropped

@@ -112,7 +112,7 @@ def convert(state, conv_clamp, path):
         for new in (False, True):
             torch.save(state, source, _use_new_zipfile_serialization=new)
             subprocess.run([sys.executable, os.path.join(CONVERT, 'convert.py'), source, path, '--force'], check=True,
-                           stdout=subprocess.DEVNULL)
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             with open(path, 'rb') as f:
                 data = f.read()
             results.append(data[8 + int.from_bytes(data[:8], 'little'):])
