@@ -1,10 +1,14 @@
 /* cmd_dataset.c: datasetgan dataset: any number of pictures with their label maps. */
 #include "cli/cli.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "datasetgan/datasetgan.h"
+#include "nn/file.h"
+#include "nn/sys.h"
 
 static const char NAME[] = "dataset";
 
@@ -15,6 +19,62 @@ typedef struct {
     bool force;
 } job;
 
+/* ---- --force: remove another run's files, and nothing else ------------------------------------------------------------ */
+
+/* Samples ("images/0000000012.png"), HTML pages, and what writing them left behind. */
+static bool is_sample(const char *name)
+{
+    return strspn(name, "0123456789") == 10 && (!strcmp(name + 10, ".png") || !strcmp(name + 10, ".png.tmp"));
+}
+
+static bool is_page(const char *name)
+{
+    if (strncmp(name, "page", 4)) return false;
+    const char *rest = name + 4 + strspn(name + 4, "0123456789");
+    return rest > name + 4 && (!strcmp(rest, ".html") || !strcmp(rest, ".html.tmp"));
+}
+
+static nn_status remove_matching(const char *out, const char *name, bool (*matches)(const char *), nn_err *err)
+{
+    char folder[CLI_PATH], path[CLI_PATH];
+    if (nn_path_join(folder, sizeof folder, out, name, err) || !nn_path_is_dir(folder)) return err->status;
+    DIR *d = opendir(folder);
+    if (!d) return nn_fail(err, NN_EIO, "%s: cannot list the folder: %s", folder, strerror(errno));
+    for (const struct dirent *e; err->status == NN_OK && (e = readdir(d));)
+        if (matches(e->d_name) && nn_path_join(path, sizeof path, folder, e->d_name, err) == NN_OK && nn_sys_unlink(path))
+            nn_fail(err, NN_EIO, "%s: cannot remove it: %s", path, strerror(errno));
+    closedir(d);
+    return err->status;
+}
+
+static nn_status remove_named(const char *out, const char *name, nn_err *err)
+{
+    char path[CLI_PATH];
+    if (nn_path_join(path, sizeof path, out, name, err) == NN_OK && nn_sys_unlink(path) && errno != ENOENT)
+        nn_fail(err, NN_EIO, "%s: cannot remove it: %s", path, strerror(errno));
+    return err->status;
+}
+
+/* The mark of a finished run goes first and the record last: killed in between, the folder is an unfinished run. */
+static nn_status remove_run(const char *out, nn_err *err)
+{
+    char path[CLI_PATH];
+    if (nn_path_join(path, sizeof path, out, "run.json", err) || !nn_path_exists(path)) return err->status;
+    json_t *run = nn_json_read(path, (size_t)1 << 30, err);
+    const char *kind = json_string_value(json_object_get(run, "kind"));
+    if (run && (!kind || strcmp(kind, "dataset run"))) nn_fail(err, NN_EMISMATCH, "%s is no dataset run's; choose another --out", path);
+    json_decref(run);
+    static const char *const first[] = { "index.html", "metadata.jsonl" }, *const last[] = { "classes.json", "preview.png", "run.json" };
+    for (size_t i = 0; i < 2 && err->status == NN_OK; i++) remove_named(out, first[i], err);
+    if (err->status == NN_OK) remove_matching(out, "images", is_sample, err);
+    if (err->status == NN_OK) remove_matching(out, "labels", is_sample, err);
+    if (err->status == NN_OK) remove_matching(out, ".", is_page, err);
+    for (size_t i = 0; i < 3 && err->status == NN_OK; i++) remove_named(out, last[i], err);
+    return err->status;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------------ */
+
 static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
 {
     dg_interp it = { 0 };
@@ -23,7 +83,8 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
     sg_model *m = cli_open_generator(j->generator, j->kernels, err);
     const dg_progress p = { cli_progress_report, (void *)"uncertainty" };
-    if (m && cli_check_cutoff(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) dg_dataset(m, &it, &j->o, &p, r, err);
+    if (m && cli_check_cutoff(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
+        && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
     cli_progress_end();
     sg_close(m);
     dg_interp_close(&it);

@@ -14,7 +14,6 @@
 #include <sys/utsname.h>
 #include <zlib.h>
 
-#include "datasetgan/datasetgan.h"
 #include "nn/file.h"
 #include "nn/npy.h"
 #include "nn/sys.h"

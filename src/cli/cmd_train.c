@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "datasetgan/datasetgan.h"
 #include "nn/file.h"
 
 static const char NAME[] = "train";
