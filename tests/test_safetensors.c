@@ -137,8 +137,189 @@ static void test_write_read_bind(void)
     nn_st_close(&f);
 }
 
+/* Every half against its definition, (-1)^s 2^(e-15) (1 + f/1024) or (-1)^s 2^-14 f/1024.  (IEEE 754-2008, 3.4) */
+static void test_halves(void)
+{
+    enum { N = 65536 };
+    static uint16_t half[N];
+    int finite = 0, wrong = 0;
+    for (int i = 0; i < N; i++) if ((i >> 10 & 31) != 31) half[finite++] = (uint16_t)i;
+    const nn_st_tensor out[] = { { "h", NN_F16, 1, { (uint64_t)finite }, half } };
+    char path[300];
+    nn_err err = { 0 };
+    nn_st f;
+    const real *x = NULL;
+    const nn_want want[] = { { "h", 1, { (uint64_t)finite }, &x } };
+    nn_format(path, sizeof path, "%s/h.safetensors", t_folder("halves"));
+    nn_st_write(path, out, 1, NULL, 0, &err);
+    nn_st_open(&f, path, &err);
+    if (t_status(nn_st_bind(&f, want, 1, true, &err), NN_OK, &err, NULL, "bind halves: %s", err.msg))
+        for (int i = 0; i < finite; i++) {
+            const int e = half[i] >> 10 & 31, m = half[i] & 1023;
+            const double size = e ? ldexp(1024 + m, e - 25) : ldexp(m, -24), v = half[i] & 0x8000 ? -size : size;
+            wrong += (double)x[i] != v || !signbit(x[i]) != !signbit(v);
+        }
+    nn_st_close(&f);
+    t_check(!wrong, "%d of %d halves are wrong", wrong, finite);
+
+    const uint16_t bad[] = { 0x7c00, 0xfc00, 0x7e00, 0x7c01 };
+    for (int i = 0; i < 4; i++) {
+        const nn_st_tensor one[] = { { "h", NN_F16, 0, { 0 }, &bad[i] } };
+        const nn_want w[] = { { "h", 0, { 0 }, &x } };
+        err = (nn_err){ 0 };
+        nn_st_write(path, one, 1, NULL, 0, &err);
+        nn_st_open(&f, path, &err);
+        t_status(nn_st_bind(&f, w, 1, true, &err), NN_EFORMAT, &err, "finite", "half %04x", bad[i]);
+        nn_st_close(&f);
+    }
+    const double large = 1e39;                 /* finite, but not as a float */
+    const nn_st_tensor one[] = { { "h", NN_F64, 0, { 0 }, &large } };
+    const nn_want w[] = { { "h", 0, { 0 }, &x } };
+    err = (nn_err){ 0 };
+    nn_st_write(path, one, 1, NULL, 0, &err);
+    nn_st_open(&f, path, &err);
+    if (sizeof(real) == 4) t_status(nn_st_bind(&f, w, 1, true, &err), NN_EFORMAT, &err, "does not fit", "a double too large for a float");
+    nn_st_close(&f);
+}
+
+/* F32 tensors that begin at an odd byte are copied to aligned memory. */
+static void test_unaligned(void)
+{
+    const char *header = "{\"u\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]}}";
+    const float x[2] = { 1.5f, -2 };
+    uint8_t file[ROOM];
+    const size_t size = make(file, header, 9);
+    memcpy(file + size - 8, x, 8);
+    nn_st f;
+    nn_err err = { 0 };
+    const real *a = NULL;
+    const nn_want want[] = { { "a", 1, { 2 }, &a } };
+    t_status(nn_st_parse(&f, file, size, "x", &err), NN_OK, &err, NULL, "parse: %s", err.msg);
+    t_status(nn_st_bind(&f, want, 1, false, &err), NN_OK, &err, NULL, "bind: %s", err.msg);
+    t_check((uintptr_t)a % sizeof(real) == 0 && a[0] == x[0] && a[1] == x[1], "an unaligned tensor is copied");
+    nn_st_close(&f);
+}
+
+/* What other writers may do: spaces after the header, tensors in any order, no tensors, empty names, 8 sizes. */
+static void test_accepted(void)
+{
+    static const struct { const char *header; size_t data, count; } good[] = {
+        { "{}", 0, 0 }, { "{}      ", 0, 0 }, { "{\"__metadata__\":{}}", 0, 0 },
+        { "{\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]},\"a\":{\"data_offsets\":[0,1],\"shape\":[],\"dtype\":\"U8\"}}", 3, 2 },
+        { "{\"\":{\"dtype\":\"I64\",\"shape\":[1,1,1,1,1,1,1,1],\"data_offsets\":[0,8]}}", 8, 1 },
+        { "{\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"z\":{\"dtype\":\"F64\",\"shape\":[9,0],\"data_offsets\":[2,2]},"
+          "\"a\":{\"dtype\":\"I32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 2, 3 },
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        uint8_t file[ROOM];
+        nn_st f;
+        nn_err err = { 0 };
+        t_status(nn_st_parse(&f, file, make(file, good[i].header, good[i].data), "x", &err), NN_OK, &err, NULL, "accepted: %s: %s", good[i].header, err.msg);
+        t_check(f.count == good[i].count, "%zu tensors", f.count);
+        nn_st_close(&f);
+    }
+}
+
+/* Every truncation, and every byte of a good file changed to every value: accepted whole or refused in one line. */
+static void test_mutants(void)
+{
+    const char *header = "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,12]},"
+                         "\"b\":{\"dtype\":\"I32\",\"shape\":[],\"data_offsets\":[12,16]}}";
+    uint8_t file[ROOM];
+    const size_t size = make(file, header, 16);
+    int odd = 0;
+    nn_st f;
+    for (size_t n = 0; n < size; n++) {
+        nn_err err = { 0 };
+        odd += nn_st_parse(&f, file, n, "x.st", &err) != NN_EFORMAT || strncmp(err.msg, "x.st: ", 6) || f.impl;
+    }
+    t_check(!odd, "%d of %zu truncated files handled in a strange way", odd, size);
+    odd = 0;
+    for (size_t n = 0; n < size; n++) for (int v = 0; v < 256; v++) {
+        nn_err err = { 0 };
+        const uint8_t old = file[n];
+        file[n] = (uint8_t)v;
+        const nn_status s = nn_st_parse(&f, file, size, "x.st", &err);
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < f.count; i++) bytes += f.entry[i].end - f.entry[i].begin;
+        odd += s == NN_OK ? bytes != f.data_bytes : s != NN_EFORMAT || strncmp(err.msg, "x.st: ", 6) || strchr(err.msg, '\n') || f.impl;
+        nn_st_close(&f);
+        file[n] = old;
+    }
+    t_check(!odd, "%d changed bytes handled in a strange way", odd);
+}
+
+static void test_not_ours(void)
+{
+    nn_st f;
+    nn_err err = { 0 };
+    t_status(nn_st_parse(&f, "1234567", 7, "x", &err), NN_EFORMAT, &err, "x: not a safetensors file: expected at least 8 bytes, found 7", "7 bytes");
+    err = (nn_err){ 0 };
+    t_status(nn_st_parse(&f, "\x89PNG\r\n\x1a\n    ", 12, "x", &err), NN_EFORMAT, &err, "x: not a safetensors file: expected a header of at most 100000000 bytes", "a PNG");
+    err = (nn_err){ 0 };
+    t_status(nn_st_parse(&f, "\5\0\0\0\0\0\0\0{}", 10, "x", &err), NN_EFORMAT, &err, "expected a header of 5 bytes, found 2", "header longer than the file");
+    err = (nn_err){ 0 };
+    t_status(nn_st_open(&f, "build/tmp/absent.safetensors", &err), NN_EIO, &err, "build/tmp/absent.safetensors: open: No such file", "missing");
+    nn_st_close(&f);
+    err = (nn_err){ 0 };
+    t_status(nn_st_open(&f, "tests", &err), NN_EIO, &err, "tests: expected a file, found a folder", "a folder");
+    static uint8_t deep[300];
+    char header[201];
+    memset(header, '[', 200);
+    memcpy(header, "{\"a\":", 5);
+    header[200] = 0;
+    err = (nn_err){ 0 };
+    t_status(nn_st_parse(&f, deep, make(deep, header, 0), "x", &err), NN_EFORMAT, &err, "nested deeper than 64", "deep JSON");
+}
+
+/* The stream of docs/FILES.md, hashed by the Python lines given there. */
+static void test_identity(void)
+{
+    const float a[2] = { 1, 2 };
+    const uint8_t u[3] = { 7, 8, 9 };
+    const nn_st_tensor ab[] = { { "a", NN_F32, 2, { 1, 2 }, a }, { "b", NN_U8, 1, { 3 }, u } }, ba[] = { ab[1], ab[0] };
+    const nn_st_pair one[] = { { "resolution", "128" }, { "note", "x" } }, two[] = { { "note", "other words" }, { "resolution", "128" } };
+    static const char *keys[] = { "network", "resolution" };
+    char path[300], hex[65], other[65];
+    nn_err err = { 0 };
+    nn_st f;
+    nn_format(path, sizeof path, "%s/id.safetensors", t_folder("identity"));
+    nn_st_write(path, ab, 2, one, 2, &err);
+    nn_st_open(&f, path, &err);
+    t_status(nn_st_identity(&f, keys, 2, hex, &err), NN_OK, &err, NULL, "identity");
+    t_check(!strcmp(hex, "4fad297aecc86050203e2a08499965648a2d0858544126f191ed034d81556e14"), "identity is %s", hex);
+    nn_st_close(&f);
+
+    nn_st_write(path, ba, 2, two, 2, &err);
+    nn_st_open(&f, path, &err);
+    nn_st_identity(&f, keys, 2, other, &err);
+    t_check(!strcmp(hex, other), "another order and other metadata give the same identity");
+    nn_st_identity(&f, keys, 1, other, &err);
+    t_check(strcmp(hex, other), "a listed key counts");
+    nn_st_close(&f);
+
+    nn_st_tensor changed[3][2] = { { ab[0], ab[1] }, { ab[0], ab[1] }, { ab[0], ab[1] } };
+    const float nearly[2] = { 1, 2.0000002f };
+    changed[0][0].data = nearly;
+    changed[1][0].dim[0] = 2, changed[1][0].dim[1] = 1;
+    changed[2][0].name = "a2";
+    for (int i = 0; i < 3; i++) {
+        nn_st_write(path, changed[i], 2, one, 2, &err);
+        nn_st_open(&f, path, &err);
+        nn_st_identity(&f, keys, 2, other, &err);
+        t_check(strcmp(hex, other), "change %d changes the identity", i);
+        nn_st_close(&f);
+    }
+}
+
 int main(void)
 {
+    test_accepted();
+    test_halves();
+    test_unaligned();
+    test_mutants();
+    test_not_ours();
+    test_identity();
     test_refused();
     test_write_read_bind();
     return t_done();

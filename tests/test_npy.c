@@ -1,0 +1,144 @@
+/* test_npy.c: NumPy files: bytes equal to numpy.save's, what is read, what is refused. */
+#include "tests/t.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nn/file.h"
+#include "nn/npy.h"
+
+enum { ROOM = 1024 };
+
+/* Magic, version, length, header text, data. */
+static size_t make(uint8_t *out, int version, const char *header, const void *data, size_t size)
+{
+    const size_t n = strlen(header), word = version == 1 ? 2 : 4;
+    memcpy(out, "\x93NUMPY", 6);
+    out[6] = (uint8_t)version;
+    out[7] = 0;
+    for (size_t i = 0; i < word; i++) out[8 + i] = (uint8_t)(n >> 8 * i);
+    memcpy(out + 8 + word, header, n);
+    memcpy(out + 8 + word + n, data, size);
+    return 8 + word + n + size;
+}
+
+/* What numpy 2 writes for these arrays: the text, spaces and a newline up to byte 128, then the numbers. */
+static void test_write(void)
+{
+    static const struct { int rank; uint64_t dim[3]; const char *shape; } cases[] = {
+        { 0, { 0 }, "()" }, { 1, { 1 }, "(1,)" }, { 2, { 2, 3 }, "(2, 3)" }, { 3, { 0, 3, 7 }, "(0, 3, 7)" },
+    };
+    const float x[6] = { 1, 2, 3, 4, 5, -6.5f };
+    char path[300];
+    nn_format(path, sizeof path, "%s/a.npy", t_folder("npy"));
+    for (int i = 0; i < 4; i++) {
+        nn_err err = { 0 };
+        size_t count = 1;
+        for (int d = 0; d < cases[i].rank; d++) count *= (size_t)cases[i].dim[d];
+        uint8_t want[ROOM];
+        char header[200];
+        const int n = snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }", cases[i].shape);
+        memset(header + n, ' ', sizeof header - (size_t)n);
+        header[117] = '\n';
+        header[118] = '\0';
+        const size_t size = make(want, 1, header, x, count * 4);
+        t_status(nn_npy_write(path, x, cases[i].rank, cases[i].dim, &err), NN_OK, &err, NULL, "write: %s", err.msg);
+        nn_bytes b = { 0 };
+        nn_file_read(path, ROOM, &b, &err);
+        t_check(b.size == size, "%s: %zu bytes, expected %zu", cases[i].shape, b.size, size);
+        t_same(b.data, want, b.size < size ? b.size : size, "%s: the bytes of numpy.save", cases[i].shape);
+        nn_bytes_free(&b);
+        nn_npy a;
+        if (!t_status(nn_npy_read(path, &a, &err), NN_OK, &err, NULL, "read back: %s", err.msg)) continue;
+        int wrong = a.rank != cases[i].rank || memcmp(a.dim, cases[i].dim, (size_t)a.rank * sizeof *a.dim);
+        for (size_t j = 0; j < count; j++) wrong += a.data[j] != x[j];
+        t_check(!wrong, "%s comes back", cases[i].shape);
+        nn_npy_free(&a);
+    }
+}
+
+static void test_read(void)
+{
+    const double d[2] = { 0.1, -INFINITY };
+    const float s[2] = { 0.1f, 1e-40f };
+    static const struct { int version, wide; const char *header; } good[] = {
+        { 1, 1, "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }\n" }, { 2, 1, "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1)}" },
+        { 3, 0, "{\"shape\":(1,2,),\"descr\":\"<f4\",\"fortran_order\":False}  \n" }, { 1, 0, "{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }" },
+    };
+    for (int i = 0; i < 4; i++) {
+        uint8_t file[ROOM];
+        nn_npy a;
+        nn_err err = { 0 };
+        const size_t size = make(file, good[i].version, good[i].header, good[i].wide ? (const void *)d : s, good[i].wide ? 16 : 8);
+        if (!t_status(nn_npy_parse(&a, file, size, "x.npy", &err), NN_OK, &err, NULL, "read %s: %s", good[i].header, err.msg)) continue;
+        t_check(a.data[0] == (good[i].wide ? (real)d[0] : s[0]) && a.data[1] == (good[i].wide ? (real)d[1] : s[1]), "values of %s", good[i].header);
+        nn_npy_free(&a);
+    }
+}
+
+static void test_refused(void)
+{
+    static const struct { const char *header; size_t data; const char *part; } bad[] = {
+        { "{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, "expected numbers of type '<f4' or '<f8', found '>f4'" },
+        { "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", 8, "found '<i8'" },
+        { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8, "found '|O'" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }", 8, "expected C order" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 8, "expected 12 bytes of numbers, found 8" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 8, "expected 4 bytes of numbers, found 8" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 0, "overflows 64 bits" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2.0,), }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2), }", 8, "at most 8 sizes" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2 }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'shape': (2,)}", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 'y'}", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': 0, 'shape': (2,)}", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} x", 8, "expected a header" },
+        { "{'descr': '<f4", 0, "expected a header" }, { "", 8, "expected a header" },
+    };
+    const uint8_t zero[8] = { 0 };
+    uint8_t file[ROOM];
+    nn_npy a;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        nn_err err = { 0 };
+        t_status(nn_npy_parse(&a, file, make(file, 1, bad[i].header, zero, bad[i].data), "x.npy", &err), NN_EFORMAT, &err, bad[i].part, "refused: %s", bad[i].header);
+        t_check(!a.data, "nothing is left");
+    }
+    nn_err err = { 0 };
+    const size_t size = make(file, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", zero, 8);
+    file[6] = 4;
+    t_status(nn_npy_parse(&a, file, size, "x.npy", &err), NN_EFORMAT, &err, "expected .npy version 1.0, 2.0 or 3.0, found 4.0", "a later version");
+    err = (nn_err){ 0 };
+    t_status(nn_npy_parse(&a, "PK\3\4..........", 14, "x.npy", &err), NN_EFORMAT, &err, "x.npy: expected a NumPy .npy file", "a zip");
+
+    file[6] = 1;
+    int odd = 0;
+    for (size_t n = 0; n < size; n++) {
+        nn_err e = { 0 };
+        odd += nn_npy_parse(&a, file, n, "x.npy", &e) != NN_EFORMAT || a.data;
+    }
+    t_check(!odd, "%d of %zu truncated files handled in a strange way", odd, size);
+    odd = 0;
+    for (size_t n = 0; n < size; n++) for (int v = 0; v < 256; v++) {
+        nn_err e = { 0 };
+        const uint8_t old = file[n];
+        file[n] = (uint8_t)v;
+        const nn_status s = nn_npy_parse(&a, file, size, "x.npy", &e);
+        odd += s == NN_OK ? !a.data : s != NN_EFORMAT || strncmp(e.msg, "x.npy: ", 7);
+        nn_npy_free(&a);
+        file[n] = old;
+    }
+    t_check(!odd, "%d changed bytes handled in a strange way", odd);
+}
+
+int main(void)
+{
+    test_write();
+    test_read();
+    test_refused();
+    return t_done();
+}
