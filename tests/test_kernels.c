@@ -57,7 +57,8 @@ static void test_conv(const conv_case *c)
         const nn_kernels *k = nn_kernels_at(i);
         if (!k->usable()) { t_skip("conv/%s: not on this CPU", k->name); continue; }
         run_conv(k, &s, weight, &job, x, got);
-        t_close(got, want, c->cout * out, sum_units(c->cin * c->ks * c->ks + c->fh * c->fw), "conv %tdx%td %td->%td %tdx%td up%td fir%tdx%td%s/%s",
+        const bool large = c->ks == 3 && c->up == 1 && c->h >= 32 && c->w >= 32;             /* Winograd: 10 times direct */
+        t_close(got, want, c->cout * out, (large ? 10 : 1) * sum_units(c->cin * c->ks * c->ks + c->fh * c->fw), "conv %tdx%td %td->%td %tdx%td up%td fir%tdx%td%s/%s",
                 c->ks, c->ks, c->cin, c->cout, c->h, c->w, c->up, c->fh, c->fw, c->separable ? "" : "(not separable)", k->name);
     }
     real *const all[] = { filter, weight, x, style, demod, noise, bias, want, got };
@@ -235,6 +236,9 @@ int main(void)
         { 20, 12, 6, 7, 3, 2, 2, 16, false, true, true, true, INFINITY },
         { 20, 12, 6, 7, 1, 2, 4, 4, true, false, false, false, INFINITY },
         { 16, 16, 1, 1, 3, 2, 4, 4, true, true, true, true, INFINITY },
+        { 32, 32, 32, 32, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* from here on large enough for Winograd */
+        { 40, 50, 35, 49, 3, 1, 0, 0, true, true, true, true, 60.0 },
+        { 64, 33, 32, 66, 3, 1, 0, 0, true, false, false, false, INFINITY },
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
     static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 3, 2, 0 } };

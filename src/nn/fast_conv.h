@@ -1,4 +1,4 @@
-/* fast_conv.h: modulated convolution on blocked maps (C/16, H, W, 16), without im2col.
+/* fast_conv.h: direct modulated convolution on blocked maps (C/16, H, W, 16), without im2col.
  *
  * A unit of work is one panel of NR output channels by one band of output rows.  Input rows are multiplied by the style on
  * their way into a small ring of zero-padded rows, so that weights stay constant, are packed once and serve every picture:
@@ -28,7 +28,7 @@ static int panel_vectors(const nn_conv_shape *s, nn_dim panel)
     return left > VW ? 2 : 1;
 }
 
-static nn_dim conv_packed(const nn_conv_shape *s)
+static nn_dim direct_packed(const nn_conv_shape *s)
 {
     NN_ASSERT((s->ks == 1 || s->ks == 3) && (s->up == 1 || s->up == 2));
     NN_ASSERT(s->up == 1 || (s->fh >= 1 && s->fh <= FIR_MAX && s->fw >= 1 && s->fw <= FIR_MAX));
@@ -73,7 +73,7 @@ static float *pack_taps(const nn_conv_shape *s, const float *weight, float *at, 
     return at;
 }
 
-static void conv_pack(const nn_conv_shape *s, const float *weight, float *packed)
+static void direct_pack(const nn_conv_shape *s, const float *weight, float *packed)
 {
     float *at = packed;
     for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
@@ -86,7 +86,7 @@ static void conv_pack(const nn_conv_shape *s, const float *weight, float *packed
 static nn_dim ring_row(const nn_conv_shape *s) { return conv_blocks(s) * (s->w + 2) * NN_CB; }
 static nn_dim t_width(const nn_conv_shape *s) { return 2 * s->w + s->fw - 1; }          /* columns of t that the filter reads */
 
-static nn_dim conv_scratch(const nn_conv_shape *s)
+static nn_dim direct_scratch(const nn_conv_shape *s)
 {
     return RING_X * ring_row(s) + (s->up == 2 ? RING_T * t_width(s) * NR : 0) + NN_CB;
 }
@@ -99,7 +99,7 @@ static nn_dim conv_bands(const nn_conv_shape *s)
     return most < 1 ? 1 : most < want ? most : want;
 }
 
-static nn_dim conv_units(const nn_conv_shape *s) { return conv_panels(s) * conv_bands(s); }
+static nn_dim direct_units(const nn_conv_shape *s) { return conv_panels(s) * conv_bands(s); }
 
 /* ---- epilogue: per channel numbers of a panel, zero in the channels that pad ------------------------------------------ */
 
@@ -293,7 +293,7 @@ static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const 
     }
 }
 
-static void conv_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, nn_dim unit, float *scratch)
+static void direct_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, nn_dim unit, float *scratch)
 {
     const nn_dim bands = conv_bands(s), panel = unit / bands, band = unit % bands, rows = s->h * s->up;
     const float *w = packed + panel * NR * nn_channels_padded(s->cin) * s->ks * s->ks;

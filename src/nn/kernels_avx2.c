@@ -16,6 +16,7 @@
 #include "nn/simd_avx2.h"
 #include "nn/fast_gemm.h"
 #include "nn/fast_conv.h"
+#include "nn/fast_winograd.h"
 #include "nn/fast_maps.h"
 #include "nn/fast_train.h"
 

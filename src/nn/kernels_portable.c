@@ -7,6 +7,7 @@
 #include "nn/simd_portable.h"
 #include "nn/fast_gemm.h"
 #include "nn/fast_conv.h"
+#include "nn/fast_winograd.h"
 #include "nn/fast_maps.h"
 #include "nn/fast_train.h"
 

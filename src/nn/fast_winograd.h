@@ -1,0 +1,186 @@
+/* fast_winograd.h: 3x3 convolution of large maps by Winograd's F(4x4, 3x3): 36 products for 16 outputs instead of 144.
+ *
+ *   Y = A^T [ (G g G^T) . (B^T d B) ] A      d: 6x6 input tile, g: 3x3 kernel, Y: 4x4 outputs
+ *   (Winograd 1980; Lavin & Gray 2016, points 0, 1, -1, 2, -2, infinity; docs/NUMERICS.md derives the error)
+ *
+ * A unit is a group of up to TILES tiles, in row order, and all output channels:
+ *   1. V[f][C/16][tile][16] = B^T (x * style) B      the 36 values of every tile and channel
+ *   2. M[f][tile][cout]     = sum over channels of V[f] U[f]: 36 small products; V[f] and a panel of U[f] sit in the
+ *                             second-level cache
+ *   3. y = epilogue(A^T M A)
+ * U[f][panel][C][NR] = G g G^T is made at load, in double.  Tiles are independent: groups cannot change a bit. */
+
+enum { TILES = 32, FREQ = 36, FREQ_PAD = NN_CB };      /* FREQ_PAD: frequencies start on different cache sets */
+
+/* Where it wins (measured, bench/LOG.md): enough tiles to use U again, and enough channels to pay for the transforms. */
+static bool is_winograd(const nn_conv_shape *s)
+{
+    return s->ks == 3 && s->up == 1 && s->h >= 32 && s->w >= 32 && s->cin >= 32 && s->cout >= 32;
+}
+
+static nn_dim winograd_across(const nn_conv_shape *s) { return (s->w + 3) / 4; }
+static nn_dim winograd_tiles(const nn_conv_shape *s) { return winograd_across(s) * ((s->h + 3) / 4); }
+static nn_dim winograd_packed(const nn_conv_shape *s) { return FREQ * nn_channels_padded(s->cin) * nn_channels_padded(s->cout); }
+static nn_dim winograd_units(const nn_conv_shape *s) { return (winograd_tiles(s) + TILES - 1) / TILES; }
+static nn_dim v_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * TILES + FREQ_PAD; }
+static nn_dim m_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cout) * TILES + FREQ_PAD; }
+static nn_dim winograd_scratch(const nn_conv_shape *s) { return FREQ * (v_freq(s) + m_freq(s)); }
+
+/* u = G g G^T for one input channel and NR output channels; g[tap][lane]. */
+static void winograd_kernel(double u[FREQ][NR], double g[9][NR])
+{
+    static const double G[6][3] = { { 1.0 / 4, 0, 0 }, { -1.0 / 6, -1.0 / 6, -1.0 / 6 }, { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
+                                    { 1.0 / 24, 1.0 / 12, 1.0 / 6 }, { 1.0 / 24, -1.0 / 12, 1.0 / 6 }, { 0, 0, 1 } };
+    double row[6][3][NR];
+    for (int a = 0; a < 6; a++)
+        for (int b = 0; b < 3; b++)
+            for (int o = 0; o < NR; o++) row[a][b][o] = G[a][0] * g[b][o] + G[a][1] * g[3 + b][o] + G[a][2] * g[6 + b][o];
+    for (int a = 0; a < 6; a++)
+        for (int b = 0; b < 6; b++)
+            for (int o = 0; o < NR; o++) u[a * 6 + b][o] = row[a][0][o] * G[b][0] + row[a][1][o] * G[b][1] + row[a][2][o] * G[b][2];
+}
+
+static void winograd_pack(const nn_conv_shape *s, const float *weight, float *packed)
+{
+    const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout);
+    for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
+        const nn_dim wide = panel_vectors(s, panel) * VW;
+        for (nn_dim i = 0; i < cin; i++) {
+            double g[9][NR] = { { 0 } }, u[FREQ][NR];
+            for (nn_dim o = 0; i < s->cin && o < wide && panel * NR + o < s->cout; o++)
+                for (int t = 0; t < 9; t++) g[t][o] = weight[((panel * NR + o) * s->cin + i) * 9 + t];
+            winograd_kernel(u, g);
+            for (nn_dim f = 0; f < FREQ; f++)
+                for (nn_dim o = 0; o < wide; o++) packed[f * cin * cout + panel * NR * cin + i * wide + o] = (float)u[f][o];
+        }
+    }
+}
+
+/* o = B^T d along one axis. */
+INLINE void winograd_in(vf o[6], const vf d[6])
+{
+    const vf c2 = vf_set1(2.0f), c4 = vf_set1(4.0f), m4 = vf_set1(-4.0f), m5 = vf_set1(-5.0f);
+    const vf even = vf_fma(m4, d[2], d[4]), odd = vf_fma(m4, d[1], d[3]);      /* d4 - 4 d2, d3 - 4 d1 */
+    const vf near = vf_sub(d[4], d[2]), far = vf_mul(c2, vf_sub(d[3], d[1]));
+    o[0] = vf_fma(c4, d[0], vf_fma(m5, d[2], d[4]));
+    o[1] = vf_add(even, odd);
+    o[2] = vf_sub(even, odd);
+    o[3] = vf_add(near, far);
+    o[4] = vf_sub(near, far);
+    o[5] = vf_fma(c4, d[1], vf_fma(m5, d[3], d[5]));
+}
+
+/* o = A^T m along one axis. */
+INLINE void winograd_out(vf o[4], const vf m[6])
+{
+    const vf s1 = vf_add(m[1], m[2]), d1 = vf_sub(m[1], m[2]), s2 = vf_add(m[3], m[4]), d2 = vf_sub(m[3], m[4]);
+    o[0] = vf_add(m[0], vf_add(s1, s2));
+    o[1] = vf_fma(vf_set1(2.0f), d2, d1);
+    o[2] = vf_fma(vf_set1(4.0f), s2, s1);
+    o[3] = vf_add(vf_fma(vf_set1(8.0f), d2, d1), m[5]);
+}
+
+/* Step 1 for one tile and one vector of channels: x points at channel lane 0 of pixel (0,0), (y,x0) is the tile's corner. */
+INLINE void winograd_tile_in(const nn_conv_shape *s, const float *x, vf style, nn_dim y, nn_dim x0, float *v, nn_dim freq)
+{
+    vf mid[6][6];
+    for (int b = 0; b < 6; b++) {
+        vf d[6], o[6];
+        const nn_dim px = x0 - 1 + b;
+        for (int a = 0; a < 6; a++) {
+            const nn_dim py = y - 1 + a;
+            const bool inside = py >= 0 && py < s->h && px >= 0 && px < s->w;
+            d[a] = inside ? vf_mul(vf_load(x + (py * s->w + px) * NN_CB), style) : vf_set1(0.0f);
+        }
+        winograd_in(o, d);
+        for (int a = 0; a < 6; a++) mid[a][b] = o[a];
+    }
+    for (int a = 0; a < 6; a++) {
+        vf o[6];
+        winograd_in(o, mid[a]);
+        for (int b = 0; b < 6; b++) vf_store(v + (a * 6 + b) * freq, o[b]);
+    }
+}
+
+/* Step 3 for one tile and one vector of channels. */
+INLINE void winograd_tile_out(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, int lane, nn_dim channel,
+                              nn_dim y, nn_dim x0, const float *m, nn_dim freq)
+{
+    vf mid[4][6];
+    for (int b = 0; b < 6; b++) {
+        vf d[6], o[4];
+        for (int a = 0; a < 6; a++) d[a] = vf_load(m + (a * 6 + b) * freq);
+        winograd_out(o, d);
+        for (int a = 0; a < 4; a++) mid[a][b] = o[a];
+    }
+    for (int a = 0; a < 4 && y + a < s->h; a++) {
+        vf o[4];
+        winograd_out(o, mid[a]);
+        for (int b = 0; b < 4 && x0 + b < s->w; b++) {
+            const nn_dim pixel = (y + a) * s->w + x0 + b;
+            vf_store(map_vector(j->y, s->h * s->w, pixel, channel), epilogue_apply(e, lane, o[b], j->noise ? j->noise[pixel] : 0.0f));
+        }
+    }
+}
+
+/* Step 2 for one frequency and one panel: m (n tiles, cout) = V[f] U[f]. */
+INLINE void winograd_product(const nn_conv_shape *s, const float *v, const float *u, float *m, int mr, int nv)
+{
+    const nn_dim cout = nn_channels_padded(s->cout);
+    tile t;
+    tile_zero(&t, mr, nv);
+    for (nn_dim cb = 0; cb < conv_blocks(s); cb++)
+        tile_add(&t, mr, nv, NN_CB, v + cb * TILES * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
+    UNROLL for (int p = 0; p < mr; p++) for (int k = 0; k < nv; k++) vf_store(m + p * cout + k * VW, t.v[p][k]);
+}
+
+static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_job *j, nn_dim unit, float *v)
+{
+    const nn_dim across = winograd_across(s), first = unit * TILES, all = winograd_tiles(s), n = all - first < TILES ? all - first : TILES;
+    const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout), step = piece_rows(n);
+    float *m = v + FREQ * v_freq(s);
+
+    for (nn_dim c = 0; c < cin; c += VW) {
+        float style[VW];
+        for (nn_dim i = 0; i < VW; i++) style[i] = c + i < s->cin ? j->style[c + i] : 0.0f;
+        for (nn_dim i = 0; i < n; i++)
+            winograd_tile_in(s, j->x + c / NN_CB * s->h * s->w * NN_CB + c % NN_CB, vf_load(style), (first + i) / across * 4,
+                             (first + i) % across * 4, v + (c / NN_CB * TILES + i) * NN_CB + c % NN_CB, v_freq(s));
+    }
+    for (nn_dim f = 0; f < FREQ; f++)
+        for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
+            const int nv = panel_vectors(s, panel);
+            for (nn_dim i = 0; i < n; i += step) {
+                const nn_dim mr = n - i < step ? n - i : step;
+                #define BODY(a, b) winograd_product(s, v + f * v_freq(s) + i * NN_CB, u + (f * cout + panel * NR) * cin, \
+                                                    m + f * m_freq(s) + i * cout + panel * NR, a, b)
+                TILE_SWITCH(mr, nv, BODY)
+                #undef BODY
+            }
+        }
+    for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
+        epilogue e;
+        epilogue_prepare(&e, s, j, panel);
+        for (nn_dim i = 0; i < n; i++)
+            for (int lane = 0; lane < panel_vectors(s, panel); lane++) {
+                const nn_dim channel = panel * NR + lane * VW;
+                winograd_tile_out(s, j, &e, lane, channel, (first + i) / across * 4, (first + i) % across * 4, m + i * cout + channel, m_freq(s));
+            }
+    }
+}
+
+/* ---- the row's convolution: direct or Winograd, by shape alone --------------------------------------------------------- */
+
+static nn_dim conv_packed(const nn_conv_shape *s) { return is_winograd(s) ? winograd_packed(s) : direct_packed(s); }
+static nn_dim conv_scratch(const nn_conv_shape *s) { return is_winograd(s) ? winograd_scratch(s) : direct_scratch(s); }
+static nn_dim conv_units(const nn_conv_shape *s) { return is_winograd(s) ? winograd_units(s) : direct_units(s); }
+
+static void conv_pack(const nn_conv_shape *s, const float *weight, float *packed)
+{
+    if (is_winograd(s)) winograd_pack(s, weight, packed); else direct_pack(s, weight, packed);
+}
+
+static void conv_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, nn_dim unit, float *scratch)
+{
+    if (is_winograd(s)) winograd_unit(s, packed, j, unit, scratch); else direct_unit(s, packed, j, unit, scratch);
+}
