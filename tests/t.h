@@ -13,6 +13,8 @@
 void t_check(bool cond, const char *fmt, ...) NN_PRINTF(2, 3);
 /* |got - want| <= units * eps(real) * max(|want|, rms(want)) for all n numbers; NaN and infinity fail.  Prints worst/limit. */
 bool t_close(const real *got, const real *want, nn_dim n, double units, const char *fmt, ...) NN_PRINTF(5, 6);
+/* The largest |got - want| / (eps(real) * max(|want|, rms(want))), and where; infinite when any number is not finite. */
+double t_units(const real *got, const real *want, nn_dim n, nn_dim *at);
 /* A figure against a limit, printed: passes when !(value > limit) and value is a number. */
 bool t_limit(double value, double limit, const char *fmt, ...) NN_PRINTF(3, 4);
 /* The same bytes. */

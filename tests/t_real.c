@@ -10,19 +10,26 @@
 
 #include "nn/rng.h"
 
-bool t_close(const real *got, const real *want, nn_dim n, double units, const char *fmt, ...)
+double t_units(const real *got, const real *want, nn_dim n, nn_dim *at)
 {
     const double eps = sizeof(real) == 4 ? FLT_EPSILON : DBL_EPSILON;
     double square = 0.0, worst = 0.0;
-    nn_dim at = 0;
+    *at = 0;
     for (nn_dim i = 0; i < n; i++) square += (double)want[i] * want[i];
     const double rms = sqrt(square / (double)(n > 0 ? n : 1));
     for (nn_dim i = 0; i < n; i++) {
         const double size = fmax(fabs((double)want[i]), rms), diff = fabs((double)got[i] - (double)want[i]);
         double e = diff == 0.0 ? 0.0 : diff / (eps * size);
         if (!isfinite((double)got[i]) || !isfinite((double)want[i])) e = INFINITY;      /* inf in want would make any diff small */
-        if (e > worst) { worst = e; at = i; }
+        if (e > worst) { worst = e; *at = i; }
     }
+    return worst;
+}
+
+bool t_close(const real *got, const real *want, nn_dim n, double units, const char *fmt, ...)
+{
+    nn_dim at;
+    const double worst = t_units(got, want, n, &at);
     char detail[160];
     const bool ok = !(worst > units) && n > 0;
     nn_format(detail, sizeof detail, ok ? "%.3g / %g units" : "%.3g / %g units, worst at %td: got %.9g, want %.9g",

@@ -24,6 +24,8 @@ typedef struct { char name[24]; nn_dim c, h, w; } sg_tap_info;
 typedef struct sg_model sg_model;
 /* Open a generator written by convert/ (docs/FILES.md).  NULL and err: NN_EIO, NN_EFORMAT, NN_ESHAPE, NN_ENOMEM. */
 sg_model *sg_open(const char *path, const nn_kernels *k, nn_err *err);
+/* The same from a file already read; the model keeps nothing of it. */
+sg_model *sg_load(nn_st *f, const nn_kernels *k, nn_err *err);
 void sg_close(sg_model *m);
 const sg_config *sg_get_config(const sg_model *m);
 const nn_kernels *sg_get_kernels(const sg_model *m);

@@ -149,13 +149,13 @@ static const char *const identity_keys[] = {
     "num_ws", "channels", "conv_clamp", "c_dim",
 };
 
-static nn_status load(sg_model *m, table *t, nn_st *f, nn_err *err)
+static nn_status fill(sg_model *m, table *t, nn_st *f, nn_err *err)
 {
     nn_arena arena = { 0 };
     if (sg_config_read(f, &m->config, err) || describe(t, f, m, err) || nn_st_bind(f, t->want, t->count, true, err)
         || nn_st_identity(f, identity_keys, sizeof identity_keys / sizeof *identity_keys, m->identity, err)) return err->status;
     take_over(m, t, &arena);
-    m->memory = nn_alloc(arena.used, "generator", err);
+    m->memory = nn_alloc(arena.used, f->path, err);
     if (!m->memory) return err->status;
     m->bytes = sizeof *m + arena.used;
     arena = (nn_arena){ .base = m->memory };
@@ -163,23 +163,27 @@ static nn_status load(sg_model *m, table *t, nn_st *f, nn_err *err)
     return NN_OK;
 }
 
-sg_model *sg_open(const char *path, const nn_kernels *k, nn_err *err)
+sg_model *sg_load(nn_st *f, const nn_kernels *k, nn_err *err)
 {
     nn_err own = { 0 };                                   /* the caller may pass NULL; here the status decides */
     if (!err) err = &own;
-    nn_st file = { 0 };
-    sg_model *m = nn_alloc(sizeof *m, "generator", err);
-    table *t = nn_alloc(sizeof *t, "generator", err);
-    bool ok = false;
-    if (m && t) {
-        m->kernels = k;
-        ok = nn_st_open(&file, path, err) == NN_OK && load(m, t, &file, err) == NN_OK;
-        nn_st_close(&file);
-    }
+    sg_model *m = nn_alloc(sizeof *m, f->path, err);
+    table *t = nn_alloc(sizeof *t, f->path, err);
+    if (m) m->kernels = k;
+    const bool ok = m && t && fill(m, t, f, err) == NN_OK;
     nn_free(t);
     if (ok) return m;
     sg_close(m);
     return NULL;
+}
+
+sg_model *sg_open(const char *path, const nn_kernels *k, nn_err *err)
+{
+    nn_st file;
+    if (nn_st_open(&file, path, err) != NN_OK) return NULL;
+    sg_model *m = sg_load(&file, k, err);
+    nn_st_close(&file);
+    return m;
 }
 
 void sg_close(sg_model *m)

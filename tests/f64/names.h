@@ -73,7 +73,30 @@
 #define nn_st_write nn64_st_write
 #define nn_st_identity nn64_st_identity
 
+/* src/stylegan */
+#define sg_open sg64_open
+#define sg_load sg64_load
+#define sg_close sg64_close
+#define sg_get_config sg64_get_config
+#define sg_get_kernels sg64_get_kernels
+#define sg_identity sg64_identity
+#define sg_tap_count sg64_tap_count
+#define sg_tap_at sg64_tap_at
+#define sg_model_bytes sg64_model_bytes
+#define sg_config_read sg64_config_read
+#define sg_z sg64_z
+#define sg_mapping sg64_mapping
+#define sg_truncate sg64_truncate
+#define sg_work_open sg64_work_open
+#define sg_work_close sg64_work_close
+#define sg_work_bytes sg64_work_bytes
+#define sg_picture sg64_picture
+#define sg_tap sg64_tap
+#define sg_synthesis sg64_synthesis
+#define sg_draw sg64_draw
+
 /* tests/t_real.c */
+#define t_units t64_units
 #define t_close t64_close
 #define t_guarded t64_guarded
 #define t_guarded_free t64_guarded_free
@@ -87,5 +110,11 @@
 #define golden_room golden64_room
 #define ops_cases ops64_cases
 #define row_cases row64_cases
+
+/* tests/stylegan_cases.c */
+#define sg_golden_open sg64_golden_open
+#define sg_golden_close sg64_golden_close
+#define sg_golden_worst sg64_golden_worst
+#define sg_golden_cases sg64_golden_cases
 
 #endif

@@ -1,0 +1,154 @@
+/* stylegan_cases.c: small generators, every tensor of them random, against the official stylegan2-ada code in float64
+ * (tests/golden/make_stylegan2.py): w from z, ws from w, every tap and the picture from ws. */
+#include "tests/stylegan_cases.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/t.h"
+
+#define IN (sizeof(real) == 4 ? "float" : "double")
+
+/* ---- a case --------------------------------------------------------------------------------------------------------- */
+
+static const real *bind(sg_golden *g, const char *prefix, const char *what, nn_want w)
+{
+    char name[64];
+    const real *numbers = NULL;
+    nn_err err = { 0 };
+    nn_format(name, sizeof name, "%s.%s", prefix, what);
+    w.name = name;
+    w.slot = &numbers;
+    if (nn_st_bind(&g->file, &w, 1, false, &err)) t_fail("golden: %s", err.msg);
+    return numbers;
+}
+
+static const char *meta(const sg_golden *g, const char *prefix, const char *key)
+{
+    char name[32];
+    nn_format(name, sizeof name, "%s.%s", prefix, key);
+    const char *text = nn_st_meta(&g->file, name);
+    if (!text) t_fail("golden: metadata %s is missing", name);
+    return text ? text : "";
+}
+
+bool sg_golden_open(sg_golden *g, const char *name, const char *prefix, const sg_model *m)
+{
+    char path[128], tensor[64];
+    nn_err err = { 0 };
+    const sg_config *c = sg_get_config(m);
+    nn_format(path, sizeof path, "tests/golden/stylegan2_%s_want.safetensors", name);
+    if (nn_st_open(&g->file, path, &err)) { t_fail("golden: %s", err.msg); return false; }
+    nn_format(tensor, sizeof tensor, "%s.z", prefix);
+    const nn_st_entry *z = nn_st_find(&g->file, tensor);
+    if (!z) { sg_golden_close(g); return false; }
+
+    const char *noise = meta(g, prefix, "noise");
+    const uint64_t n = z->dim[0], res = (uint64_t)c->resolution, w_dim = (uint64_t)c->w_dim;
+    g->n = (nn_dim)n;
+    g->draw = (sg_options){ strtod(meta(g, prefix, "psi"), NULL), strtol(meta(g, prefix, "cutoff"), NULL, 10),
+                            !strcmp(noise, "none") ? SG_NOISE_NONE : SG_NOISE_CONST };
+    g->z = bind(g, prefix, "z", (nn_want){ .rank = 2, .dim = { n, (uint64_t)c->z_dim } });
+    g->w = bind(g, prefix, "w", (nn_want){ .rank = 2, .dim = { n, w_dim } });
+    g->ws = bind(g, prefix, "ws", (nn_want){ .rank = 3, .dim = { n, (uint64_t)c->num_ws, w_dim } });
+    g->picture = bind(g, prefix, "picture", (nn_want){ .rank = 4, .dim = { n, (uint64_t)c->img_channels, res, res } });
+    bool all = g->z && g->w && g->ws && g->picture;
+    for (int i = 0; i < sg_tap_count(m); i++) {
+        const sg_tap_info *t = sg_tap_at(m, i);
+        nn_format(tensor, sizeof tensor, "tap.%s", t->name);
+        g->tap[i] = bind(g, prefix, tensor, (nn_want){ .rank = 4, .dim = { n, (uint64_t)t->c, (uint64_t)t->h, (uint64_t)t->w } });
+        all = all && g->tap[i];
+    }
+    if (!all) sg_golden_close(g);
+    return all;
+}
+
+void sg_golden_close(sg_golden *g) { nn_st_close(&g->file); }
+
+/* ---- comparing ------------------------------------------------------------------------------------------------------ */
+
+/* Limits in rounding units, about four times what is seen.  In double only the order of sums differs from PyTorch's.  In
+ * float each layer stores a handful of roundings; the fast rows also sum up to 9*30 products in float. */
+static double limit_of(const nn_kernels *k, const char *what)
+{
+    if (sizeof(real) == 8) return 128;
+    const bool exact_sums = k == &nn_kernels_ref;
+    return *what == 'w' ? (exact_sums ? 4 : 8) : exact_sums ? 20 : 80;
+}
+
+/* `walk` calls one of these for each tensor that a model makes. */
+typedef struct { const nn_kernels *k; const char *label; double worst; } judge;
+typedef void compare(judge *j, const char *what, const real *got, const real *want, nn_dim n);
+
+static void print(judge *j, const char *what, const real *got, const real *want, nn_dim n)
+{
+    t_close(got, want, n, limit_of(j->k, what), "%s %s/%s %s", IN, j->label, j->k->name, what);
+}
+
+static void collect(judge *j, const char *what, const real *got, const real *want, nn_dim n)
+{
+    nn_dim at;
+    j->worst = fmax(j->worst, t_units(got, want, n, &at) / limit_of(j->k, what));
+}
+
+static real *room(nn_dim n)
+{
+    real *p = nn_alloc((size_t)n * sizeof *p, "test", NULL);
+    NN_ASSERT(p);
+    return p;
+}
+
+static void walk(const sg_golden *g, const sg_model *m, compare *each, judge *j)
+{
+    const sg_config *c = sg_get_config(m);
+    const nn_dim n = g->n, w_count = n * c->w_dim, ws_count = w_count * c->num_ws, size = c->img_channels * c->resolution * c->resolution;
+    real *w = room(w_count), *ws = room(ws_count);
+    sg_mapping(m, w, g->z, n);
+    each(j, "w", w, g->w, w_count);
+    sg_truncate(m, ws, g->w, n, &g->draw);
+    each(j, "ws", ws, g->ws, ws_count);
+
+    sg_work *wk = sg_work_open(m, n, true, 1, NULL);
+    NN_ASSERT(wk);
+    sg_synthesis(m, wk, g->ws, n, g->draw.noise, NULL);
+    for (int i = 0; i < sg_tap_count(m); i++) {
+        const sg_tap_info *t = sg_tap_at(m, i);
+        const nn_dim map = t->c * t->h * t->w;
+        real *taps = room(n * map);
+        for (nn_dim b = 0; b < n; b++) nn_map_to_planar(sg_get_kernels(m)->layout, taps + b * map, sg_tap(wk, b, i), t->c, t->h, t->w);
+        each(j, t->name, taps, g->tap[i], n * map);
+        nn_free(taps);
+    }
+    each(j, "picture", sg_picture(wk, 0), g->picture, n * size);
+    sg_work_close(wk);
+    nn_free(w);
+    nn_free(ws);
+}
+
+double sg_golden_worst(const sg_golden *g, const sg_model *m)
+{
+    judge j = { sg_get_kernels(m), "", 0.0 };
+    walk(g, m, collect, &j);
+    return j.worst;
+}
+
+void sg_golden_cases(const char *name, const nn_kernels *k)
+{
+    char path[128], label[32];
+    nn_err err = { 0 };
+    nn_format(path, sizeof path, "tests/golden/stylegan2_%s.safetensors", name);
+    sg_model *m = sg_open(path, k ? k : &nn_kernels_ref, &err);
+    if (!m) { t_fail("%s %s: %s", IN, name, err.msg); return; }
+    for (int i = 0; i < 2; i++) {
+        sg_golden g;
+        const char *prefix = i ? "b" : "a";
+        nn_format(label, sizeof label, "%s.%s", name, prefix);
+        if (sg_golden_open(&g, name, prefix, m)) {
+            judge j = { sg_get_kernels(m), label, 0.0 };
+            walk(&g, m, print, &j);
+            sg_golden_close(&g);
+        } else t_check(i == 1, "%s %s: the golden file holds the case", IN, label);      /* not every file has a second one */
+    }
+    sg_close(m);
+}
