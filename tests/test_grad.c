@@ -101,7 +101,7 @@ static double ce_loss(void) { return nn_softmax_ce_ref(scratch, logit, label, B,
 static void cross_entropy(void)
 {
     real dlogit[B * K];
-    for (int n = 0; n < B; n++) label[n] = n == 3 ? NN_VOID : (uint8_t)(n % K);
+    for (int n = 0; n < B; n++) label[n] = (uint8_t)(n == 3 ? NN_VOID : n % K);
     nn_softmax_ce_ref(dlogit, logit, label, B, K);
     check("cross-entropy dlogit, one void row", logit, dlogit, B * K, ce_loss);
 }
@@ -149,7 +149,7 @@ static void interpreter(void)
     t_randn((real *)&net, (nn_dim)(sizeof net / sizeof(real)), 23);
     for (int i = 0; i < H1; i++) net.g1[i] += 1.5;
     for (int i = 0; i < H2; i++) net.g2[i] += 1.5;
-    for (int n = 0; n < ROWS; n++) truth[n] = n == 4 ? NN_VOID : (uint8_t)(n * 7 % CLASSES);
+    for (int n = 0; n < ROWS; n++) truth[n] = (uint8_t)(n == 4 ? NN_VOID : n * 7 % CLASSES);
     net_loss();
     net_backward();
     double nearest = INFINITY;
