@@ -5,6 +5,8 @@ BIN=$PWD/$BUILD/datasetgan
 FAULTY=$PWD/$BUILD/datasetgan-faulty
 BUNDLE=$PWD/weights/blood128
 D=$PWD/build/tmp/$(basename "$0" .sh)-$$
+# Threads that wait should sleep: tests share their machine, and a spinning one costs the others their turn.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 passed=0 failed=0 skipped=0
 rm -rf "$D"
 mkdir -p "$D"
@@ -56,3 +58,32 @@ same() {
 differ() { if [ -e "$1" ] && [ -e "$2" ] && [ "$(hash_of "$1")" != "$(hash_of "$2")" ]; then ok; else no "$3: $1 and $2 are the same"; fi; }
 # Nothing half-written below a folder.
 no_temporaries() { if [ -z "$(find "$1" -name '*.tmp' 2>/dev/null)" ]; then ok; else no "temporary files below $1"; fi; }
+
+# small_task DIR: an annotation set of two train pictures and one test picture of the bundle.
+small_task() {
+    mkdir -p "$1/images" "$1/labels"
+    for seed in 0042 0065 1000; do
+        cp "$BUNDLE/annotations/images/seed$seed.png" "$1/images"
+        cp "$BUNDLE/annotations/labels/seed$seed.png" "$1/labels"
+    done
+    {
+        sed '/"items"/,$d' "$BUNDLE/annotations/task.json"
+        echo '"items": ['
+        echo '{"image": "images/seed0042.png", "label": "labels/seed0042.png", "seed": 42, "split": "train"},'
+        echo '{"image": "images/seed0065.png", "label": "labels/seed0065.png", "seed": 65, "split": "train"},'
+        echo '{"image": "images/seed1000.png", "label": "labels/seed1000.png", "seed": 1000, "split": "test"}]}'
+    } | sed "s|\.\./generator.safetensors|$BUNDLE/generator.safetensors|" >"$1/task.json"
+}
+# kill_when N COUNT-COMMAND COMMAND...: start the command, kill -9 it as soon as COUNT-COMMAND prints N or more.
+# Fails when it ended before.
+kill_when() {
+    at=$1 counter=$2
+    shift 2
+    "$@" >"$D/out" 2>"$D/err" &
+    pid=$!
+    while kill -0 $pid 2>/dev/null && [ "$($counter)" -lt "$at" ]; do sleep 0.01; done
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    got=$?
+    [ $got -eq 137 ] && ok || no "ended with $got before it could be killed at $at: $(head -n 1 "$D/err")"
+}

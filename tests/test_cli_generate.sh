@@ -100,9 +100,9 @@ echo '[]' >"$D/odd/run.json"
 try 1 $gen --seeds 1 --out "$D/odd"; says "expected the record of a run"
 
 # ---- interrupted: exit 130, the printed command goes on, the bytes are those of an uninterrupted run
-try 0 $gen --seeds 0-299 --out "$D/whole" --threads 1
+try 0 $gen --seeds 0-149 --out "$D/whole" --threads 1
 for signal in INT TERM; do
-    (exec $gen --seeds 0-299 --out "$D/cut '$signal'" --threads 1) >"$D/out" 2>"$D/err" &
+    (exec $gen --seeds 0-149 --out "$D/cut '$signal'" --threads 1) >"$D/out" 2>"$D/err" &
     pid=$!
     while [ ! -e "$D/cut '$signal'/seed0020.png" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
     kill -$signal $pid
@@ -112,17 +112,17 @@ for signal in INT TERM; do
     says "interrupted; to go on: "
     [ "$(wc -l <"$D/err")" -eq 1 ] && ok || no "SIG$signal: more than one line"
     count=$(find "$D/cut '$signal'" -name 'seed*.png' | wc -l)
-    [ "$count" -lt 300 ] && ok || no "SIG$signal came too late to be a test"
+    [ "$count" -lt 150 ] && ok || no "SIG$signal came too late to be a test"
     sed 's/^interrupted; to go on: //' "$D/err" >"$D/again.sh"
     try 0 sh "$D/again.sh"
-    same "$D/cut '$signal'" "$D/whole" "resumed after SIG$signal at $count of 300"
-    echo "  ok   SIG$signal at $count of 300 pictures"
+    same "$D/cut '$signal'" "$D/whole" "resumed after SIG$signal at $count of 150"
+    echo "  ok   SIG$signal at $count of 150 pictures"
 done
 
 # ---- progress on a terminal only; output that cannot be written
 if command -v script >/dev/null; then
-    script -qec "$gen --seeds 0-99 --out $D/tty" "$D/typescript" </dev/null >/dev/null 2>&1
-    grep -q "picture  .*/100  .*/s  .* left" "$D/typescript" && ok || no "no progress line on a terminal"
+    script -qec "$gen --seeds 0-59 --out $D/tty" "$D/typescript" </dev/null >/dev/null 2>&1
+    grep -q "picture  .*/60  .*/s  .* left" "$D/typescript" && ok || no "no progress line on a terminal"
 else
     skip "no script(1): progress on a terminal"
 fi
