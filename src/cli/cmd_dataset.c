@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "nn/file.h"
 #include "nn/sys.h"
@@ -47,6 +48,14 @@ static nn_status remove_matching(const char *out, const char *name, bool (*match
     return err->status;
 }
 
+/* A folder of samples goes with them; one that holds something else stays, and the run will say that it is in the way. */
+static nn_status remove_samples(const char *out, const char *name, nn_err *err)
+{
+    char path[CLI_PATH];
+    if (remove_matching(out, name, is_sample, err) == NN_OK && nn_path_join(path, sizeof path, out, name, err) == NN_OK) (void)rmdir(path);
+    return err->status;
+}
+
 static nn_status remove_named(const char *out, const char *name, nn_err *err)
 {
     char path[CLI_PATH];
@@ -66,8 +75,8 @@ static nn_status remove_run(const char *out, nn_err *err)
     json_decref(run);
     static const char *const first[] = { "index.html", "metadata.jsonl" }, *const last[] = { "classes.json", "preview.png", "run.json" };
     for (size_t i = 0; i < 2 && err->status == NN_OK; i++) remove_named(out, first[i], err);
-    if (err->status == NN_OK) remove_matching(out, "images", is_sample, err);
-    if (err->status == NN_OK) remove_matching(out, "labels", is_sample, err);
+    if (err->status == NN_OK) remove_samples(out, "images", err);
+    if (err->status == NN_OK) remove_samples(out, "labels", err);
     if (err->status == NN_OK) remove_matching(out, ".", is_page, err);
     for (size_t i = 0; i < 3 && err->status == NN_OK; i++) remove_named(out, last[i], err);
     return err->status;
