@@ -89,6 +89,7 @@ static void test_refused(void)
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 8, "expected 4 bytes of numbers, found 8" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 0, "overflows 64 bits" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551618,), }", 8, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (2.0,), }", 8, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2), }", 8, "at most 8 sizes" },
@@ -119,7 +120,7 @@ static void test_refused(void)
     int odd = 0;
     for (size_t n = 0; n < size; n++) {
         nn_err e = { 0 };
-        odd += nn_npy_parse(&a, file, n, "x.npy", &e) != NN_EFORMAT || a.data;
+        odd += nn_npy_parse(&a, file, n, "x.npy", &e) != NN_EFORMAT || a.data || (n >= 10 && n < size - 8 && !strstr(e.msg, "cut short"));
     }
     t_check(!odd, "%d of %zu truncated files handled in a strange way", odd, size);
     odd = 0;

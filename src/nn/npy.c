@@ -60,9 +60,8 @@ static void parse_shape(text *t, nn_npy *out)
     while (t->good && !next_is(t, ')')) {
         uint64_t v = 0;
         const char *from = t->at;
-        for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
-            t->good = t->good && nn_mul_u64(&v, 10) && (v += (uint64_t)(*t->at - '0')) < INT64_MAX;
-        t->good = t->good && t->at > from && out->rank < RANK_MAX;
+        for (; t->at < t->end && *t->at >= '0' && *t->at <= '9' && v < INT64_MAX / 10; t->at++) v = v * 10 + (uint64_t)(*t->at - '0');
+        t->good = t->at > from && out->rank < RANK_MAX;
         if (t->good) out->dim[out->rank++] = v;
         if (t->good && !accept(t, ',')) break;
     }
