@@ -115,11 +115,11 @@ static double softmax_ce(float *dlogit, const float *logit, const uint8_t *label
     softmax(dlogit, logit, B, K);
     nn_dim rows = 0;
     double loss = 0.0;
-    for (nn_dim r = 0; r < B; r++) rows += label[r] != 255;
+    for (nn_dim r = 0; r < B; r++) if (label[r] != NN_VOID) rows++;
     const float inv = rows ? 1.0f / (float)rows : 0.0f;
     for (nn_dim r = 0; r < B; r++) {
         float *d = dlogit + r * K;
-        if (label[r] == 255) { memset(d, 0, (size_t)K * sizeof *d); continue; }
+        if (label[r] == NN_VOID) { memset(d, 0, (size_t)K * sizeof *d); continue; }
         /* -log p = log(sum) - (logit - top), from the logits: p itself may have underflowed. */
         double top = logit[r * K], sum = 0.0;
         for (nn_dim k = 1; k < K; k++) if (logit[r * K + k] > top) top = logit[r * K + k];

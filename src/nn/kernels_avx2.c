@@ -1,5 +1,6 @@
 /* kernels_avx2.c: the row `avx2`: blocked maps, AVX2 and FMA.  Chosen at run time, so only this file is compiled for it. */
 #include "nn/kernels.h"
+#include "nn/metrics.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 

@@ -1,5 +1,7 @@
-/* kernels_avx512.c: the row `avx512`: blocked maps, AVX-512F.  Chosen at run time, so only this file is compiled for it. */
+/* kernels_avx512.c: the row `avx512`: blocked maps, AVX-512 as of Skylake (F, VL, BW, DQ).  Chosen at run time, so only this
+ * file is compiled for it. */
 #include "nn/kernels.h"
+#include "nn/metrics.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -7,10 +9,10 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f")
+#pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq")
 #endif
 
 #include "nn/simd_avx512.h"
@@ -26,7 +28,11 @@
 #pragma GCC pop_options
 #endif
 
-static bool usable(void) { return __builtin_cpu_supports("avx512f"); }
+static bool usable(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512dq");
+}
 
 #include "nn/fast_row.h"
 const nn_kernels nn_kernels_avx512 = FAST_ROW("avx512");

@@ -1,5 +1,6 @@
 /* kernels_portable.c: the row `portable`: the fast algorithms on any processor. */
 #include "nn/kernels.h"
+#include "nn/metrics.h"
 
 #include <math.h>
 #include <string.h>
