@@ -95,6 +95,15 @@
 #define sg_synthesis sg64_synthesis
 #define sg_draw sg64_draw
 
+/* src/datasetgan/net.c */
+#define dg_net_param_count dg64_net_param_count
+#define dg_net_bytes dg64_net_bytes
+#define dg_net_open dg64_net_open
+#define dg_net_close dg64_net_close
+#define dg_net_init dg64_net_init
+#define dg_net_gradient dg64_net_gradient
+#define dg_net_step dg64_net_step
+
 /* tests/t_real.c */
 #define t_units t64_units
 #define t_close t64_close
@@ -116,5 +125,8 @@
 #define sg_golden_close sg64_golden_close
 #define sg_golden_worst sg64_golden_worst
 #define sg_golden_cases sg64_golden_cases
+
+/* tests/net_cases.c */
+#define net_cases net64_cases
 
 #endif
