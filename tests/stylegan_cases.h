@@ -4,10 +4,11 @@
 
 #include "stylegan/stylegan.h"
 
-/* One case of tests/golden/stylegan2_<name>_want.safetensors ("a", "b"): what was asked for, and what came out. */
+/* One case of tests/golden/stylegan2_<name>_want.safetensors ("a", "b", "c"): what was asked for, and what came out.  Case c
+ * mixes styles: row i of its one picture's ws comes from the i-th z. */
 typedef struct {
     nn_st file;
-    nn_dim n;                            /* pictures */
+    nn_dim zs, n;                        /* rows of z and w; pictures */
     sg_options draw;
     const real *z, *w, *ws, *picture, *tap[SG_TAPS_MAX];
 } sg_golden;

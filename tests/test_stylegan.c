@@ -332,6 +332,8 @@ static void truncation(void)
     for (nn_dim i = 0; i < c->w_dim; i++) first[i] = (real)(m->w_avg[i] - 2.5 * ((double)w[i] - m->w_avg[i]));
     t_close(ws, first, c->w_dim, 1, "psi -2.5, first row");
     for (nn_dim l = 1; l < c->num_ws; l++) t_same(ws + l * c->w_dim, w, row, "psi acts on rows below the cutoff alone, row %td", l);
+    sg_truncate(m, ws, w, 1, &(sg_options){ 0.5, 0, SG_NOISE_NONE });
+    for (nn_dim l = 0; l < c->num_ws; l++) t_same(ws + l * c->w_dim, w, row, "cutoff 0 is no truncation, row %td", l);
     nn_free(w);
     nn_free(ws);
     sg_close(m);
@@ -356,6 +358,13 @@ static void stated_memory(void)
             const size_t used = (size_t)(end - (const char *)wk), stated = sg_work_bytes(m, 3, keep, 2);
             t_check(used <= stated && stated < used + 64, "%s, keep_taps %d: %zu bytes stated, %zu used", k->name, keep, stated, used);
             sg_work_close(wk);
+        }
+        for (int i = 0; i < sg_tap_count(m); i++) {           /* the shared maps fit the largest layer, wherever it is */
+            const size_t before = sg_work_bytes(m, 3, false, 2);
+            m->tap[i].c *= 1000;
+            const size_t map = (size_t)(3 * nn_map_count(k->layout, m->tap[i].c, m->tap[i].h, m->tap[i].w)) * sizeof(real);
+            t_check(sg_work_bytes(m, 3, false, 2) > map && sg_work_bytes(m, 3, false, 2) - before < map, "%s: layer %d the largest", k->name, i);
+            m->tap[i].c /= 1000;
         }
         sg_close(m);
     }

@@ -87,7 +87,7 @@ def to_uint8(img):
     return (img.permute(0, 2, 3, 1) * 127.5 + 128).clamp(0, 255).to(torch.uint8).numpy()
 
 
-def draw(networks, g, z, psi, cutoff, noise):
+def draw(networks, g, z, psi, cutoff, noise, mixed=False):
     """w, ws, taps {name: tensor} (those of torgb too: before the skip branch is added), picture of the official network in the dtype that is bound to float32."""
     taps, hooks = collections.OrderedDict(), []
     for name, module in g.synthesis.named_modules():
@@ -97,6 +97,8 @@ def draw(networks, g, z, psi, cutoff, noise):
         z = torch.from_numpy(z)
         w = g.mapping(z, None, truncation_psi=1)[:, 0]
         ws = g.mapping(z, None, truncation_psi=psi, truncation_cutoff=cutoff)
+        if mixed:
+            ws = torch.stack([ws[i, i] for i in range(g.num_ws)])[None]
         img = g.synthesis(ws, noise_mode=noise, force_fp32=True)
     for h in hooks:
         h.remove()
@@ -119,8 +121,10 @@ def convert(state, conv_clamp, path):
         assert results[0] == results[1], 'legacy and zip differ'
 
 
-CASES = {        # name: (prefix, seed of z, count, psi, cutoff, noise)
-    'rgb': (('a', 1, 2, 0.7, None, 'const'), ('b', 2, 1, 0.5, 3, 'none')),
+# name: (prefix, seed of z, count, psi, cutoff, noise).  Count 0: one picture whose row i of ws comes from the i-th of num_ws z,
+# so that a layer that reads its neighbour's row shows.
+CASES = {
+    'rgb': (('a', 1, 2, 0.7, None, 'const'), ('b', 2, 1, 0.5, 3, 'none'), ('c', 8, 0, 0.6, None, 'const')),
     'grey': (('a', 3, 1, 1.3, None, 'const'),),
     'rgba': (('a', 4, 1, 0.7, 2, 'const'),),
 }
@@ -144,8 +148,8 @@ def small(networks, name):
 
     meta, out = {}, {}
     for prefix, seed, count, psi, cutoff, noise in CASES[name]:
-        z = np.random.RandomState(seed).randn(count, n['z']).astype(np.float32).astype(np.float64)
-        w, ws, taps, img = draw(networks, g, z, psi, cutoff, noise)
+        z = np.random.RandomState(seed).randn(count or g.num_ws, n['z']).astype(np.float32).astype(np.float64)
+        w, ws, taps, img = draw(networks, g, z, psi, cutoff, noise, mixed=count == 0)
         assert img.dtype == torch.float64 and all(t.dtype == torch.float64 for t in taps.values())
         meta.update({prefix + '.psi': repr(psi), prefix + '.cutoff': str(-1 if cutoff is None else cutoff), prefix + '.noise': noise})
         out.update({prefix + '.z': z, prefix + '.w': w.numpy(), prefix + '.ws': ws.numpy(), prefix + '.picture': img.numpy(),
