@@ -95,6 +95,24 @@ test: $(BIN) $(FAULTY) $(TESTS)  ## run the tests (under 2 minutes, no Python)
 debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedBehaviorSanitizer
 	$(MAKE) CONFIG=$@ test
 
+# The readers of untrusted files under libFuzzer and both sanitizers; a finding is written to build/fuzz/ and fails the target.
+FUZZ_SECONDS ?= 60
+FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SRC := $(patsubst %,src/nn/%.c,base sys file hash json safetensors image npy)
+FUZZ_CC  := clang $(filter-out -fopenmp,$(BASE)) -O1 -g -fno-sanitize-recover=all
+build/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZ_SRC)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(LIBCFLAGS) $(filter %.c,$^) $(LDLIBS) -lz -o $@
+build/fuzz/seeds: tests/fuzz/seeds.c $(FUZZ_SRC)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(LIBCFLAGS) $^ $(LDLIBS) -o $@
+fuzz: $(FUZZERS) build/fuzz/seeds  ## fuzz the readers of files, FUZZ_SECONDS=60 each (needs clang)
+	build/fuzz/seeds build/fuzz/corpus
+	@for f in $(FUZZERS); do \
+	    echo "$$f"; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=$$f- build/fuzz/corpus/$${f##*/} || exit 1; \
+	done
+
 demo: $(BIN)  ## train on the bundled annotations, score, draw 200 labelled samples
 	@tests/demo.sh $(BIN) out/demo
 
@@ -120,5 +138,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help test debug asan ubsan demo score weights install uninstall deps clean
+.PHONY: all help test fuzz debug asan ubsan demo score weights install uninstall deps clean
 .SECONDARY:

@@ -91,6 +91,7 @@ static void test_refused(void)
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551618,), }", 8, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, "expected a header" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (,), }", 0, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (2.0,), }", 8, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2), }", 8, "at most 8 sizes" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (2 }", 8, "expected a header" },
