@@ -68,7 +68,8 @@ def refuse_hostile(name, names, known_as):
     if known_as:
         raise not_supported(name, known_as)
     if strange:
-        raise Refused('%s: the pickle refers to %s, which no supported file needs: refused, nothing was run' % (name, quoted(strange[0])))
+        raise Refused('%s: the pickle refers to %s, which no supported file needs: refused, nothing was run'
+                      % (name, quoted(strange[0])))
 
 
 def read_config(path):
@@ -151,7 +152,7 @@ def list_tensors(path):
 
 def main():
     p = argparse.ArgumentParser(description='Convert a trained generator to safetensors.', epilog=SUPPORTED)
-    p.add_argument('input', help='the generator as trained; hyper-parameters that shapes cannot tell come from config.json beside it')
+    p.add_argument('input', help='the generator as trained; what shapes cannot tell comes from config.json beside it')
     p.add_argument('output', nargs='?', help='file to write, *.safetensors')
     p.add_argument('--list', action='store_true', help='list the tensors of the input; write nothing')
     p.add_argument('--dry-run', action='store_true', help='check everything, print the result, write nothing')
@@ -173,9 +174,10 @@ def main():
     for note in notes:
         print('convert: note: %s' % note, file=sys.stderr)
     print('%s: %s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, channels %s, conv_clamp %s; %d tensors'
-          % ('dry run' if a.dry_run else 'wrote ' + a.output, metadata['network'], metadata['architecture'], metadata['resolution'],
-             metadata['z_dim'], metadata['w_dim'], metadata['mapping_layers'], metadata['img_channels'], metadata['channels'],
-             metadata['conv_clamp'], len(tensors)))
+          % (('dry run' if a.dry_run else 'wrote ' + a.output,)
+             + tuple(metadata[k] for k in ('network', 'architecture', 'resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels',
+                                           'channels', 'conv_clamp'))
+             + (len(tensors),)))
     print('identity %s' % safetensors.identity(metadata, tensors))
 
 

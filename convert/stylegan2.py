@@ -43,7 +43,8 @@ def derive(shapes, where):
         if name not in shapes:
             raise Refused('%s: tensor %s is missing' % (where, quoted(name)))
         if len(shapes[name]) != rank:
-            raise Refused('%s: tensor %s: expected %d dimensions, found shape %s' % (where, quoted(name), rank, list(shapes[name])))
+            raise Refused('%s: tensor %s: expected %d dimensions, found shape %s'
+                          % (where, quoted(name), rank, list(shapes[name])))
         return shapes[name]
 
     if any(n.startswith('mapping.embed.') for n in shapes):
@@ -67,7 +68,8 @@ def derive(shapes, where):
     c.z_dim, c.w_dim = shape('mapping.fc0.weight', 2)[1], shape('mapping.w_avg', 1)[0]
     c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
     c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
-    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim], DIM_MAX), ('channels', c.channels, CHANNELS_MAX)):
+    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim], DIM_MAX),
+                               ('channels', c.channels, CHANNELS_MAX)):
         for value in values:
             if not 1 <= value <= most:
                 raise Refused('%s: %s of %d; 1 to %d are supported' % (where, what, value, most))

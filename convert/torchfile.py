@@ -18,7 +18,8 @@ MAGIC, PROTOCOL = 0x1950a86a20f9469cfc6c, 1001          # torch/serialization.py
 # torch.<name>Storage: bytes of a number, and how NumPy reads it.  bfloat16 has no NumPy type: upper half of a float32.
 STORAGES = {
     'FloatStorage': '<f4', 'DoubleStorage': '<f8', 'HalfStorage': '<f2', 'BFloat16Storage': '<u2',
-    'LongStorage': '<i8', 'IntStorage': '<i4', 'ShortStorage': '<i2', 'CharStorage': '|i1', 'ByteStorage': '|u1', 'BoolStorage': '|b1',
+    'LongStorage': '<i8', 'IntStorage': '<i4', 'ShortStorage': '<i2', 'CharStorage': '|i1', 'ByteStorage': '|u1',
+    'BoolStorage': '|b1',
 }
 FLOATS = ('FloatStorage', 'DoubleStorage', 'HalfStorage', 'BFloat16Storage')
 
@@ -75,7 +76,8 @@ class File:
             raise Refused('%s: a persistent id is not a torch storage' % self.name)
         type_ = pid[1].name[len('torch.'):] if pid[1].name.startswith('torch.') else pid[1].name
         if type_ not in STORAGES:
-            raise Refused('%s: storage %s has the type %s, which is not supported' % (self.name, quoted(pid[2]), quoted(pid[1].name)))
+            raise Refused('%s: storage %s has the type %s, which is not supported'
+                          % (self.name, quoted(pid[2]), quoted(pid[1].name)))
         if len(pid) == 6 and pid[5] is not None:
             raise Refused('%s: storage %s is a view (torch before 0.4), which is not supported' % (self.name, quoted(pid[2])))
         known = self.storages.setdefault(pid[2], Storage(type_, pid[2], pid[4]))
@@ -167,7 +169,8 @@ def open_zip(data, name):
     if folder + 'constants.pkl' in records:
         raise Refused('%s: TorchScript archive: not supported; save the state dict with torch.save' % name)
     if folder + 'byteorder' in records and read(folder + 'byteorder') != b'little':
-        raise Refused('%s: numbers are stored with byte order %s, only little is supported' % (name, quoted(read(folder + 'byteorder').decode('latin-1'))))
+        raise Refused('%s: numbers are stored with byte order %s, only little is supported'
+                      % (name, quoted(read(folder + 'byteorder').decode('latin-1'))))
     reader = symbolic.Reader(read(folder + 'data.pkl'), name)
     f.root, f.globals = reader.load(), reader.globals
 

@@ -13,205 +13,15 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-GOLDEN, CONVERT = os.path.join(ROOT, 'tests', 'golden'), os.path.join(ROOT, 'convert')
-TMP = os.path.join(ROOT, 'build', 'tmp', 'convert')
+import numpy as np
+
+from convert_files import (CONVERT, GOLDEN, ROOT, TMP, Name, Pid, Raw, Reduce, attempt, check, convert, count, emit, expect, file,
+                           golden, pickled, run, skip, spoiled, tensor, tiny, torch_legacy, torch_zip)
+import symbolic                                 # found through convert_files
+
 BLOOD = os.path.join(ROOT, '..', 'shared', 'data', 'blood')
-sys.path.insert(0, CONVERT)
-sys.dont_write_bytecode = True
-
-import numpy as np                              # noqa: E402
-import convert                                  # noqa: E402
-import safetensors                              # noqa: E402
-import symbolic                                 # noqa: E402
-import torchfile                                # noqa: E402
-from errors import Refused                      # noqa: E402
-
-count = {'passed': 0, 'failed': 0, 'skipped': 0}
-
-
-def check(good, what):
-    count['passed' if good else 'failed'] += 1
-    if not good:
-        print('FAILED %s' % what)
-
-
-def skip(what):
-    count['skipped'] += 1
-    print(' skip: %s' % what)
-
-
-# ---- alarm: nothing in a file may make the interpreter do anything -----------------------------------------------------
-
-alarms, listening = [], False
-HARMLESS = {'open', 'os.scandir', 'os.listdir', 'object.__getattr__', 'object.__setattr__', 'marshal.loads', 'array.__new__',
-            'cpython._PySys_ClearAuditHooks', 'builtins.id', 'gc.get_objects', 'code.__new__', 'sys._getframe'}
-
-
-def listen(event, args):
-    """Any event but plain reads is an alarm: exec, compile, import, os.system, subprocess, sockets, pickle.find_class, ..."""
-    if not listening:
-        return
-    if event == 'open' and (args[1] is None or not set(str(args[1])) & set('wax+')):
-        return
-    if event not in HARMLESS or event == 'open':
-        alarms.append((event, repr(args)[:100]))
-
-
-sys.addaudithook(listen)
-
-
-def attempt(path):
-    """What the converter says in this process: '' converted, a text when refused.  Any other exception is a failure."""
-    global listening
-    stderr, sys.stderr = sys.stderr, open(os.devnull, 'w')
-    start, alarms[:], listening = time.monotonic(), [], True
-    try:
-        convert.convert(path)
-        said = ''
-    except Refused as e:
-        said = str(e)
-    except BaseException as e:
-        said = 'EXCEPTION %s: %s' % (type(e).__name__, str(e)[:200])
-    finally:
-        listening = False
-        sys.stderr.close()
-        sys.stderr = stderr
-    seconds = time.monotonic() - start
-    if alarms:
-        said = 'ALARM %s' % alarms[0:2]
-    if seconds > 10:
-        said = 'TOO SLOW: %.1f s' % seconds
-    return said
-
-
-def expect(path, part, what):
-    """Refused with one line that holds `part` and no more than 600 characters."""
-    said = attempt(path).replace(path, 'FILE')             # its name must not answer for the message
-    bad = said.startswith(('EXCEPTION', 'ALARM', 'TOO SLOW')) or '\n' in said or len(said) > 600
-    check(not bad and said and part in said, '%s: expected a refusal with "%s", got "%s"' % (what, part, said or 'a conversion'))
-
-
-def file(name, data):
-    path = os.path.join(TMP, name)
-    with open(path, 'wb') as f:
-        f.write(data)
-    return path
-
-
-def golden(name):
-    with open(os.path.join(GOLDEN, 'convert_%s.pt' % name), 'rb') as f:
-        return f.read()
-
-
-def run(*args, **options):
-    """The command in its own process: (exit status, stdout, stderr)."""
-    p = subprocess.run([sys.executable, os.path.join(CONVERT, 'convert.py')] + list(args), capture_output=True, text=True, **options)
-    return p.returncode, p.stdout, p.stderr
-
-
-# ---- writing pickles and torch files by hand ---------------------------------------------------------------------------
-
-class Name:
-    def __init__(self, module, name):
-        self.module, self.name = module, name
-
-
-class Reduce:
-    def __init__(self, function, *args):
-        self.function, self.args = function, args
-
-
-class Pid:
-    def __init__(self, *value):
-        self.value = value
-
-
-class Raw:
-    """Instructions as they are."""
-
-    def __init__(self, code):
-        self.code = code
-
-
-def emit(x):
-    """Protocol 2 instructions that build x."""
-    if isinstance(x, Raw):
-        return x.code
-    if isinstance(x, Name):
-        return ('c%s\n%s\n' % (x.module, x.name)).encode()
-    if isinstance(x, Reduce):
-        return emit(x.function) + emit(tuple(x.args)) + b'R'
-    if isinstance(x, Pid):
-        return emit(tuple(x.value)) + b'Q'
-    if x is None:
-        return b'N'
-    if isinstance(x, bool):
-        return b'\x88' if x else b'\x89'
-    if isinstance(x, int):
-        return b'\x8a' + bytes([11]) + x.to_bytes(11, 'little', signed=True)
-    if isinstance(x, str):
-        return b'X' + struct.pack('<I', len(x.encode())) + x.encode()
-    if isinstance(x, tuple):
-        return b'(' + b''.join(map(emit, x)) + b't'
-    if isinstance(x, list):
-        return b'](' + b''.join(map(emit, x)) + b'e'
-    if isinstance(x, dict):
-        return b'}(' + b''.join(emit(k) + emit(v) for k, v in x.items()) + b'u'
-    raise TypeError(type(x))
-
-
-def pickled(x):
-    return b'\x80\x02' + emit(x) + b'.'
-
-
-def tensor(key, shape, stride=None, offset=0, numel=None, kind='FloatStorage', rebuild='_rebuild_tensor_v2', module='torch'):
-    if stride is None:
-        stride = tuple(int(np.prod(shape[i + 1:])) for i in range(len(shape)))
-    numel = int(np.prod(shape)) if numel is None else numel
-    return Reduce(Name('torch._utils', rebuild), Pid('storage', Name(module, kind), key, 'cpu', numel), offset, tuple(shape), stride,
-                  False, Reduce(Name('collections', 'OrderedDict')))
-
-
-def torch_zip(name, root, storages, extra=(), compress=zipfile.ZIP_STORED, force_zip64=False):
-    path = os.path.join(TMP, name)
-    with zipfile.ZipFile(path, 'w', compress) as z:
-        for record, data in [('archive/data.pkl', root if isinstance(root, bytes) else pickled(root))] + list(extra) + [
-                ('archive/data/' + k, v) for k, v in storages.items()]:
-            with z.open(record, 'w', force_zip64=force_zip64) as f:
-                f.write(data)
-    return path
-
-
-def torch_legacy(name, root, storages, little=True, magic=torchfile.MAGIC, tail=b'', keys=None):
-    data = pickled(magic) + pickled(1001) + pickled({'protocol_version': 1001, 'little_endian': little})
-    data += root if isinstance(root, bytes) else pickled(root)
-    data += pickled(list(storages) if keys is None else keys)
-    for v in storages.values():
-        data += struct.pack('<q', len(v) // 4) + v
-    return file(name, data + tail)
-
-
-def tiny(change=None):
-    """A correct state dict of a 4x4 StyleGAN2 (grey, 2 channels) and its storages; `change(shapes)` may spoil the shapes."""
-    shapes = {'mapping.fc0.weight': (3, 2), 'mapping.fc0.bias': (3,), 'mapping.w_avg': (3,), 'synthesis.b4.const': (2, 4, 4),
-              'synthesis.b4.resample_filter': (4, 4), 'synthesis.b4.conv1.weight': (2, 2, 3, 3), 'synthesis.b4.conv1.bias': (2,),
-              'synthesis.b4.conv1.noise_const': (4, 4), 'synthesis.b4.conv1.noise_strength': (),
-              'synthesis.b4.conv1.affine.weight': (2, 3), 'synthesis.b4.conv1.affine.bias': (2,),
-              'synthesis.b4.torgb.weight': (1, 2, 1, 1), 'synthesis.b4.torgb.bias': (1,),
-              'synthesis.b4.torgb.affine.weight': (2, 3), 'synthesis.b4.torgb.affine.bias': (2,)}
-    if change:
-        change(shapes)
-    state = {k: tensor(str(i), s) for i, (k, s) in enumerate(shapes.items())}
-    rng = np.random.RandomState(0)
-    return state, {str(i): rng.randn(int(np.prod(s))).astype('<f4').tobytes() for i, s in enumerate(shapes.values())}
-
-
-def spoiled(name, value):
-    state, storages = tiny()
-    state[name] = value
-    return state, storages
 
 
 # ---- 1. the same network in every container and form -------------------------------------------------------------------
@@ -244,7 +54,9 @@ def test_forms():
     state, storages = tiny()
     state['mapping.fc0.bias'] = tensor('b', (3,), kind='BFloat16Storage')
     storages['b'] = struct.pack('<3H', 0x3f80, 0xc000, 0x3dcc)
-    state['mapping.w_avg'] = Reduce(Name('torch._utils', '_rebuild_tensor'), Pid('storage', Name('torch', 'FloatStorage'), '2', 'cpu', 3), 0, (3,), (1,))
+    old = tensor('2', (3,), rebuild='_rebuild_tensor')
+    old.args = old.args[:4]
+    state['mapping.w_avg'] = old
     state['synthesis.b4.const'] = tensor('3', (2, 4, 4), (1, 2, 8))
     path = torch_zip('forms.pt', state, storages)
     check(attempt(path) == '', 'bfloat16, old rebuild and permuted strides convert')
@@ -428,7 +240,8 @@ def test_networks():
         (without('mapping.w_avg'), 'mapping.w_avg'), (without('synthesis.b4.conv1.noise_const'), 'noise_const'),
         (without('synthesis.b4.torgb.weight'), 'torgb.weight'),
         (plus(mapping__embed__weight=(3, 4)), 'class-conditional'), (plus(synthesis__b4__skip__weight=(2, 2, 1, 1)), 'resnet'),
-        (lambda s: (s.pop('synthesis.b4.torgb.weight'), s.update({'synthesis.b8.torgb.weight': (1, 2, 1, 1)})), 'orig'), (plus(synthesis__b16__conv1__weight=(2, 2, 3, 3)), 'blocks 4, 8'),
+        (lambda s: (s.pop('synthesis.b4.torgb.weight'), s.update({'synthesis.b8.torgb.weight': (1, 2, 1, 1)})), 'orig'),
+        (plus(synthesis__b16__conv1__weight=(2, 2, 3, 3)), 'blocks 4, 8'),
         (plus(mapping__fc2__weight=(3, 3)), 'without a gap'), (plus(synthesis__b4__attention__weight=(2,)), 'no part of a StyleGAN2'),
         (plus(synthesis__b4__torgb__weight=(2, 2, 1, 1), synthesis__b4__torgb__bias=(2,)), '2 channels'),
         (plus(synthesis__b4__conv1__affine__bias=(3,)), 'expected shape [2], found [3]'),
@@ -530,7 +343,7 @@ def repaired(data):
         local = struct.unpack_from('<I', out, i + 42)[0]
         if local + 30 <= len(out):
             begin = local + 30 + sum(struct.unpack_from('<HH', out, local + 26))
-            crc = struct.pack('<I', zipfile.crc32(bytes(out[begin:begin + size])))
+            crc = struct.pack('<I', zlib.crc32(bytes(out[begin:begin + size])))
             out[i + 16:i + 20] = out[local + 14:local + 18] = crc
         i += 46 + names + extra + comment
     return bytes(out)

@@ -7,4 +7,4 @@ if ! python3 -c 'import sys, numpy; sys.exit(sys.version_info < (3, 9))' 2>/dev/
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
-exec python3 tests/convert_checks.py
+exec python3 -B tests/convert_checks.py

@@ -15,6 +15,9 @@ the blocks to it, upfirdn2d asserts it), so for float64 the name torch.float32 i
 Every tensor is random, also those that training starts at zero (noise strengths, biases, w_avg), and each filter is another
 one, neither symmetric nor separable: a swapped, flipped or forgotten tensor shows.  All numbers are float32 values, so the
 converted file and the float64 run hold the same network.
+
+Made with stylegan2-ada-pytorch d72cc7d, torch 2.13.0 (CPU), NumPy 2.4.6.  A second run gives the same bytes, except the three legacy
+convert_*.pt, whose storage keys are memory addresses.
 """
 import argparse
 import collections
@@ -88,7 +91,8 @@ def to_uint8(img):
 
 
 def draw(networks, g, z, psi, cutoff, noise, mixed=False):
-    """w, ws, taps {name: tensor} (those of torgb too: before the skip branch is added), picture of the official network in the dtype that is bound to float32."""
+    """w, ws, taps {name: tensor} (those of torgb too: before the skip branch is added) and the picture of the official network,
+    in the dtype that is bound to float32."""
     taps, hooks = collections.OrderedDict(), []
     for name, module in g.synthesis.named_modules():
         if name.endswith(('.conv0', '.conv1', '.torgb')):
@@ -151,7 +155,8 @@ def small(networks, name):
         z = np.random.RandomState(seed).randn(count or g.num_ws, n['z']).astype(np.float32).astype(np.float64)
         w, ws, taps, img = draw(networks, g, z, psi, cutoff, noise, mixed=count == 0)
         assert img.dtype == torch.float64 and all(t.dtype == torch.float64 for t in taps.values())
-        meta.update({prefix + '.psi': repr(psi), prefix + '.cutoff': str(-1 if cutoff is None else cutoff), prefix + '.noise': noise})
+        meta.update({prefix + '.psi': repr(psi), prefix + '.cutoff': str(-1 if cutoff is None else cutoff),
+                     prefix + '.noise': noise})
         out.update({prefix + '.z': z, prefix + '.w': w.numpy(), prefix + '.ws': ws.numpy(), prefix + '.picture': img.numpy(),
                     prefix + '.uint8': to_uint8(img)})
         limit = n['clamp'] or np.inf
@@ -233,7 +238,8 @@ def blood(networks, folder):
         got = to_uint8(draw(networks, g, z_of(item['seed']), 0.7, None, 'const')[3])[0].astype(int)
         want = read_png(os.path.join(folder, 'annotations', item['image'])).astype(int)
         worst, differ = max(worst, np.abs(got - want).max()), differ + (got != want).sum()
-    print('blood: %d annotation pictures, worst difference %d level(s), %d of %d numbers differ' % (len(items), worst, differ, len(items) * got.size))
+    print('blood: %d annotation pictures, worst difference %d level(s), %d of %d numbers differ'
+          % (len(items), worst, differ, len(items) * got.size))
     assert worst <= 1
 
     set_double(networks, True)
