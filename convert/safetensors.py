@@ -49,8 +49,10 @@ def write(path, metadata, tensors, force=False):
         raise Refused('%s: exists already; --force replaces it' % path)
     if os.path.isdir(path):
         raise Refused('%s: is a folder, expected the name of a file' % path)
-    folder, temporary = os.path.dirname(path) or '.', '%s.%d.tmp' % (path, os.getpid())
+    folder, temporary = os.path.dirname(path) or '.', path + '.tmp'
     try:
+        if os.path.lexists(temporary):          # left by a run that was killed; a link is removed, not followed
+            os.unlink(temporary)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(fd, 'wb') as f:

@@ -1,6 +1,6 @@
 """The two containers of torch.save: zip (torch 1.6 and later) and legacy (five pickles and raw storages).
 
-Sources: torch/serialization.py and caffe2/serialize/inline_container.cc of PyTorch; docs/FILES.md lists what is accepted.
+Sources: torch/serialization.py and caffe2/serialize/inline_container.cc of PyTorch; docs/MODELS.md lists what is accepted.
 Tensors stay symbolic (storage, offset, shape, strides) until `numbers` is asked for one, so a file's optimizer state or
 discriminator costs nothing.
 """

@@ -399,6 +399,11 @@ def test_command():
     check(run(source, out, '--force')[0] == 0, '--force replaces')
     with open(out, 'rb') as f:
         check(f.read() == first, 'the same input gives the same bytes')
+    victim = file('victim', b'precious')
+    os.symlink(victim, out + '.tmp')            # a killed run's left-over, or somebody's trap
+    check(run(source, out, '--force')[0] == 0 and not os.path.lexists(out + '.tmp'), 'a left-over temporary file is replaced')
+    with open(victim, 'rb') as f:
+        check(f.read() == b'precious' and not os.path.islink(out), 'a link in its place is not followed')
     dry = os.path.join(TMP, 'dry.safetensors')
     check(run(source, dry, '--dry-run')[0] == 0 and not os.path.exists(dry), '--dry-run writes nothing')
     rc, text, _ = run(source, '--list')
