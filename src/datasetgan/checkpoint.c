@@ -3,6 +3,7 @@
 
 #include "datasetgan/fields.h"
 #include "datasetgan/train.h"
+#include "nn/sys.h"
 #include "nn/hash.h"
 
 enum { TRAINER = 1 };                       /* raised when the same settings would give other numbers */
@@ -201,4 +202,11 @@ nn_status dg_checkpoint_read(const char *path, const json_t *settings, bool repl
     s = read_members(&f, member, count, size, err);
     nn_st_close(&f);
     return s;
+}
+
+void dg_checkpoint_forget(const char *path, const json_t *settings)
+{
+    nn_st f;
+    if (nn_st_open(&f, path, NULL) == NN_OK && same_settings(&f, settings, NULL) == NN_OK) nn_sys_unlink(path);
+    nn_st_close(&f);
 }

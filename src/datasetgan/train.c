@@ -344,7 +344,6 @@ static nn_status run(training *r, dg_features *f, const dg_task *t, const char *
     r->per_epoch = n / batch + (n % batch >= 2);          /* batch norm has no variance for one pixel */
     const int64_t total = llround(r->o->epochs * (double)r->per_epoch);
     r->total = total < 1 ? 1 : total;
-    nn_format(r->part, sizeof r->part, "%s.part", out_path);
     r->member = nn_alloc((size_t)r->o->members * sizeof *r->member, "ensemble", err);
     if (!r->member) return NN_ENOMEM;
     for (int i = 0; i < r->o->members; i++) r->member[i].best = 1e7;         /* train_interpreter.py best_loss */
@@ -354,7 +353,7 @@ static nn_status run(training *r, dg_features *f, const dg_task *t, const char *
     if (!s && r->o->standardise) s = dg_features_standardise(f, err);
     if (!s && (s = train_members(r))) nn_fail(err, s, "%s", r->err.msg);
     if (!s) s = write_result(r, t, m, out_path, err);
-    if (!s) nn_sys_unlink(r->part);                       /* left behind, it would only be read again */
+    if (!s) nn_sys_unlink(r->part);
     return s;
 }
 
@@ -369,8 +368,10 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
     json_t *settings = s ? NULL : dg_train_settings(o, &f, t, split, m, err);
     if (!s && !settings) s = NN_ENOMEM;
     if (!s && !o->replace) s = dg_train_finished(out_path, settings, &done, err);
+    training r = { .o = o, .f = &f, .progress = p, .settings = settings };
+    nn_format(r.part, sizeof r.part, "%s.part", out_path);
+    if (!s && done) dg_checkpoint_forget(r.part, settings);
     if (!s && !done) {
-        training r = { .o = o, .f = &f, .progress = p, .settings = settings };
         s = run(&r, &f, t, split, m, out_path, err);
         close_run(&r);
     }

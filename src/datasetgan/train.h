@@ -25,6 +25,8 @@ nn_status dg_train_finished(const char *path, const json_t *settings, bool *done
 nn_status dg_checkpoint_write(const char *path, const json_t *settings, const dg_member *member, int count, dg_net_size size, nn_err *err);
 nn_status dg_checkpoint_read(const char *path, const json_t *settings, bool replace, dg_member *member, int count, dg_net_size size,
                              nn_err *err);
+/* Remove a checkpoint of these settings that a run left behind when it died between its result and this. */
+void dg_checkpoint_forget(const char *path, const json_t *settings);
 
 /* Adam's settings for a step (from 0) of total.  One cycle as torch.optim.lr_scheduler.OneCycleLR by default: the rate rises
  * from lr/25 to lr over the first 0.3 and falls to lr/25e4, both along half a cosine, while beta1 goes 0.95, 0.85, 0.95. */

@@ -1,0 +1,82 @@
+#!/bin/sh
+# Every system call fails once, in every command: datasetgan-faulty's n-th open, read, write, fsync, close, rename, unlink, mkdir,
+# truncate or allocation fails, or the process dies there.  Each run ends with 0, or with 1 and one line; nothing half-written
+# stays; and the same command then ends with the bytes of an undisturbed run.
+. tests/cli_lib.sh
+small_task "$D/set"
+small_interpreter "$D/i"
+cp -r "$D/set" "$D/undisturbed-set"
+
+failures=0 deaths=0
+# walk NAME KIND ERROR N... : the command is "$command", its output "$D/run" (a folder of everything it writes).
+walk() {
+    name=$1 kind=$2 error=$3
+    shift 3
+    for n; do
+        rm -rf "$D/run"
+        mkdir "$D/run"
+        DATASETGAN_FAULT=$kind:$n:$error $FAULTY $command >"$D/out" 2>"$D/err"
+        got=$?
+        what="$name, $kind $n $error"
+        case $got in
+            0) ;;
+            137) deaths=$((deaths + 1)) ;;
+            1)
+                failures=$((failures + 1))
+                [ "$(wc -l <"$D/err")" -eq 1 ] && ok || no "$what: $(wc -l <"$D/err") lines: $(head -n 2 "$D/err" | tr '\n' '|')"
+                [ "$kind" = unlink ] || no_temporaries "$D/run"
+                ;;
+            *) no "$what: status $got: $(head -n 1 "$D/err")" ;;
+        esac
+        if [ $got -ne 0 ] || [ "$error" = SHORT ]; then
+            $BIN $command >"$D/out" 2>"$D/err" || no "$what: the same command does not go on: $(head -n 1 "$D/err")"
+            same "$D/run" "$D/want" "$what, then again"
+        fi
+    done
+}
+# walk_all NAME COMMAND...
+walk_all() {
+    name=$1
+    shift
+    command=$*
+    rm -rf "$D/run" "$D/want"
+    mkdir "$D/run"
+    try 0 $BIN $command
+    mv "$D/run" "$D/want"
+    if [ -n "$DATASETGAN_ALL_FAULTS" ]; then             # all of them take minutes: by hand, and in CI
+        for kind in write fsync rename; do walk "$name" $kind EIO 1 2 3 4 5 6; done
+        walk "$name" write ENOSPC 1 2 3 4
+        walk "$name" close EIO 1 3 5 7
+        walk "$name" open EMFILE 1 2 4 6 9
+        walk "$name" read EIO 1 2 4 8
+        walk "$name" mkdir ENOSPC 1 2 3
+        walk "$name" alloc ENOMEM 2 5 13 34 89
+        for kind in write fsync rename; do walk "$name" $kind KILL 1 2 3 5; done
+    fi
+    walk "$name" write EIO 1 3
+    walk "$name" write ENOSPC 2
+    walk "$name" write SHORT 1
+    walk "$name" fsync EIO 2
+    walk "$name" rename EIO 1 3
+    walk "$name" close EIO 2
+    walk "$name" open EMFILE 3
+    walk "$name" read EIO 2
+    walk "$name" mkdir ENOSPC 1
+    walk "$name" truncate EIO 1
+    walk "$name" unlink EIO 1
+    walk "$name" alloc ENOMEM 1 3 8 21 55 144
+    walk "$name" write KILL 2
+    walk "$name" fsync KILL 1
+    walk "$name" rename KILL 1 3
+    walk "$name" unlink KILL 1
+}
+
+walk_all generate generate --seeds 1-2 --out "$D/run/p" --grid 2x1 --taps "$D/run/taps" --save-w "$D/run/w.npy" --threads 1
+walk_all train train --task "$D/set/task.json" --out "$D/run/i" --members 2 --epochs 0.02 --width1 8 --width2 8 --threads 1
+walk_all dataset dataset --interpreter "$D/i" --out "$D/run/d" --count 3 --threads 1
+walk_all eval eval --task "$D/set/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
+same "$D/set" "$D/undisturbed-set" "the annotation set is only read"
+[ $failures -ge 45 ] && ok || no "only $failures failures were met"
+[ $deaths -ge 10 ] && ok || no "only $deaths deaths were met"
+echo "  ok   $failures failed calls, $deaths deaths"
+done_testing
