@@ -114,10 +114,10 @@ fuzz: $(FUZZERS) build/fuzz/seeds  ## fuzz the readers of files, FUZZ_SECONDS=60
 	done
 
 demo: $(BIN)  ## train on the bundled annotations, score, draw 200 labelled samples
-	@tests/demo.sh $(BIN) out/demo
+	@tools/demo.sh $(BIN) out/demo
 
 score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
-	@tests/score.sh $(BIN) out/score
+	@tools/score.sh $(BIN) out/score
 
 weights:  ## make weights/ again from ../shared/data/blood
 	@convert/make_bundle.sh ../shared/data/blood weights

@@ -159,10 +159,14 @@ int cmd_eval(int argc, char **argv)
     if (rc != CLI_RUN) return rc;
 
     nn_err err = { 0 };
+    const double start = cli_seconds();
     cli_threads(j.threads);
     bool mismatch = false;
     if (check_form(&j, &err) == NN_OK) run(&j, &mismatch, &err);
-    if (err.status == NN_OK) return CLI_EXIT_OK;
+    if (err.status == NN_OK) {
+        printf("(%.1f s, peak memory %.0f MB)\n", cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
+        return CLI_EXIT_OK;
+    }
     const int failed = cli_fail(NAME, &err);
     return mismatch ? CLI_EXIT_MISMATCH : failed;
 }

@@ -193,7 +193,19 @@ static nn_status print_safetensors(const info *in, const char *path, nn_err *err
     return err->status;
 }
 
-static nn_status print_task(const char *path, nn_err *err)
+static void print_train_memory(const info *in, const dg_task *t)
+{
+    dg_train_options o;
+    nn_err why = { 0 };
+    size_t bytes = 0;
+    sg_model *m = cli_open_task_generator(NULL, t, in->kernels->name, &why);
+    if (m && dg_train_recipe(&o, "default", t->class_count, &why) == NN_OK && dg_train_bytes(t, "train", m, &o, in->threads, &bytes, &why) == NN_OK)
+        row("memory", "train: peak %.0f MB with %d threads, the default recipe and split \"train\"", mb(in->base + sg_model_bytes(m) + bytes), in->threads);
+    else row("memory", "train: cannot be said: %s", why.msg);
+    sg_close(m);
+}
+
+static nn_status print_task(const info *in, const char *path, nn_err *err)
 {
     dg_task t;
     if (dg_task_read(&t, path, err)) return err->status;
@@ -210,6 +222,7 @@ static nn_status print_task(const char *path, nn_err *err)
     putchar('\n');
     row("generator", "%s, identity %s", *t.generator ? t.generator : "not named", *t.generator_sha256 ? t.generator_sha256 : "not recorded");
     print_draw(&t.draw);
+    print_train_memory(in, &t);
     dg_task_free(&t);
     return NN_OK;
 }
@@ -245,7 +258,7 @@ static nn_status print_file(const info *in, const char *path, nn_err *err)
     printf("\n%s\n", path);
     if (n > 0 && !memcmp(head, "\x89PNG\r\n\x1a\n", 8)) return print_png(path, err);
     if (n > 0 && !memcmp(head, "\x93NUMPY", 6)) return print_npy(path, err);
-    if (n > 0 && head[0] == '{' && head[7]) return print_task(path, err);
+    if (n > 0 && head[0] == '{' && head[7]) return print_task(in, path, err);
     return print_safetensors(in, path, err);                  /* its 8th byte is 0: lengths are small; also says why a file cannot be read at all */
 }
 

@@ -90,9 +90,13 @@ typedef struct { bool (*report)(void *user, const char *what, double done, doubl
  * they belong to the same settings; the result is byte-equal to an uninterrupted run, for any number of threads.
  * tap_names NULL: the generator's default taps; otherwise any of them, used in network order.
  * An out_path of the same settings: NN_OK at once.  Of others, or no interpreter: NN_EEXISTS.  A checkpoint of other settings:
- * NN_EEXISTS naming the first that differs.  `replace` lifts both.  A picture that its seed does not give: NN_EMISMATCH.  A loss that is not finite: NN_EINVAL, checkpoint kept. */
+ * NN_EEXISTS naming the first that differs.  `replace` lifts both.  A picture that its seed does not give: NN_EMISMATCH.
+ * A loss that is not finite: NN_EINVAL, checkpoint kept. */
 nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, const char *const *tap_names,
                    int tap_count, const char *out_path, const dg_progress *p, nn_err *err);
+/* What that needs besides the generator's own memory, with the default taps. */
+nn_status dg_train_bytes(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, int threads, size_t *bytes,
+                         nn_err *err);
 
 /* ---- labelling ---------------------------------------------------------------------------------------------------- */
 

@@ -379,3 +379,21 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
     dg_features_close(&f);
     return s;
 }
+
+nn_status dg_train_bytes(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, int threads, size_t *bytes, nn_err *err)
+{
+    dg_features f;
+    const nn_status s = dg_features_open(&f, t, split, m, NULL, 0, err);
+    if (s) return s;
+    const dg_net_size size = { f.D, o->h1, o->h2, t->class_count };
+    const size_t params = (size_t)dg_net_param_count(size), result = params + 2 * (size_t)(size.h1 + size.h2);
+    const size_t batch = (size_t)(o->batch < f.pixel_count ? o->batch : f.pixel_count), pixels = (size_t)f.pixel_count;
+    const size_t maps = (size_t)(f.pictures * f.picture_count) * sizeof(real) + pixels * (sizeof *f.pixel + sizeof *f.label);
+    const size_t worker_bytes = dg_net_bytes(size, (nn_dim)batch) + batch * ((size_t)f.D * sizeof(real) + 1) + pixels * sizeof(uint32_t);
+    const size_t states = (size_t)o->members * (result + 2 * params) * sizeof(real), stacked = (size_t)o->members * result * sizeof(real);
+    const size_t drawing = maps + sg_work_bytes(m, 1, true, threads);
+    const size_t learning = maps + (size_t)(threads < o->members ? threads : o->members) * worker_bytes + states + stacked;
+    *bytes = drawing > learning ? drawing : learning;
+    dg_features_close(&f);
+    return NN_OK;
+}
