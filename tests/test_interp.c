@@ -62,7 +62,16 @@ static void test_round_trip(void)
         { "g1", a.g1, b.g1, M * H1 }, { "e1", a.e1, b.e1, M * H1 }, { "m1", a.m1, b.m1, M * H1 }, { "v1", a.v1, b.v1, M * H1 },
         { "w2", a.w2, b.w2, M * H2 * H1 }, { "b2", a.b2, b.b2, M * H2 }, { "g2", a.g2, b.g2, M * H2 }, { "e2", a.e2, b.e2, M * H2 },
         { "m2", a.m2, b.m2, M * H2 }, { "v2", a.v2, b.v2, M * H2 }, { "w3", a.w3, b.w3, M * K * H2 }, { "b3", a.b3, b.b3, M * K } };
-    for (int i = 0; i < TENSORS; i++) t_same(tensor[i].b, tensor[i].a, (size_t)tensor[i].n * sizeof(real), "tensor %s", tensor[i].name);
+    static const char *const name[TENSORS] = { "features.mean", "features.std", "layer1.weight", "layer1.bias", "norm1.weight", "norm1.bias",
+        "norm1.running_mean", "norm1.running_var", "layer2.weight", "layer2.bias", "norm2.weight", "norm2.bias", "norm2.running_mean",
+        "norm2.running_var", "layer3.weight", "layer3.bias" };
+    for (int i = 0; i < TENSORS; i++) {
+        const nn_st_entry *e = nn_st_find(&b.file, name[i]);
+        const size_t bytes = (size_t)tensor[i].n * sizeof(real);
+        t_same(tensor[i].b, tensor[i].a, bytes, "tensor %s", tensor[i].name);
+        if (e && e->end - e->begin == bytes) t_same(b.file.data + e->begin, tensor[i].a, bytes, "%s in the file is %s", name[i], tensor[i].name);
+        else t_fail("the file has %s with %zu bytes", name[i], bytes);
+    }
     dg_interp_close(&b);
 }
 

@@ -156,8 +156,7 @@ static void report(training *r, int i, int64_t step, double loss)
     }
 }
 
-/* train_interpreter.py: from the fifth epoch on, stop after 51 batches in a row whose loss is no new minimum. */
-static bool official_stop(dg_member *m, int64_t epoch, double loss)
+bool dg_official_stop(dg_member *m, int64_t epoch, double loss)
 {
     if (epoch <= 3) return false;
     if (loss < m->best) { m->best = loss; m->stale = 0; }
@@ -203,7 +202,7 @@ static void train_member(training *r, worker *w, int i)
             return;
         }
         live.step++;
-        live.done = live.step >= r->total || (r->o->official_stop && official_stop(&live, epoch, loss));
+        live.done = live.step >= r->total || (r->o->official_stop && dg_official_stop(&live, epoch, loss));
         report(r, i, live.step - 1, loss);
         if (live.done || now() - published > SAVE_SECONDS / 2.0) {
             publish(r, i, &live, &w->net);

@@ -32,6 +32,10 @@ void dg_checkpoint_forget(const char *path, const json_t *settings);
  * from lr/25 to lr over the first 0.3 and falls to lr/25e4, both along half a cosine, while beta1 goes 0.95, 0.85, 0.95. */
 nn_adam dg_train_schedule(const dg_train_options *o, int64_t step, int64_t total);
 
+/* The released code's rule (train_interpreter.py): from the fifth epoch on (epoch counts from 0), stop after 51 batches in a row
+ * whose loss is no new minimum.  Called with the loss of every batch. */
+bool dg_official_stop(dg_member *m, int64_t epoch, double loss);
+
 /* The seed of a member's random numbers. */
 uint64_t dg_member_seed(uint64_t seed, int member);
 
