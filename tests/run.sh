@@ -2,6 +2,8 @@
 # Run every test program of a build folder and every tests/test_*.sh, add up their last lines, print one total.
 # usage: tests/run.sh BUILD-FOLDER
 build=$1
+# Waiting threads sleep: on a machine that others use too, spinning costs more than it saves.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 passed=0 failed=0 skipped=0
 rm -rf build/tmp
 mkdir -p build/tmp
