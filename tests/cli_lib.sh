@@ -5,8 +5,6 @@ BIN=$PWD/$BUILD/datasetgan
 FAULTY=$PWD/$BUILD/datasetgan-faulty
 BUNDLE=$PWD/weights/blood128
 D=$PWD/build/tmp/$(basename "$0" .sh)-$$
-# Threads that wait should sleep: tests share their machine, and a spinning one costs the others their turn.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 passed=0 failed=0 skipped=0
 rm -rf "$D"
 mkdir -p "$D"

@@ -1,21 +1,30 @@
 #!/bin/sh
-# Run every test program of a build folder and every tests/test_*.sh, add up their last lines, print one total.
+# Run every test program of a build folder and every tests/test_*.sh, as many at once as there are cores (JOBS=1: one), add up
+# their last lines, print one total.
 # usage: tests/run.sh BUILD-FOLDER
 build=$1
 # Waiting threads sleep: on a machine that others use too, spinning costs more than it saves.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 passed=0 failed=0 skipped=0
+# Threads that wait must not take the cores from other tests (src/cli/main.c calm_waiting_threads).
+export BUILD="$build" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" KMP_BLOCKTIME="${KMP_BLOCKTIME:-0}"
 rm -rf build/tmp
 mkdir -p build/tmp
-for t in "$build"/tests/test_* tests/test_*.sh; do
-    case $t in *.o|*.d) continue ;; esac
-    [ -f "$t" ] || continue
+list() {
+    for t in tests/test_*.sh "$build"/tests/test_*; do          # the shell tests take longest: first
+        case $t in *.o | *.d) continue ;; esac
+        [ -f "$t" ] && echo "$t"
+    done
+}
+# shellcheck disable=SC2016
+list | xargs -P "${JOBS:-$(nproc)}" -n 1 sh -c '
+    log=build/tmp/$(basename "$0").log
+    case $0 in *.sh) sh "$0" >"$log" 2>&1 ;; *) "$0" >"$log" 2>&1 ;; esac
+    echo $? >"$log.status"'
+for t in $(list); do
     name=$(basename "$t")
     log=build/tmp/$name.log
-    case $t in
-        *.sh) BUILD=$build sh "$t" >"$log" 2>&1; rc=$? ;;
-        *) "$t" >"$log" 2>&1; rc=$? ;;
-    esac
+    rc=$(cat "$log.status")
     last=$(tail -n 1 "$log")
     # shellcheck disable=SC2046
     set -- $(printf '%s\n' "$last" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p')
