@@ -45,6 +45,7 @@ struct dg_labeller {
     const nn_kernels *k;
     int threads, members, tap_count, level_count;
     nn_dim res, D, h1, h2, K, chunks;
+    nn_dim Kw;                       /* K padded with zero weights to whole vectors of every row: a product without edges */
     tap_plan tap[SG_TAPS_MAX];
     level_plan level[SG_TAPS_MAX];
     real *w1, *b1, *w2, *b2, *w3, *b3;                /* (members,D,h1) (members,h1) (members,h1,h2) ... right operands */
@@ -101,7 +102,7 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
                  int threads)
 {
     *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .res = res, .D = in->D, .h1 = in->h1, .h2 = in->h2,
-                        .K = in->classes, .tap_count = in->tap_count };
+                        .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
     for (int i = 0; i < l->tap_count; i++) {
         l->tap[i] = (tap_plan){ .c = tap[i].c, .level = level_of(l, tap[i].h, tap[i].w), .index = i };
         if (i) l->tap[i].first = l->tap[i - 1].first + l->tap[i - 1].c;
@@ -122,7 +123,7 @@ static thread_room place_room(const dg_labeller *l, nn_arena *a)
         if (l->level[l->tap[i].level].kind == REDUCED) r.reduced[i] = nn_take_real(a, TILE * l->tap[i].c);
     r.hidden = nn_take_real(a, STRIP * l->h1);
     r.second = nn_take_real(a, STRIP * l->h2);
-    r.logit = nn_take_real(a, STRIP * l->K);
+    r.logit = nn_take_real(a, STRIP * l->Kw);
     r.prob = nn_take_real(a, STRIP * l->K);
     r.sum = nn_take_real(a, TILE * l->K);
     r.entropy = nn_take(a, TILE * sizeof *r.entropy);
@@ -143,7 +144,7 @@ static void place(dg_labeller *l, nn_arena *a)
     l->b1 = nn_take_real(a, l->members * l->h1);
     l->w2 = nn_take_real(a, l->members * l->h1 * l->h2);
     l->b2 = nn_take_real(a, l->members * l->h2);
-    l->w3 = nn_take_real(a, l->members * l->h2 * l->K);
+    l->w3 = nn_take_real(a, l->members * l->h2 * l->Kw);
     l->b3 = nn_take_real(a, l->members * l->K);
     l->divergence = nn_take(a, (size_t)(l->res * l->res) * sizeof *l->divergence);
     l->order = nn_take(a, (size_t)(2 * l->res * l->res) * sizeof *l->order);
@@ -156,12 +157,13 @@ static void place(dg_labeller *l, nn_arena *a)
 
 /* One layer as a right operand: w (out,in) -> (in,out), each input scaled and shifted before the layer, in double:
  * W (s*x + t) + b = (W diag s) x + (W t + b). */
-static void fold(real *right, real *bias, const real *w, const real *b, const double *scale, const double *shift, nn_dim in, nn_dim out)
+static void fold(real *right, nn_dim ld, real *bias, const real *w, const real *b, const double *scale, const double *shift, nn_dim in,
+                 nn_dim out)
 {
     for (nn_dim o = 0; o < out; o++) {
         double sum = b[o];
         for (nn_dim i = 0; i < in; i++) {
-            right[i * out + o] = (real)(w[o * in + i] * scale[i]);
+            right[i * ld + o] = (real)(w[o * in + i] * scale[i]);
             sum += w[o * in + i] * shift[i];
         }
         bias[o] = (real)sum;
@@ -189,11 +191,11 @@ static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)
             scale[d] = 1.0 / in->std[d];
             shift[d] = -in->mean[d] * scale[d];
         }
-        fold(l->w1 + m * D * h1, l->b1 + m * h1, in->w1 + m * h1 * D, in->b1 + m * h1, scale, shift, D, h1);
+        fold(l->w1 + m * D * h1, h1, l->b1 + m * h1, in->w1 + m * h1 * D, in->b1 + m * h1, scale, shift, D, h1);
         norm_as_scale(scale, shift, in->g1 + m * h1, in->e1 + m * h1, in->m1 + m * h1, in->v1 + m * h1, h1);
-        fold(l->w2 + m * h1 * h2, l->b2 + m * h2, in->w2 + m * h2 * h1, in->b2 + m * h2, scale, shift, h1, h2);
+        fold(l->w2 + m * h1 * h2, h2, l->b2 + m * h2, in->w2 + m * h2 * h1, in->b2 + m * h2, scale, shift, h1, h2);
         norm_as_scale(scale, shift, in->g2 + m * h2, in->e2 + m * h2, in->m2 + m * h2, in->v2 + m * h2, h2);
-        fold(l->w3 + m * h2 * K, l->b3 + m * K, in->w3 + m * K * h2, in->b3 + m * K, scale, shift, h2, K);
+        fold(l->w3 + m * h2 * l->Kw, l->Kw, l->b3 + m * K, in->w3 + m * K * h2, in->b3 + m * K, scale, shift, h2, K);
     }
     nn_free(scale);
     return NN_OK;
@@ -409,8 +411,9 @@ static void label_strip(const dg_labeller *l, thread_room *r, const real *const 
     k->bias_relu(r->hidden, r->hidden, l->b1 + member * h1, n, h1);
     k->gemm(n, h2, h1, nn_rows_matrix(r->hidden, h1), l->w2 + member * h1 * h2, h2, r->second, h2, false);
     k->bias_relu(r->second, r->second, l->b2 + member * h2, n, h2);
-    for (nn_dim p = 0; p < n; p++) memcpy(r->logit + p * K, l->b3 + member * K, (size_t)K * sizeof *r->logit);
-    k->gemm(n, K, h2, nn_rows_matrix(r->second, h2), l->w3 + member * h2 * K, K, r->logit, K, true);
+    k->gemm(n, l->Kw, h2, nn_rows_matrix(r->second, h2), l->w3 + member * h2 * l->Kw, l->Kw, r->logit, l->Kw, false);
+    for (nn_dim p = 0; p < n; p++)                         /* rows move towards the front: never onto one not yet read */
+        for (nn_dim c = 0; c < K; c++) r->logit[p * K + c] = r->logit[p * l->Kw + c] + l->b3[member * K + c];
     k->softmax(r->prob, r->logit, n, K);
     add_member(l, r, (y0 - tile.y0) * w, n);
 }
