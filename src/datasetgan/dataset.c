@@ -40,7 +40,7 @@ typedef struct {
     slot *at;                        /* (batch) */
     uint32_t *seed;                  /* (batch) */
     dg_sample group[DG_GROUP];       /* staged, not yet committed */
-    int staged;
+    int staged, group_size;
 } dataset;
 
 /* ---- seeds ----------------------------------------------------------------------------------------------------------- */
@@ -197,12 +197,12 @@ static nn_status remove_file(const char *path, nn_err *err)
     return nn_fail(err, NN_EIO, "%s: unlink: %s", path, strerror(errno));
 }
 
-/* An interrupted group left at most DG_GROUP samples that no line lists, whole or staged. */
+/* An interrupted group left at most its own size of samples that no line lists, whole or staged. */
 static nn_status remove_unlisted(dataset *d, nn_err *err)
 {
     const uint64_t next = d->next;
     nn_status s = NN_OK;
-    for (int i = 0; i < DG_GROUP && !s && d->next <= UINT32_MAX; i++) {
+    for (int i = 0; i < d->group_size && !s && d->next <= UINT32_MAX; i++) {
         const uint32_t seed = take_seed(d);
         char path[2][DG_PATH];
         file_path(d, path[0], "images", seed);
@@ -364,14 +364,14 @@ static nn_status make_samples(dataset *d, const dg_progress *p, nn_err *err)
     if (!s) s = open_workshop(d, err);
     bool go_on = true;
     while (!s && go_on && d->done < d->o->count) {
-        const uint64_t left = d->o->count - d->done, room = (uint64_t)(DG_GROUP - d->staged);
+        const uint64_t left = d->o->count - d->done, room = (uint64_t)(d->group_size - d->staged);
         const nn_dim most = (nn_dim)(left < room ? left : room), n = d->batch < most ? d->batch : most;
         s = make_batch(d, n, err);
         if (s) break;
         d->done += (uint64_t)n;
         if (p && p->report)
             go_on = p->report(p->user, "sample", (double)d->done, (double)d->o->count, d->at[n - 1].sample.uncertainty);
-        if (d->staged == DG_GROUP || d->done == d->o->count || !go_on) s = commit_group(d, err);
+        if (d->staged == d->group_size || d->done == d->o->count || !go_on) s = commit_group(d, err);
     }
     unstage_group(d);
     free_workshop(d);
@@ -383,9 +383,17 @@ static nn_status make_samples(dataset *d, const dg_progress *p, nn_err *err)
 nn_status dg_dataset(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, const dg_progress *p,
                      dg_dataset_result *r, nn_err *err)
 {
+    return dg_dataset_in_groups(m, in, o, DG_GROUP, p, r, err);
+}
+
+nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, int group, const dg_progress *p,
+                               dg_dataset_result *r, nn_err *err)
+{
+    NN_ASSERT(group >= 1 && group <= DG_GROUP);
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    dataset d = { .m = m, .in = in, .o = o, .next = o->first_seed, .batch = o->batch < DG_GROUP ? o->batch : DG_GROUP };
+    dataset d = { .m = m, .in = in, .o = o, .next = o->first_seed, .batch = o->batch < group ? o->batch : group,
+                  .group_size = group };
     nn_err own = { 0 };
     if (!err) err = &own;
     *r = (dg_dataset_result){ 0 };

@@ -13,6 +13,10 @@ typedef struct {
     char sha256[65];                             /* of the decoded picture, then the label map, row by row */
 } dg_sample;
 
+/* dg_dataset with another group size; the result does not depend on it. */
+nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, int group, const dg_progress *p,
+                               dg_dataset_result *r, nn_err *err);
+
 /* "images/0000000012.png": ten digits, so that names sort like seeds. */
 enum { DG_SAMPLE_PATH = 32 };
 void dg_sample_path(char out[DG_SAMPLE_PATH], const char *folder, uint32_t seed);
