@@ -119,6 +119,24 @@ demo: $(BIN)  ## train on the bundled annotations, score, draw 200 labelled samp
 score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
 	@tools/score.sh $(BIN) out/score
 
+mutants:  ## plant bugs in a copy and require red tests
+	@tests/mutants.sh
+
+bench: $(BUILD)/bench_conv $(BUILD)/bench_picture $(BUILD)/peak  ## this machine's peak, convolutions, pictures
+	$(BUILD)/peak
+	$(BUILD)/bench_conv
+	$(BUILD)/bench_picture weights/blood128/generator.safetensors
+
+bench-compare: $(BUILD)/bench_picture  ## other CPU runtimes on the same pictures (own Python environment; ADA=checkout for NVIDIA's code)
+	@bench/compare.sh $(BUILD)/bench_picture
+
+$(BUILD)/bench_%: $(BUILD)/obj/bench/bench_%.o $(LIB)
+	$(LINK) $^ $(LDLIBS) -o $@
+
+$(BUILD)/peak: bench/peak.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -fopenmp -ffp-contract=off $< -o $@
+
 weights:  ## make weights/ again from ../shared/data/blood
 	@convert/make_bundle.sh ../shared/data/blood weights
 
@@ -138,5 +156,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help test fuzz debug asan ubsan demo score weights install uninstall deps clean
+.PHONY: all help test mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
 .SECONDARY:

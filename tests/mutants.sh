@@ -1,0 +1,39 @@
+#!/bin/sh
+# Plant each bug of tests/mutants.txt in a copy of the tree and require its test to turn red (make mutants).
+# A bug whose text is not found, or whose test stays green, is a failure.  NAMES="word" runs only the bugs whose name holds word.
+copy=build/mutants
+rm -rf "$copy"
+mkdir -p "$copy"
+cp -r Makefile src tests weights "$copy"/ || exit 1
+cd "$copy" || exit 1
+caught=0 missed=0
+tests=$(grep -v '^#' tests/mutants.txt | awk -F' [|] ' '{ print "build/release/tests/" $4 }' | sort -u)
+# shellcheck disable=SC2086
+make -s $tests >make.log 2>&1 || { echo "mutants: the copy does not build"; tail -n 5 make.log; exit 1; }
+for t in $tests; do
+    "$t" >test.log 2>&1 || { echo "mutants: $t is red before any bug is planted"; tail -n 3 test.log; exit 1; }
+done
+grep -v '^#' tests/mutants.txt | grep -e "$NAMES" >list
+while IFS= read -r line; do
+    name=${line%% | *}; line=${line#* | }
+    file=${line%% | *}; line=${line#* | }
+    test=${line##* | }
+    edit=${line% | *}
+    cp "$file" original
+    sed -i "$edit" "$file"
+    if cmp -s "$file" original; then
+        result="MISSED: the text to change is not there"
+    elif ! make -s "build/release/tests/$test" >make.log 2>&1; then
+        result="MISSED: does not compile"
+    elif "build/release/tests/$test" >test.log 2>&1; then
+        result="MISSED: $test stays green"
+    else
+        result="caught by $test: $(grep -m 1 '^FAILED' test.log | cut -c 1-100)"
+    fi
+    case $result in caught*) caught=$((caught + 1)) ;; *) missed=$((missed + 1)) ;; esac
+    echo "$name: $result"
+    cp original "$file"
+    touch "$file"
+done <list
+echo "$caught passed, $missed failed, 0 skipped"
+[ "$missed" -eq 0 ]
