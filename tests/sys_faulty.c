@@ -1,7 +1,7 @@
 /* sys_faulty.c: sys.c with failures on request, linked in its place (the program datasetgan-faulty, test_file).
  *
  * DATASETGAN_FAULT="kind:n:error[+]": the n-th call of that kind (from 1) fails with that errno; with + every later one too.
- * Kinds: open read write fsync close rename unlink mkdir truncate alloc.  Errors: names as ENOSPC, EIO; SHORT moves half of
+ * Kinds: open read write fsync close rename unlink mkdir rmdir truncate alloc.  Errors: names as ENOSPC, EIO; SHORT moves half of
  * what was asked (read, write) and succeeds; KILL ends the process as SIGKILL does, before the call.
  * Counting starts anew whenever the text changes, so that a test can walk n in one process. */
 #include "nn/sys.h"
@@ -77,6 +77,7 @@ int nn_sys_fsync(int fd) { return fails("fsync") ? -1 : fsync(fd); }
 int nn_sys_rename(const char *from, const char *to) { return fails("rename") ? -1 : rename(from, to); }
 int nn_sys_unlink(const char *path) { return fails("unlink") ? -1 : unlink(path); }
 int nn_sys_mkdir(const char *path, unsigned mode) { return fails("mkdir") ? -1 : mkdir(path, (mode_t)mode); }
+int nn_sys_rmdir(const char *path) { return fails("rmdir") ? -1 : rmdir(path); }
 int nn_sys_truncate(int fd, int64_t length) { return fails("truncate") ? -1 : ftruncate(fd, (off_t)length); }
 
 ssize_t nn_sys_read(int fd, void *buf, size_t count)

@@ -74,6 +74,10 @@ walk_all() {
 walk_all generate generate --seeds 1-2 --out "$D/run/p" --grid 2x1 --taps "$D/run/taps" --save-w "$D/run/w.npy" --threads 1
 walk_all train train --task "$D/set/task.json" --out "$D/run/i" --members 2 --epochs 0.02 --width1 8 --width2 8 --threads 1
 walk_all dataset dataset --interpreter "$D/i" --out "$D/run/d" --count 3 --threads 1
+cp -r "$D/want/d" "$D/d"
+walk_all "export voc" export --dataset "$D/d" --format voc --out "$D/run/e"
+walk_all "export coco" export --dataset "$D/d" --format coco --out "$D/run/e"
+walk_all "export webdataset" export --dataset "$D/d" --format webdataset --out "$D/run/e"
 walk_all eval eval --task "$D/set/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
 same "$D/set" "$D/undisturbed-set" "the annotation set is only read"
 [ $failures -ge 45 ] && ok || no "only $failures failures were met"

@@ -11,9 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "datasetgan/dataset.h"
 #include "datasetgan/fields.h"
-#include "nn/hash.h"
+#include "datasetgan/set.h"
 #include "nn/sys.h"
 
 enum { JSON_BYTES_MAX = 256 << 20 };             /* run.json lists the skipped seeds */
@@ -254,15 +253,9 @@ static nn_status open_workshop(dataset *d, nn_err *err)
 /* Encode and describe a labelled picture: pure, so the batch is shared out over threads. */
 static void finish_sample(const dataset *d, slot *t)
 {
-    const size_t picture = (size_t)(t->picture.width * t->picture.height * t->picture.channels);
-    const size_t label = (size_t)(t->label.width * t->label.height);
     memset(t->sample.pixels, 0, sizeof t->sample.pixels);
-    for (size_t p = 0; p < label; p++) t->sample.pixels[t->label.pixels[p]]++;
-    nn_hash *h = nn_hash_open(&t->err);
-    if (!h) return;
-    nn_hash_add(h, t->picture.pixels, picture);
-    nn_hash_add(h, t->label.pixels, label);
-    nn_hash_close(h, t->sample.sha256);
+    for (nn_dim p = 0; p < t->label.width * t->label.height; p++) t->sample.pixels[t->label.pixels[p]]++;
+    if (dg_pair_hash(&t->picture, &t->label, t->sample.sha256, &t->err)) return;
     if (nn_png_encode(&t->picture, NULL, &t->picture_png, &t->err) == NN_OK)
         nn_png_encode(&t->label, &d->palette, &t->label_png, &t->err);
 }

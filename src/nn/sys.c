@@ -46,6 +46,7 @@ int nn_sys_close(int fd)
 int nn_sys_rename(const char *from, const char *to) { return rename(from, to); }
 int nn_sys_unlink(const char *path) { return unlink(path); }
 int nn_sys_mkdir(const char *path, unsigned mode) { return mkdir(path, (mode_t)mode); }
+int nn_sys_rmdir(const char *path) { return rmdir(path); }
 
 int nn_sys_truncate(int fd, int64_t length)
 {

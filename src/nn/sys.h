@@ -18,6 +18,7 @@ int     nn_sys_close(int fd);
 int     nn_sys_rename(const char *from, const char *to);
 int     nn_sys_unlink(const char *path);
 int     nn_sys_mkdir(const char *path, unsigned mode);
+int     nn_sys_rmdir(const char *path);
 int     nn_sys_truncate(int fd, int64_t length);
 void   *nn_sys_alloc(size_t align, size_t bytes);      /* free with nn_sys_free */
 void    nn_sys_free(void *p);

@@ -1,0 +1,100 @@
+/* export_coco.c: COCO JSON, one compressed mask a class and picture. */
+#include "datasetgan/export.h"
+
+#include <string.h>
+
+static void json_name(char out[48], int split) { nn_format(out, 48, "annotations/instances_%s.json", dg_split_name(split)); }
+
+/* One value, after a comma unless it is the first of its list. */
+static nn_status add_value(nn_stage *to, bool first, json_t *v, nn_err *err)
+{
+    char *line = v ? nn_json_line(v, err) : NULL;
+    nn_status s = line ? NN_OK : nn_fail(err, NN_ENOMEM, "annotations: not enough memory");
+    if (!s) s = nn_stage_add(to, first ? "\n" : ",\n", first ? 1 : 2, err);
+    if (!s) s = nn_stage_add(to, line, strlen(line), err);
+    nn_free(line);
+    json_decref(v);
+    return s;
+}
+
+static nn_status add_text(nn_stage *to, const char *text, nn_err *err) { return nn_stage_add(to, text, strlen(text), err); }
+
+static nn_status coco_begin(dg_export_job *x, nn_err *err)
+{
+    const nn_status s = dg_rle_make(&x->rle, x->set.width, x->set.height, err);
+    return s ? s : dg_folder_make(&x->folder, "annotations", err);
+}
+
+/* Pictures are numbered from 1 over all splits.  The list of a split comes from a reading of the manifest of its own, so that
+ * memory does not grow with it. */
+static nn_status add_images(dg_export_job *x, int split, nn_err *err)
+{
+    dg_walk w;
+    nn_status s = dg_walk_open(&w, &x->set, err);
+    if (s) return s;
+    for (uint64_t i = 0; i < x->first[split + 1] && dg_walk_next(&w, &s, err); i++) {
+        char file[32];
+        if (i < x->first[split]) continue;
+        nn_format(file, sizeof file, "%010u.png", (unsigned)w.sample.seed);
+        s = add_value(&x->list, i == x->first[split], json_pack("{s:I, s:s, s:I, s:I, s:I, s:f}", "id", (json_int_t)i + 1, "file_name", file,
+                      "width", (json_int_t)x->set.width, "height", (json_int_t)x->set.height, "seed", (json_int_t)w.sample.seed,
+                      "uncertainty", w.sample.uncertainty), err);
+    }
+    dg_walk_close(&w);
+    return s;
+}
+
+static nn_status coco_open(dg_export_job *x, int split, nn_err *err)
+{
+    char name[48];
+    nn_status s = dg_folder_make(&x->folder, dg_split_name(split), err);
+    json_name(name, split);
+    if (!s) s = dg_folder_open(&x->folder, &x->list, name, err);
+    x->list_open = !s;
+    if (!s) s = add_text(&x->list, "{\"info\":{\"description\":\"drawn and labelled by datasetgan\"},\"licenses\":[],\"categories\":[", err);
+    for (int c = 1; c < x->set.class_count && !s; c++)          /* class 0 is what the masks leave */
+        s = add_value(&x->list, c == 1, json_pack("{s:i, s:s, s:s}", "id", c, "name", x->set.class_at[c].name, "supercategory", "thing"), err);
+    if (!s) s = add_text(&x->list, "],\"images\":[", err);
+    if (!s) s = add_images(x, split, err);
+    return s ? s : add_text(&x->list, "],\"annotations\":[", err);
+}
+
+static nn_status add_class(dg_export_job *x, const dg_export_item *it, int id, bool first, nn_err *err)
+{
+    nn_dim box[4];
+    uint64_t area;
+    dg_rle_of_label(&x->rle, it->pair->label.pixels, (uint8_t)id);
+    dg_rle_measure(&x->rle, box, &area);
+    dg_rle_write(&x->rle);
+    return add_value(&x->list, first, json_pack("{s:I, s:I, s:i, s:{s:[I,I], s:s}, s:I, s:[I,I,I,I], s:i}", "id", (json_int_t)++x->annotations,
+                     "image_id", (json_int_t)it->number + 1, "category_id", id, "segmentation", "size", (json_int_t)x->set.height,
+                     (json_int_t)x->set.width, "counts", x->rle.text, "area", (json_int_t)area, "bbox", (json_int_t)box[0], (json_int_t)box[1],
+                     (json_int_t)box[2], (json_int_t)box[3], "iscrowd", 0), err);
+}
+
+static nn_status coco_sample(dg_export_job *x, int split, const dg_export_item *it, nn_err *err)
+{
+    char name[64];
+    bool present[256] = { false };
+    nn_format(name, sizeof name, "%s/%s.png", dg_split_name(split), it->key);
+    nn_status s = dg_folder_add(&x->folder, name, it->pair->picture_png.data, it->pair->picture_png.size, err);
+    for (nn_dim i = 0; i < x->set.width * x->set.height; i++) present[it->pair->label.pixels[i]] = true;
+    for (int c = 1; c < x->set.class_count && !s; c++)
+        if (present[c]) {
+            s = add_class(x, it, c, !x->list_used, err);
+            x->list_used = true;
+        }
+    return s;
+}
+
+static nn_status coco_close(dg_export_job *x, int split, nn_err *err)
+{
+    char name[48];
+    json_name(name, split);
+    nn_status s = add_text(&x->list, "]}\n", err);
+    x->list_open = x->list_used = false;
+    if (s) nn_stage_abort(&x->list);
+    return s ? s : dg_folder_close(&x->folder, &x->list, name, err);
+}
+
+const dg_export_format dg_export_coco = { "coco", coco_begin, coco_open, coco_sample, coco_close };

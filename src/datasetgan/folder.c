@@ -1,0 +1,212 @@
+/* folder.c: a folder of results that appears whole or not at all. */
+#include "datasetgan/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nn/sys.h"
+
+enum { RECORD_BYTES_MAX = 256 << 20, DEPTH_MAX = 8 };
+
+static nn_status sys_error(const char *path, const char *call, nn_err *err)
+{
+    return nn_fail(err, NN_EIO, "%s: %s: %s", path, call, strerror(errno));
+}
+
+/* ---- all files below a folder ---------------------------------------------------------------------------------------- */
+
+static bool is_link_free_dir(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Call visit for everything below path, folders after what they hold; links are not followed.  `last` (a name at the top, or
+ * NULL) is left out. */
+static nn_status walk(const char *path, const char *last, int depth, nn_status (*visit)(const char *path, bool folder, nn_err *err), nn_err *err)
+{
+    DIR *d = opendir(path);
+    if (!d) return sys_error(path, "opendir", err);
+    nn_status s = depth > DEPTH_MAX ? nn_fail(err, NN_EFORMAT, "%s: folders nested deeper than %d", path, DEPTH_MAX) : NN_OK;
+    for (const struct dirent *e; !s && (e = readdir(d)) != NULL;) {
+        char below[DG_PATH];
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || (last && !strcmp(e->d_name, last))) continue;
+        s = nn_path_join(below, sizeof below, path, e->d_name, err);
+        const bool folder = !s && is_link_free_dir(below);
+        if (folder) s = walk(below, NULL, depth + 1, visit, err);
+        if (!s) s = visit(below, folder, err);
+    }
+    closedir(d);
+    return s;
+}
+
+static nn_status remove_one(const char *path, bool folder, nn_err *err)
+{
+    if ((folder ? nn_sys_rmdir(path) : nn_sys_unlink(path)) && errno != ENOENT) return sys_error(path, folder ? "rmdir" : "unlink", err);
+    return NN_OK;
+}
+
+static nn_status sync_one(const char *path, bool folder, nn_err *err) { return folder ? nn_dir_sync(path, err) : NN_OK; }
+
+/* The record goes last: killed in between, the rest is still known to be ours. */
+static nn_status remove_tree(const dg_folder_kind *kind, const char *path, nn_err *err)
+{
+    char record[DG_PATH];
+    nn_status s = nn_path_join(record, sizeof record, path, kind->record, err);
+    if (!s) s = walk(path, kind->record, 0, remove_one, err);
+    if (!s) s = remove_one(record, false, err);
+    return s ? s : remove_one(path, true, err);
+}
+
+/* ---- whose folder it is ---------------------------------------------------------------------------------------------- */
+
+/* The name of something at the top that does not belong to this kind of folder; "" when there is none. */
+static nn_status find_stranger(const dg_folder_kind *kind, const char *path, char name[256], nn_err *err)
+{
+    name[0] = 0;
+    DIR *d = opendir(path);
+    if (!d) return sys_error(path, "opendir", err);
+    for (const struct dirent *e; !name[0] && (e = readdir(d)) != NULL;) {
+        const size_t length = strlen(kind->record);
+        bool known = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+        known = known || (!strncmp(e->d_name, kind->record, length) && (!e->d_name[length] || !strcmp(e->d_name + length, ".tmp")));
+        for (const char *const *t = kind->top; !known && *t; t++) known = !strcmp(e->d_name, *t);
+        if (!known) nn_format(name, 256, "%s", e->d_name);
+    }
+    closedir(d);
+    return NN_OK;
+}
+
+static nn_status read_record(const dg_folder_kind *kind, const char *path, json_t **found, nn_err *err)
+{
+    char record[DG_PATH];
+    *found = NULL;
+    nn_status s = nn_path_join(record, sizeof record, path, kind->record, err);
+    if (s || !nn_path_exists(record)) return s;
+    *found = nn_json_read(record, RECORD_BYTES_MAX, err);
+    if (!*found) return NN_EFORMAT;
+    const char *is = json_string_value(json_object_get(*found, "kind"));
+    if (!is || strcmp(is, kind->kind)) {
+        json_decref(*found);
+        *found = NULL;
+    }
+    return NN_OK;
+}
+
+/* What stands at OUT: nothing or an empty folder (go on), the same (done), another of ours (replace?), a stranger's. */
+static nn_status check_out(dg_folder *f, const json_t *wanted, bool replace, nn_err *err)
+{
+    char stranger[256];
+    json_t *found = NULL;
+    if (!nn_path_exists(f->out)) return NN_OK;
+    if (!is_link_free_dir(f->out)) return nn_fail(err, NN_EMISMATCH, "%s: expected a folder or nothing, found a file or link", f->out);
+    nn_status s = read_record(f->kind, f->out, &found, err);
+    f->done = !s && found && json_equal(found, wanted);
+    if (!s && !f->done) {
+        s = find_stranger(f->kind, f->out, stranger, err);
+        const bool ours = found || (!stranger[0] && nn_sys_rmdir(f->out) == 0);
+        if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: the folder exists and is not a %s's; choose another", f->out, f->kind->kind);
+        else if (!s && found && !replace)
+            s = nn_fail(err, NN_EEXISTS, "%s: the folder holds another %s", f->out, f->kind->kind);
+        else if (!s && found && stranger[0])
+            s = nn_fail(err, NN_EMISMATCH, "%s: the folder also holds '%s', which is not a %s's: not replaced", f->out, stranger, f->kind->kind);
+    }
+    json_decref(found);
+    return s;
+}
+
+/* A left-over of ours: it has our record, or it ended before that was there. */
+static nn_status clear_part(const dg_folder *f, nn_err *err)
+{
+    if (!nn_path_exists(f->part)) return NN_OK;
+    char stranger[256] = "a file or link";
+    json_t *found = NULL;
+    nn_status s = NN_OK;
+    const bool folder = is_link_free_dir(f->part);
+    if (folder) s = read_record(f->kind, f->part, &found, err);
+    if (!s && folder && !found) s = find_stranger(f->kind, f->part, stranger, err);
+    const bool ours = found || !stranger[0];
+    json_decref(found);
+    if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: in the way: holds '%s'; remove it", f->part, stranger);
+    return s ? s : remove_tree(f->kind, f->part, err);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------------------------------- */
+
+nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err)
+{
+    *f = (dg_folder){ .kind = kind };
+    size_t length = strlen(out);
+    while (length > 1 && out[length - 1] == '/') length--;
+    if (length + 64 > DG_PATH) return nn_fail(err, NN_EINVAL, "%.80s...: path of %zu bytes, expected at most %d", out, length, DG_PATH - 64);
+    nn_format(f->out, sizeof f->out, "%.*s", (int)length, out);
+    nn_format(f->part, sizeof f->part, "%.*s.tmp", (int)length, out);
+    nn_status s = check_out(f, record, replace, err);
+    if (s || f->done) return s;
+    s = clear_part(f, err);
+    if (!s) s = nn_dir_make(f->part, err);
+    f->begun = !s;
+    if (!s) s = dg_folder_add_json(f, kind->record, record, err);
+    return s ? dg_folder_end(f, s, err) : NN_OK;
+}
+
+nn_status dg_folder_path(const dg_folder *f, char path[DG_PATH], const char *name, nn_err *err)
+{
+    return nn_path_join(path, DG_PATH, f->part, name, err);
+}
+
+nn_status dg_folder_make(const dg_folder *f, const char *name, nn_err *err)
+{
+    char path[DG_PATH];
+    const nn_status s = dg_folder_path(f, path, name, err);
+    return s ? s : nn_dir_make(path, err);
+}
+
+nn_status dg_folder_add(const dg_folder *f, const char *name, const void *data, size_t size, nn_err *err)
+{
+    char path[DG_PATH];
+    nn_status s = dg_folder_path(f, path, name, err);
+    if (!s) s = nn_file_stage(path, data, size, err);
+    return s ? s : nn_file_commit(path, err);
+}
+
+nn_status dg_folder_add_json(const dg_folder *f, const char *name, const json_t *value, nn_err *err)
+{
+    char path[DG_PATH];
+    const nn_status s = dg_folder_path(f, path, name, err);
+    return s ? s : nn_json_write(path, value, err);
+}
+
+nn_status dg_folder_open(const dg_folder *f, nn_stage *st, const char *name, nn_err *err)
+{
+    char path[DG_PATH];
+    const nn_status s = dg_folder_path(f, path, name, err);
+    return s ? s : nn_stage_open(st, path, err);
+}
+
+nn_status dg_folder_close(const dg_folder *f, nn_stage *st, const char *name, nn_err *err)
+{
+    char path[DG_PATH];
+    nn_status s = nn_stage_close(st, err);
+    if (!s) s = dg_folder_path(f, path, name, err);
+    return s ? s : nn_file_commit(path, err);
+}
+
+nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err)
+{
+    char parent[DG_PATH];
+    if (!f->begun) return status;
+    f->begun = false;
+    if (!status) status = walk(f->part, NULL, 0, sync_one, err);
+    if (!status) status = nn_dir_sync(f->part, err);
+    if (!status && nn_path_exists(f->out)) status = remove_tree(f->kind, f->out, err);
+    if (!status && nn_sys_rename(f->part, f->out)) status = sys_error(f->out, "rename", err);
+    if (status) {
+        (void)remove_tree(f->kind, f->part, NULL);
+        return status;
+    }
+    status = nn_path_folder(parent, sizeof parent, f->out, err);
+    return status ? status : nn_dir_sync(parent, err);
+}

@@ -1,0 +1,37 @@
+/* folder.h: a folder of results that appears whole or not at all.  Private to src/datasetgan.
+ *
+ * Everything is written below OUT.tmp, whose first file is a record of what is made; the finished folder is synced and
+ * renamed to OUT.  A left-over OUT.tmp is removed only when it carries a record, an OUT in the way only with `replace`, when
+ * it carries a record of the same kind and nothing at its top that such folders do not hold. */
+#ifndef DG_FOLDER_H
+#define DG_FOLDER_H
+
+#include "datasetgan/datasetgan.h"
+
+typedef struct {
+    const char *record;              /* file name of the record */
+    const char *kind;                /* its "kind" */
+    const char *const *top;          /* what may stand at the top of such a folder besides the record; ends with NULL */
+} dg_folder_kind;
+
+typedef struct {
+    const dg_folder_kind *kind;
+    char out[DG_PATH], part[DG_PATH];
+    bool done;                       /* OUT is there with the same record: nothing is left to do */
+    bool begun;
+} dg_folder;
+
+/* NN_EEXISTS when OUT is there with another record and not to be replaced; NN_EMISMATCH when it is something else. */
+nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err);
+/* name is a path below the folder.  A folder's parents are made with it. */
+nn_status dg_folder_path(const dg_folder *f, char path[DG_PATH], const char *name, nn_err *err);
+nn_status dg_folder_make(const dg_folder *f, const char *name, nn_err *err);
+nn_status dg_folder_add(const dg_folder *f, const char *name, const void *data, size_t size, nn_err *err);
+nn_status dg_folder_add_json(const dg_folder *f, const char *name, const json_t *value, nn_err *err);
+/* Files written in pieces: open with dg_folder_open; dg_folder_close commits. */
+nn_status dg_folder_open(const dg_folder *f, nn_stage *s, const char *name, nn_err *err);
+nn_status dg_folder_close(const dg_folder *f, nn_stage *s, const char *name, nn_err *err);
+/* Publish, or (status: why not) remove what was begun.  Returns status, or what failed. */
+nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err);
+
+#endif
