@@ -75,6 +75,7 @@ walk_all generate generate --seeds 1-2 --out "$D/run/p" --grid 2x1 --taps "$D/ru
 walk_all train train --task "$D/set/task.json" --out "$D/run/i" --members 2 --epochs 0.02 --width1 8 --width2 8 --threads 1
 walk_all dataset dataset --interpreter "$D/i" --out "$D/run/d" --count 3 --threads 1
 cp -r "$D/want/d" "$D/d"
+walk_all filter filter --dataset "$D/d" --drop 0.4 --out "$D/run/v"
 walk_all "export voc" export --dataset "$D/d" --format voc --out "$D/run/e"
 walk_all "export coco" export --dataset "$D/d" --format coco --out "$D/run/e"
 walk_all "export webdataset" export --dataset "$D/d" --format webdataset --out "$D/run/e"

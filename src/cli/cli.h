@@ -102,5 +102,6 @@ int cmd_train(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_filter(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "train",    cmd_train,    "train a style interpreter on an annotation set" },
     { "dataset",  cmd_dataset,  "draw and label any number of pictures" },
     { "eval",     cmd_eval,     "score an interpreter, or two folders of label maps" },
+    { "filter",   cmd_filter,   "leave out the most uncertain samples of a dataset" },
     { "export",   cmd_export,   "write a dataset as VOC, COCO, Hugging Face imagefolder or WebDataset" },
 };
 enum { COMMANDS = sizeof command / sizeof *command };

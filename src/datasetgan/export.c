@@ -186,17 +186,6 @@ static json_t *describe(const dg_export_job *x, nn_err *err)
     return NULL;
 }
 
-static nn_status add_classes(const dg_export_job *x, nn_err *err)
-{
-    char path[DG_PATH];
-    nn_bytes b = { 0 };
-    nn_status s = nn_path_join(path, sizeof path, x->set.folder, "classes.json", err);
-    if (!s) s = nn_file_read(path, 1 << 20, &b, err);
-    if (!s) s = dg_folder_add(&x->folder, "classes.json", b.data, b.size, err);
-    nn_bytes_free(&b);
-    return s;
-}
-
 static nn_status write_sample(dg_export_job *x, int split, const dg_walk *w, uint64_t number, nn_err *err)
 {
     dg_pair pair;
@@ -212,7 +201,7 @@ static nn_status write_sample(dg_export_job *x, int split, const dg_walk *w, uin
 static nn_status write_all(dg_export_job *x, const dg_progress *p, nn_err *err)
 {
     dg_walk w;
-    nn_status s = add_classes(x, err);
+    nn_status s = dg_set_add_classes(&x->set, &x->folder, err);
     if (!s) s = x->format->begin(x, err);
     if (!s) s = dg_walk_open(&w, &x->set, err);
     if (s) return s;

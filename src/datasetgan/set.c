@@ -92,6 +92,17 @@ void dg_set_close(dg_set *s)
     s->run = NULL;
 }
 
+nn_status dg_set_add_classes(const dg_set *s, const dg_folder *to, nn_err *err)
+{
+    char path[DG_PATH];
+    nn_bytes b = { 0 };
+    nn_status st = nn_path_join(path, sizeof path, s->folder, "classes.json", err);
+    if (!st) st = nn_file_read(path, CLASSES_BYTES_MAX, &b, err);
+    if (!st) st = dg_folder_add(to, "classes.json", b.data, b.size, err);
+    nn_bytes_free(&b);
+    return st;
+}
+
 /* ---- its samples ------------------------------------------------------------------------------------------------------ */
 
 nn_status dg_walk_open(dg_walk *w, const dg_set *set, nn_err *err)

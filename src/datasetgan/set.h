@@ -3,6 +3,7 @@
 #define DG_SET_H
 
 #include "datasetgan/dataset.h"
+#include "datasetgan/folder.h"
 
 #define DG_VIEW_KIND "dataset view"
 
@@ -19,6 +20,8 @@ typedef struct {
 /* Every line of the manifest is read and checked: whole, seeds ascending.  A torn last line is left out. */
 nn_status dg_set_open(dg_set *s, const char *folder, nn_err *err);
 void dg_set_close(dg_set *s);
+/* Put a copy of classes.json there. */
+nn_status dg_set_add_classes(const dg_set *s, const dg_folder *to, nn_err *err);
 
 /* The samples in order; line ends with its newline. */
 typedef struct {
