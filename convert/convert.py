@@ -17,6 +17,7 @@ try:
 except ImportError:
     sys.exit('convert: NumPy is missing: apt-get install python3-numpy')
 
+import plainpickle
 import safetensors
 import stylegan2
 import symbolic
@@ -24,7 +25,7 @@ import torchfile
 from dialects import DIALECTS, unsupported
 from errors import Refused, quoted
 
-SUPPORTED = 'supported: ' + ', '.join(d.NAME for d in DIALECTS) + ', saved by torch.save (zip or legacy)'
+SUPPORTED = 'supported: ' + ', '.join(d.NAME for d in DIALECTS)
 CONFIG_MAX = 1 << 20
 
 
@@ -49,7 +50,7 @@ def kind_of_bytes(data):
 
 
 def open_file(data, name):
-    """A torchfile.File, or Refused with what the file is."""
+    """A torchfile.File (plainpickle.File when there is no container), or Refused with what the file is."""
     if data[:4] == b'PK\x03\x04':
         return torchfile.open_zip(data, name)
     if data[:1] != b'\x80':
@@ -58,13 +59,12 @@ def open_file(data, name):
     root = reader.load()
     if root == torchfile.MAGIC and type(root) is int:
         return torchfile.open_legacy(data, name)
-    refuse_hostile(name, reader.globals, unsupported.of_pickle(root, reader.globals))
-    raise not_supported(name, 'a pickle that is no torch file')
+    return plainpickle.File(name, root, reader.globals, len(data) - reader.at)
 
 
 def refuse_hostile(name, names, known_as):
     """Recognised networks are named; then any global that no generator file needs is an error by itself."""
-    strange = sorted(names - torchfile.ALLOWED)
+    strange = sorted(names)
     if known_as:
         raise not_supported(name, known_as)
     if strange:
@@ -110,7 +110,10 @@ def load(path):
 def choose(f):
     """The dialect that the file speaks, or Refused with what it is instead."""
     dialect = next((d for d in DIALECTS if d.match(f)), None)
-    refuse_hostile(f.name, f.globals, None if dialect else unsupported.of_file(f))
+    allowed = torchfile.ALLOWED | getattr(dialect, 'GLOBALS', set())
+    refuse_hostile(f.name, f.globals - allowed, None if dialect else unsupported.of_file(f))
+    if dialect and f.surplus:
+        raise Refused('%s: %d bytes after the pickle' % (f.name, f.surplus))
     if not dialect:
         raise Refused('%s: a %s file without the tensors of a known generator (%s)' % (f.name, f.kind, SUPPORTED))
     return dialect
@@ -124,10 +127,13 @@ def convert(path):
     beside = os.path.join(os.path.dirname(path), 'config.json')
     given = read_config(beside) or {}
     stylegan2.apply_config(config, given, tensors, beside)
+    if config.finish:
+        config.finish(config, tensors)
     notes = []
     if dropped:
         notes.append('left out, as the network never reads them: ' + ', '.join(quoted(n, 200) for n in sorted(dropped)))
-    if 'conv_clamp' not in given:
+    notes += config.notes
+    if 'conv_clamp' not in given and 'conv_clamp' not in config.stated:
         notes.append('conv_clamp cannot be told from tensors: none is assumed; if the network was trained with one '
                      '(stylegan2-ada-pytorch: 256), say so in config.json beside the input: {"conv_clamp": 256}')
     metadata = config.metadata()
@@ -144,9 +150,12 @@ def list_tensors(path):
     groups = [('', f.root)]
     if isinstance(f.root, dict):
         groups += [(k + ': ', v) for k, v in f.root.items() if isinstance(k, str) and isinstance(v, dict)]
-    for group, node in groups:
-        for name, t in torchfile.entries(f, node).items():
-            print('%-10s %-22s %s' % (t.type, list(t.shape), quoted(group + name, 200)))
+    rows = [(t.type, t.shape, group + name) for group, node in groups for name, t in torchfile.entries(f, node).items()]
+    if not rows:
+        dialect = choose(f)
+        rows = dialect.listing(f) if hasattr(dialect, 'listing') else []
+    for kind, shape, name in rows:
+        print('%-10s %-22s %s' % (kind, list(shape), quoted(name, 200)))
     print(choose(f).NAME)
 
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from errors import Refused, quoted
+from errors import Refused, quoted, shown
 
 # 4 .. 4096 px and so on: src/stylegan/model.h has the same bounds.
 LEVELS_MAX, MAPPING_MAX, DIM_MAX, CHANNELS_MAX, FILTER_MAX = 11, 64, 4096, 8192, 16
@@ -18,11 +18,17 @@ _UNREAD = re.compile(r'synthesis\.(b4|b[0-9]+\.conv1)\.resample_filter$')
 
 
 class Config:
-    """Hyper-parameters.  Everything but conv_clamp and mapping_lr_multiplier follows from the tensors."""
-    conv_clamp, mapping_lr_multiplier = None, 0.01
+    """Hyper-parameters.  Everything but conv_clamp and mapping_lr_multiplier follows from the tensors; `stated` has those of
+    the two that the file itself states, `notes` what a user should know, `more` metadata for people; `finish(config, tensors)`,
+    when there is one, is called after a config.json was read."""
+    conv_clamp, mapping_lr_multiplier, stated, finish = None, 0.01, (), None
+
+    def __init__(self):
+        self.notes, self.more = [], {}
 
     def metadata(self):
         return {
+            **self.more,
             'format': '1', 'kind': 'generator', 'network': 'stylegan2', 'architecture': 'skip',
             'resolution': str(self.resolution), 'z_dim': str(self.z_dim), 'w_dim': str(self.w_dim),
             'mapping_layers': str(self.mapping_layers), 'mapping_lr_multiplier': number(self.mapping_lr_multiplier),
@@ -154,6 +160,28 @@ def apply_config(c, given, tensors, where):
     for key in ('conv_clamp', 'mapping_lr_multiplier'):
         value = given.get(key)
         if value is not None:
-            if type(value) not in (int, float) or not 1e-30 < value < 1e30:
-                raise Refused('%s: %s: expected a positive number' % (where, key))
+            positive(value, key, where)
+        if key in c.stated and key in given and value != getattr(c, key):
+            raise Refused('%s: %s is %s, the generator itself says %s' % (where, key, shown(value), shown(getattr(c, key))))
+        if value is not None:
             setattr(c, key, value)
+
+
+def positive(value, what, where):
+    """A hyper-parameter that a file states, checked like one of a config.json."""
+    if type(value) not in (int, float) or not 1e-30 < value < 1e30:
+        raise Refused('%s: %s: expected a positive number, found %s' % (where, what, shown(value)))
+    return value
+
+
+def translated(f, sources, found, load):
+    """What a dialect's `convert` returns, for tensors under other names.  sources: {our name: rename.Source}; found: {name in the
+    file: shape}; load(name): its numbers."""
+    shapes = {}
+    for ours, source in sources.items():
+        if source.name not in found:
+            raise Refused('%s: tensor %s is missing' % (f.name, quoted(source.name)))
+        shapes[ours] = source.shape(found[source.name], f.name)
+    config, names, _ = select(shapes, f.name)
+    used = {s.name for s in sources.values()}
+    return config, {n: sources[n].numbers(load(sources[n].name)) for n in names}, [n for n in found if n not in used]

@@ -67,12 +67,12 @@ class File:
     """An opened torch file: `root` (the symbolic object), `globals` (names met), `kind` (for messages)."""
 
     def __init__(self, name, kind):
-        self.name, self.kind, self.root, self.globals, self.storages = name, kind, None, set(), {}
+        self.name, self.kind, self.root, self.globals, self.storages, self.surplus = name, kind, None, set(), {}, 0
 
     def storage(self, pid):
         """The storage that a persistent id names; the same id twice is the same storage."""
         if not (isinstance(pid, tuple) and len(pid) in (5, 6) and pid[0] == 'storage' and isinstance(pid[1], symbolic.Global)
-                and isinstance(pid[2], str) and _whole(pid[4])):
+                and isinstance(pid[2], str) and whole(pid[4])):
             raise Refused('%s: a persistent id is not a torch storage' % self.name)
         type_ = pid[1].name[len('torch.'):] if pid[1].name.startswith('torch.') else pid[1].name
         if type_ not in STORAGES:
@@ -85,6 +85,12 @@ class File:
             raise Refused('%s: storage %s is described in two ways' % (self.name, quoted(pid[2])))
         return known
 
+    def storage_of(self, node):
+        """The storage that a tensor's first argument means."""
+        if not isinstance(node, symbolic.Persistent):
+            raise Refused('%s: a tensor is described in an unknown way' % self.name)
+        return self.storage(node.id)
+
     def tensor(self, node):
         """The Tensor that a symbolic node describes, or None when it describes none."""
         for _ in range(4):                              # a Parameter wraps a tensor, perhaps more than once
@@ -94,13 +100,13 @@ class File:
         if not (isinstance(node, symbolic.Call) and node.name in _REBUILD):
             return None
         a = node.args
-        if len(a) < 4 or not isinstance(a[0], symbolic.Persistent) or not _whole(a[1]):
+        if len(a) < 4 or not isinstance(a[0], (symbolic.Persistent, symbolic.Call)) or not whole(a[1]):
             raise Refused('%s: a tensor is described in an unknown way' % self.name)
         shape, stride = a[2], a[3]
         if not (isinstance(shape, tuple) and isinstance(stride, tuple) and len(shape) == len(stride) <= 8
-                and all(_whole(d) for d in shape) and all(_whole(s) for s in stride)):
+                and all(whole(d) for d in shape) and all(whole(s) for s in stride)):
             raise Refused('%s: a tensor has an impossible shape or impossible strides' % self.name)
-        return Tensor(self.storage(a[0].id), a[1], shape, stride)
+        return Tensor(self.storage_of(a[0]), a[1], shape, stride)
 
     def numbers(self, t, name):
         """The numbers of tensor `name` as float32, C order.  Half and bfloat16 are widened (exact), double is rounded."""
@@ -115,8 +121,12 @@ class File:
             raw = (raw.astype(np.uint32) << 16).view(np.float32)
         size = raw.dtype.itemsize
         view = np.lib.stride_tricks.as_strided(raw[t.offset:], t.shape, [s * size for s in t.stride], writeable=False)
+        return self.float32(view, name)
+
+    def float32(self, a, name):
+        """Array `a` as float32, C order; every number finite."""
         with np.errstate(over='ignore'):
-            out = np.ascontiguousarray(view.astype(np.float32)).reshape(t.shape)
+            out = np.ascontiguousarray(a.astype(np.float32)).reshape(a.shape)
         if not np.isfinite(out).all():
             raise Refused('%s: tensor %s: a number is not finite in float32' % (self.name, quoted(name)))
         return out
@@ -133,7 +143,7 @@ def entries(f, node):
     return out
 
 
-def _whole(value):
+def whole(value):
     return type(value) is int and 0 <= value < 2**48
 
 

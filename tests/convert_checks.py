@@ -109,7 +109,7 @@ def test_shapes_of_pickles():
     expect(torch_zip('cycle.pt', cycle, storages), 'expected synthesis blocks', 'dictionary inside itself')
     loop = start + b']q\x00(h\x00h\x00e.'
     expect(torch_legacy('cycle_legacy.pt', loop, {}), 'without the tensors', 'list inside itself, legacy')
-    expect(file('cycle.pkl', loop), 'no torch file', 'list inside itself, bare')
+    expect(file('cycle.pkl', loop), 'a pickle file without', 'list inside itself, bare')
     deep = 100000
     for what, code in (('lists', b']' * deep + b'a' * (deep - 1)), ('tuples', b'N' + b'\x85' * deep),
                        ('dictionaries', b'}K\x01' * deep + b'N' + b's' * deep)):
@@ -186,7 +186,7 @@ def test_legacy():
     expect(torch_legacy('l.pt', state, storages, little=False), 'little-endian', 'big-endian legacy')
     expect(torch_legacy('l.pt', state, storages, tail=b'x'), '1 bytes after', 'a surplus byte')
     expect(file('l.pt', data[:-1]), 'storage', 'a missing byte')
-    expect(torch_legacy('l.pt', state, storages, magic=5), 'no torch file', 'another magic number')
+    expect(torch_legacy('l.pt', state, storages, magic=5), 'a pickle file without', 'another magic number')
     expect(torch_legacy('l.pt', state, storages, keys=list(storages)[:-1]), 'bytes after', 'a key less')
     expect(torch_legacy('l.pt', state, dict(list(storages.items())[:-1])), 'is not in the file', 'a storage less')
     expect(torch_legacy('l.pt', state, dict(storages, other=b'1234')), 'belongs to no tensor', 'a storage that nobody names')

@@ -140,6 +140,10 @@ def emit(x):
         return b'\x88' if x else b'\x89'
     if isinstance(x, int):
         return b'\x8a' + bytes([11]) + x.to_bytes(11, 'little', signed=True)
+    if isinstance(x, float):
+        return b'G' + struct.pack('>d', x)
+    if isinstance(x, bytes):
+        return b'B' + struct.pack('<I', len(x)) + x
     if isinstance(x, str):
         return b'X' + struct.pack('<I', len(x.encode())) + x.encode()
     if isinstance(x, tuple):
@@ -173,13 +177,17 @@ def torch_zip(name, root, storages, extra=(), compress=zipfile.ZIP_STORED, force
     return path
 
 
-def torch_legacy(name, root, storages, little=True, magic=torchfile.MAGIC, tail=b'', keys=None):
+def legacy_bytes(root, storages, little=True, magic=torchfile.MAGIC, tail=b'', keys=None):
     data = pickled(magic) + pickled(1001) + pickled({'protocol_version': 1001, 'little_endian': little})
     data += root if isinstance(root, bytes) else pickled(root)
     data += pickled(list(storages) if keys is None else keys)
     for v in storages.values():
         data += struct.pack('<q', len(v) // 4) + v
-    return file(name, data + tail)
+    return data + tail
+
+
+def torch_legacy(name, *args, **options):
+    return file(name, legacy_bytes(*args, **options))
 
 
 def tiny(change=None):

@@ -21,8 +21,8 @@ def of_keys(keys):
         (r'synthesis\.L[0-9]+_[0-9]+_[0-9]+\.', 'StyleGAN3 state dict'),
         (r'synthesis\.input\.(freqs|phases|transform)$', 'StyleGAN3 state dict'),
         (r'g_(mapping|synthesis)\.', 'StyleGAN1 state dict of lernapparat / DatasetGAN'),
-        (r'decoder\.(convs|style|conv1)\.', 'StyleGAN2 inside a pSp / e4e / ReStyle encoder'),
-        (r'(style\.[0-9]+|convs\.[0-9]+\.conv)\.', 'StyleGAN2 state dict of rosinality/stylegan2-pytorch'),
+        (r'decoder\.(convs|style|conv1)\.', 'part of a StyleGAN2 inside a pSp / e4e / ReStyle encoder'),
+        (r'(style\.[0-9]+|convs\.[0-9]+\.conv)\.', 'part of a StyleGAN2 state dict of rosinality/stylegan2-pytorch'),
         (r'mapping\.dense0\.linear\.weight$', 'StyleGAN1 of InterFaceGAN'),
         (r'synthesis\.early_layer\.|synthesis\.layer0\.', 'StyleGAN of GenForce'),
         (r'(SE|GE)\.', 'StyleGAN2 of lucidrains/stylegan2-pytorch'),
@@ -37,11 +37,11 @@ def of_keys(keys):
 def of_pickle(root, names):
     """A bare pickle (no torch container): which program wrote it, or None."""
     if any(n.startswith('dnnlib.tflib.network.') for n in names):
-        return 'official StyleGAN1 or StyleGAN2 pickle of the TensorFlow code'
+        return 'pickle of the official TensorFlow code, but not (G, D, Gs)'
     if _PERSISTENT in names:
-        return 'official stylegan2-ada-pytorch or StyleGAN3 pickle (G_ema as a persistent object)'
+        return 'pickle of stylegan2-ada-pytorch or StyleGAN3 without G_ema'
     if {'G_ema'} & _keys(root):
-        return 'stylegan2-ada-pytorch or StyleGAN3 training snapshot'
+        return 'part of a stylegan2-ada-pytorch or StyleGAN3 snapshot'
     return None
 
 
@@ -54,7 +54,7 @@ def of_file(f):
     if 'GAN' in keys and _has(inner['GAN'], r'(SE|GE|G|S)\.'):
         return 'StyleGAN2 of lucidrains/stylegan2-pytorch'
     if 'g_ema' in keys and _has(inner['g_ema'], r'style\.|convs\.|conv1\.'):
-        return 'StyleGAN2 checkpoint of rosinality/stylegan2-pytorch (g_ema)'
+        return 'part of a StyleGAN2 checkpoint of rosinality/stylegan2-pytorch (g_ema)'
     for candidate in [keys] + [inner[k] for k in sorted(inner)]:
         what = of_keys(candidate)
         if what:
