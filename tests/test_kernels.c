@@ -239,6 +239,7 @@ int main(void)
         { 32, 32, 32, 32, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* from here on large enough for Winograd */
         { 40, 50, 35, 49, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 64, 33, 32, 66, 3, 1, 0, 0, true, false, false, false, INFINITY },
+        { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 64 tiles */
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
     static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 3, 2, 0 } };

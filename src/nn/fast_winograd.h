@@ -3,14 +3,14 @@
  *   Y = A^T [ (G g G^T) . (B^T d B) ] A      d: 6x6 input tile, g: 3x3 kernel, Y: 4x4 outputs
  *   (Winograd 1980; Lavin & Gray 2016, points 0, 1, -1, 2, -2, infinity; docs/NUMERICS.md derives the error)
  *
- * A unit is a group of up to TILES tiles, in row order, and all output channels:
+ * A unit is a group of tiles, in row order, and all output channels:
  *   1. V[f][C/16][tile][16] = B^T (x * style) B      the 36 values of every tile and channel
  *   2. M[f][tile][cout]     = sum over channels of V[f] U[f]: 36 small products; V[f] and a panel of U[f] sit in the
  *                             second-level cache
  *   3. y = epilogue(A^T M A)
  * U[f][panel][C][NR] = G g G^T is made at load, in double.  Tiles are independent: groups cannot change a bit. */
 
-enum { TILES = 32, FREQ = 36, FREQ_PAD = NN_CB };      /* FREQ_PAD: frequencies start on different cache sets */
+enum { FREQ = 36, FREQ_PAD = NN_CB };                   /* FREQ_PAD: frequencies start on different cache sets */
 
 /* Where it wins (measured, bench/LOG.md): enough tiles to use U again, and enough channels to pay for the transforms. */
 static bool is_winograd(const nn_conv_shape *s)
@@ -20,10 +20,13 @@ static bool is_winograd(const nn_conv_shape *s)
 
 static nn_dim winograd_across(const nn_conv_shape *s) { return (s->w + 3) / 4; }
 static nn_dim winograd_tiles(const nn_conv_shape *s) { return winograd_across(s) * ((s->h + 3) / 4); }
+/* Tiles of a unit.  U is read once a unit, so more tiles save memory traffic (64 against 32: 7 % of a 256 px picture, one
+ * thread); small maps keep enough units for the threads. */
+static nn_dim winograd_group(const nn_conv_shape *s) { return winograd_tiles(s) >= 256 ? 64 : 32; }
 static nn_dim winograd_packed(const nn_conv_shape *s) { return FREQ * nn_channels_padded(s->cin) * nn_channels_padded(s->cout); }
-static nn_dim winograd_units(const nn_conv_shape *s) { return (winograd_tiles(s) + TILES - 1) / TILES; }
-static nn_dim v_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * TILES + FREQ_PAD; }
-static nn_dim m_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cout) * TILES + FREQ_PAD; }
+static nn_dim winograd_units(const nn_conv_shape *s) { return (winograd_tiles(s) + winograd_group(s) - 1) / winograd_group(s); }
+static nn_dim v_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * winograd_group(s) + FREQ_PAD; }
+static nn_dim m_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cout) * winograd_group(s) + FREQ_PAD; }
 static nn_dim winograd_scratch(const nn_conv_shape *s) { return FREQ * (v_freq(s) + m_freq(s)); }
 
 /* u = G g G^T for one input channel and NR output channels; g[tap][lane]. */
@@ -124,19 +127,20 @@ INLINE void winograd_tile_out(const nn_conv_shape *s, const nn_conv_job *j, cons
 }
 
 /* Step 2 for one frequency and one panel: m (n tiles, cout) = V[f] U[f]. */
-INLINE void winograd_product(const nn_conv_shape *s, const float *v, const float *u, float *m, int mr, int nv)
+INLINE void winograd_product(const nn_conv_shape *s, nn_dim group, const float *v, const float *u, float *m, int mr, int nv)
 {
     const nn_dim cout = nn_channels_padded(s->cout);
     tile t;
     tile_zero(&t, mr, nv);
     for (nn_dim cb = 0; cb < conv_blocks(s); cb++)
-        tile_add(&t, mr, nv, NN_CB, v + cb * TILES * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
+        tile_add(&t, mr, nv, NN_CB, v + cb * group * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
     UNROLL for (int p = 0; p < mr; p++) for (int k = 0; k < nv; k++) vf_store(m + p * cout + k * VW, t.v[p][k]);
 }
 
 static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_job *j, nn_dim unit, float *v)
 {
-    const nn_dim across = winograd_across(s), first = unit * TILES, all = winograd_tiles(s), n = all - first < TILES ? all - first : TILES;
+    const nn_dim group = winograd_group(s), across = winograd_across(s), first = unit * group, left = winograd_tiles(s) - first;
+    const nn_dim n = left < group ? left : group;
     const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout), step = piece_rows(n);
     float *m = v + FREQ * v_freq(s);
 
@@ -145,14 +149,14 @@ static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_
         for (nn_dim i = 0; i < VW; i++) style[i] = c + i < s->cin ? j->style[c + i] : 0.0f;
         for (nn_dim i = 0; i < n; i++)
             winograd_tile_in(s, j->x + c / NN_CB * s->h * s->w * NN_CB + c % NN_CB, vf_load(style), (first + i) / across * 4,
-                             (first + i) % across * 4, v + (c / NN_CB * TILES + i) * NN_CB + c % NN_CB, v_freq(s));
+                             (first + i) % across * 4, v + (c / NN_CB * group + i) * NN_CB + c % NN_CB, v_freq(s));
     }
     for (nn_dim f = 0; f < FREQ; f++)
         for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
             const int nv = panel_vectors(s, panel);
             for (nn_dim i = 0; i < n; i += step) {
                 const nn_dim mr = n - i < step ? n - i : step;
-                #define BODY(a, b) winograd_product(s, v + f * v_freq(s) + i * NN_CB, u + (f * cout + panel * NR) * cin, \
+                #define BODY(a, b) winograd_product(s, group, v + f * v_freq(s) + i * NN_CB, u + (f * cout + panel * NR) * cin, \
                                                     m + f * m_freq(s) + i * cout + panel * NR, a, b)
                 TILE_SWITCH(mr, nv, BODY)
                 #undef BODY
