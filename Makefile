@@ -57,7 +57,7 @@ TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 all: $(BIN)  ## build the program
 
 help:  ## this list
-	@sed -n 's/^\([a-z0-9_-]*\):.*##/\1 #/p' Makefile | awk -F' # *' '{ printf "  %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9_ -]*\):.*##/\1 #/p' Makefile | awk -F' # *' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -75,7 +75,9 @@ count_checkpoints() {
 }
 count() { count_checkpoints; cat "$D/count"; }
 try 0 $long --out "$D/whole"
-for at in 1 3 6 9; do
+moments="1 3 6 9"
+[ "$QUICK" ] && moments="3"
+for at in $moments; do
     killed=killed$at checkpoints=0 last=
     $long --out "$D/$killed" >"$D/out" 2>"$D/err" &
     pid=$!

@@ -115,9 +115,9 @@ static nn_status print_generator(const info *in, const nn_st *f, nn_err *err)
     if (!m) return err->status;
     const sg_config *c = sg_get_config(m);
     row("kind", "generator");
-    printf("  %-14s%s (%s), %tdx%td, %td channel%s, z %td, w %td, %td mapping layers, %td layers, maps of", "architecture", c->network,
+    printf("  %-14s%s (%s), %tdx%td, %td channel%s, z %td, w %td, %td mapping layer%s, %td layers, maps of", "architecture", c->network,
            c->architecture, c->resolution, c->resolution, c->img_channels, c->img_channels == 1 ? "" : "s", c->z_dim, c->w_dim,
-           c->mapping_layers, c->num_ws);
+           c->mapping_layers, c->mapping_layers == 1 ? "" : "s", c->num_ws);
     for (nn_dim l = 0; l < c->levels; l++) printf("%s%td", l ? "," : " ", c->channels[l]);
     if (isfinite(c->conv_clamp)) printf(" channels, clamp %g\n", c->conv_clamp);
     else puts(" channels, no clamp");
