@@ -42,7 +42,7 @@ static int run(int argc, char **argv)
 {
     if (argc < 2) {
         nn_err err = { 0 };
-        nn_fail(&err, NN_EINVAL, "expected a command (info, generate, train, dataset, eval); datasetgan --help says more");
+        nn_fail(&err, NN_EINVAL, "expected a command, such as %s; datasetgan --help lists them", command[0].name);
         return cli_fail(NULL, &err);
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) { print_usage(); return CLI_EXIT_OK; }
