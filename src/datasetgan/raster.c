@@ -1,0 +1,118 @@
+/* raster.c: polygons as Pillow fills them.
+ *
+ * Pillow (12 to 13, ImageDraw.polygon with fill) goes row by row.  A row's crossings with the edges are sorted and taken in
+ * pairs; a pixel belongs to a pair when its centre lies between them, half a pixel counting as inside at both ends.  Level
+ * edges are painted as they are.  Two rules go beyond that, and are needed to agree in every pixel:
+ *   - an edge that ends in a row above the polygon's last one counts there twice, so that corners keep the pairing even;
+ *   - where an edge and an earlier one meet in a sharp corner, so that its tip would stand alone beside the rest, the
+ *     crossing is moved to one pixel beside the next row's.
+ * Arithmetic is in float in Pillow's order, because roundings decide which pixel is meant. */
+#include "datasetgan/raster.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct { int x0, y0, top, bottom, left, right; float slope; } edge;
+typedef struct { edge *at; size_t count; float *crossing; } outline;
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+static int larger(int a, int b) { return a > b ? a : b; }
+
+static void paint_row(const dg_canvas *c, int y, int from, int to, uint8_t id)
+{
+    if (y < 0 || y >= c->height) return;
+    from = larger(from, 0);
+    to = smaller(to, (int)c->width - 1);
+    for (int x = from; x <= to; x++) c->pixels[y * c->width + x] = id;
+}
+
+static edge make_edge(dg_corner a, dg_corner b)
+{
+    return (edge){ a.x, a.y, smaller(a.y, b.y), larger(a.y, b.y), smaller(a.x, b.x), larger(a.x, b.x),
+                   a.y == b.y ? 0.0f : (float)(b.x - a.x) / (float)(b.y - a.y) };
+}
+
+/* A level edge that goes on in the direction of the level edge before it lengthens that one.  The closing edge is left out
+ * when the last corner repeats the first. */
+static void make_outline(outline *o, const dg_corner *p, size_t n)
+{
+    o->count = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (i > 0 && p[i].y == p[i + 1].y && p[i].y == p[i - 1].y) {
+            if (p[i + 1].x > p[i].x && p[i].x > p[i - 1].x) { o->at[o->count - 1].right = p[i + 1].x; continue; }
+            if (p[i + 1].x < p[i].x && p[i].x < p[i - 1].x) { o->at[o->count - 1].left = p[i + 1].x; continue; }
+        }
+        o->at[o->count++] = make_edge(p[i], p[i + 1]);
+    }
+    if (p[n - 1].x != p[0].x || p[n - 1].y != p[0].y) o->at[o->count++] = make_edge(p[n - 1], p[0]);
+}
+
+static float crossing_of(const edge *e, int y) { return (float)(y - e->y0) * e->slope + (float)e->x0; }
+static bool reaches(const edge *e, int y) { return y >= e->top && y <= e->bottom; }
+
+/* x, the crossing of edge i with row y where that edge ends, moved to the rest of the shape when it is the tip of a corner
+ * that an earlier edge shares. */
+static float join_corner(const outline *o, size_t i, int y, float x)
+{
+    const edge *e = &o->at[i];
+    const int next = y + (y == e->bottom ? -1 : 1);
+    for (size_t k = 0; k < i; k++) {
+        const edge *f = &o->at[k];
+        if (f->top == f->bottom || f->slope == 0.0f || (y != f->top && y != f->bottom)) continue;
+        if (roundf(x) != roundf(crossing_of(f, y)) || !reaches(f, next)) continue;
+        const float a = crossing_of(e, next), b = crossing_of(f, next);
+        if (x > a + 1 && x > b + 1) return roundf(fmaxf(a, b)) + 1;
+        if (x < a - 1 && x < b - 1) return roundf(fminf(a, b)) - 1;
+        return x;
+    }
+    return x;
+}
+
+static int by_value(const void *a, const void *b) { const float x = *(const float *)a, y = *(const float *)b; return (x > y) - (x < y); }
+
+/* The first and last pixel between two crossings: halves go away from zero at the left end and towards it at the right. */
+static int first_pixel(float x) { return x >= 0 ? (int)floor(x + 0.5f) : (int)-floor(fabs(x) + 0.5); }
+static int last_pixel(float x) { return x >= 0 ? (int)ceil(x - 0.5f) : (int)-ceil(fabs(x) - 0.5); }
+
+static void fill_row(const dg_canvas *c, const outline *o, int y, int bottom, uint8_t id)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < o->count; i++) {
+        const edge *e = &o->at[i];
+        if (e->top == e->bottom || !reaches(e, y)) continue;
+        float x = crossing_of(e, y);
+        if (y == e->bottom && y < bottom) o->crossing[n++] = x;
+        else if ((y == e->top || y == e->bottom) && e->slope != 0.0f) x = join_corner(o, i, y, x);
+        o->crossing[n++] = x;
+    }
+    qsort(o->crossing, n, sizeof *o->crossing, by_value);
+    for (size_t i = 1; i < n; i += 2) paint_row(c, y, first_pixel(o->crossing[i - 1]), last_pixel(o->crossing[i]), id);
+}
+
+nn_status dg_raster_polygon(const dg_canvas *c, const dg_corner *corner, size_t n, uint8_t id, nn_err *err)
+{
+    int top = (int)c->height - 1, bottom = 0;
+    outline o = { .at = nn_alloc(n * sizeof *o.at, "a polygon", err) };
+    o.crossing = o.at ? nn_alloc(2 * n * sizeof *o.crossing, "a polygon", err) : NULL;
+    if (o.crossing) {
+        make_outline(&o, corner, n);
+        for (size_t i = 0; i < o.count; i++) {
+            const edge *e = &o.at[i];
+            top = smaller(top, e->top);
+            bottom = larger(bottom, e->bottom);
+            if (e->top == e->bottom) paint_row(c, e->top, e->left, e->right, id);
+        }
+        bottom = smaller(bottom, (int)c->height);
+        for (int y = larger(top, 0); y <= bottom; y++) fill_row(c, &o, y, bottom, id);
+    }
+    const nn_status s = o.crossing ? NN_OK : NN_ENOMEM;
+    nn_free(o.at);
+    nn_free(o.crossing);
+    return s;
+}
+
+void dg_raster_rectangle(const dg_canvas *c, dg_corner a, dg_corner b, uint8_t id)
+{
+    const int bottom = smaller(larger(a.y, b.y), (int)c->height - 1);
+    for (int y = larger(smaller(a.y, b.y), 0); y <= bottom; y++) paint_row(c, y, smaller(a.x, b.x), larger(a.x, b.x), id);
+}

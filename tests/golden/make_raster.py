@@ -1,0 +1,32 @@
+"""Polygons and rectangles and their masks by labelme and Pillow: one line a shape: kind width height corners x y ... pixels(row by row).
+usage: make_raster.py > raster.txt      (labelme 6.3.1, pillow 13.0.0)"""
+import numpy as np
+from labelme.utils import shape_to_mask
+
+rng = np.random.default_rng(3)
+
+
+def put(kind, w, h, p):
+    mask = shape_to_mask((h, w), np.asarray(p, float).tolist(), kind)
+    print(kind, w, h, len(p), *(int(v) for v in np.asarray(p).ravel()), ''.join(str(int(v)) for v in mask.ravel()))
+
+
+for i in range(400):
+    w, h, n = int(rng.integers(1, 24)), int(rng.integers(1, 24)), int(rng.integers(3, 12))
+    if i % 5 == 0:                                                   # crossing itself, partly outside
+        p = rng.integers(-8, [w + 8, h + 8], (n, 2))
+    elif i % 5 == 1:                                                 # doubled corners, level edges, one pixel
+        p = rng.integers(0, [max(1, w // 3), max(1, h // 3)], (n, 2)) * 2
+    elif i % 5 == 2:                                                 # a star around the middle, as people draw
+        a = np.sort(rng.random(n)) * 2 * np.pi
+        p = np.trunc(np.stack([w / 2, h / 2], -1) + rng.uniform(1, 12, (n, 1)) * np.stack([np.cos(a), np.sin(a)], 1))
+    elif i % 5 == 3:                                                 # a walk of small steps: touching parts, holes
+        p = np.cumsum(rng.integers(-3, 4, (2 * n, 2)), 0) + [w // 2, h // 2]
+    else:                                                            # steps along the axes
+        p = [(w // 2, h // 2)]
+        for k in range(n):
+            p.append((int(rng.integers(0, w)), p[-1][1]) if k % 2 else (p[-1][0], int(rng.integers(0, h))))
+    put('polygon', w, h, p)
+for i in range(30):
+    w, h = int(rng.integers(1, 12)), int(rng.integers(1, 12))
+    put('rectangle', w, h, rng.integers(-4, [w + 4, h + 4], (2, 2)))

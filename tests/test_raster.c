@@ -1,0 +1,68 @@
+/* test_raster.c: polygons and rectangles against labelme's own masks (tests/golden/make_raster.py), pixel for pixel. */
+#include <stdio.h>
+#include <string.h>
+
+#include "datasetgan/raster.h"
+#include "tests/t.h"
+
+#define GOLDEN "tests/golden/raster.txt"
+enum { CORNERS = 64, PIXELS = 1024 };
+
+static void test_golden(void)
+{
+    FILE *f = fopen(GOLDEN, "r");
+    char kind[16], bits[PIXELS];
+    int w, h, n, lines = 0;
+    if (!f) { t_fail(GOLDEN ": missing"); return; }
+    while (fscanf(f, "%15s %d %d %d", kind, &w, &h, &n) == 4) {
+        dg_corner p[CORNERS];
+        uint8_t pixels[PIXELS];
+        const dg_canvas c = { pixels, w, h };
+        bool ok = n <= CORNERS && w * h < PIXELS;
+        for (int i = 0; ok && i < n; i++) ok = fscanf(f, "%d %d", &p[i].x, &p[i].y) == 2;
+        if (!ok || fscanf(f, "%1023s", bits) != 1) { t_fail("%s: line %d", GOLDEN, lines + 1); break; }
+        memset(pixels, 9, sizeof pixels);
+        lines++;
+        if (!strcmp(kind, "rectangle")) dg_raster_rectangle(&c, p[0], p[1], 200);
+        else t_status(dg_raster_polygon(&c, p, (size_t)n, 200, NULL), NN_OK, NULL, NULL, "shape %d", lines);
+        int wrong = 0;
+        for (int i = 0; i < w * h; i++) wrong += pixels[i] != (bits[i] == '1' ? 200 : 9);
+        t_check(wrong == 0, "shape %d, %s of %d corners on %d x %d: %d pixels differ", lines, kind, n, w, h, wrong);
+        t_check(pixels[w * h] == 9, "shape %d: nothing written past the end", lines);
+    }
+    fclose(f);
+    t_check(lines == 430, "430 shapes, found %d", lines);
+}
+
+/* Far outside, and the largest coordinates allowed: no overflow, no pixel wrong. */
+static void test_limits(void)
+{
+    enum { FAR = DG_COORDINATE_MAX };
+    uint8_t pixels[16] = { 0 };
+    const dg_canvas c = { pixels, 4, 4 };
+    const dg_corner all[4] = { { -FAR, -FAR }, { FAR, -FAR }, { FAR, FAR }, { -FAR, FAR } }, one[1] = { { 2, 2 } };
+    const dg_corner none[3] = { { -FAR, FAR }, { FAR, FAR }, { 0, FAR - 5 } };
+    dg_raster_polygon(&c, none, 3, 7, NULL);
+    dg_raster_polygon(&c, one, 1, 7, NULL);
+    int painted = 0;
+    for (int i = 0; i < 16; i++) painted += pixels[i];
+    t_check(painted == 0, "outside: nothing is painted");
+    dg_raster_polygon(&c, all, 4, 1, NULL);
+    for (int i = 0; i < 16; i++) painted += pixels[i];
+    t_check(painted == 16, "around the picture: all is painted, found %d", painted);
+    dg_raster_rectangle(&c, all[0], (dg_corner){ FAR, -1 }, 2);
+    dg_raster_rectangle(&c, (dg_corner){ FAR, 0 }, (dg_corner){ 4, FAR }, 2);
+    for (int i = 0; i < 16; i++) painted += pixels[i] == 2;
+    t_check(painted == 16, "rectangles above and right of the picture: nothing is painted");
+    dg_raster_rectangle(&c, all[2], all[0], 3);
+    painted = 0;
+    for (int i = 0; i < 16; i++) painted += pixels[i] == 3;
+    t_check(painted == 16, "rectangles: the last one covers everything, found %d", painted);
+}
+
+int main(void)
+{
+    test_golden();
+    test_limits();
+    return t_done();
+}
