@@ -61,7 +61,7 @@ cp -r "$D/voc" "$D/again"
 try 0 $BIN export --dataset "$D/d" --format coco --out "$D/again" --split 0.75/0.25 --force; same "$D/again" "$D/coco" "--force leaves a fresh export"
 echo mine >"$D/again/notes"
 try 1 $BIN export --dataset "$D/d" --format voc --out "$D/again" --force; says "'notes'"
-try 1 $BIN export --dataset "$D/d" --format voc --out "$D/d"; says "not a dataset export's"
+try 1 $BIN export --dataset "$D/d" --format voc --out "$D/d"; says "not of the kind 'dataset export'"
 try 1 $BIN export --dataset "$D/d" --format voc --out "$D/d" --force
 echo x >"$D/file"
 try 1 $BIN export --dataset "$D/d" --format voc --out "$D/file"; says "found a file"

@@ -52,7 +52,7 @@ try 0 $BIN export --dataset "$D/v" --format coco --out "$D/coco"; prints "10 sam
 try 0 $BIN filter --dataset "$D/all" --out "$D/v2" --drop 0.5; same "$D/v2/metadata.jsonl" "$D/v/metadata.jsonl" "a view of a view"
 try 1 $BIN dataset --interpreter "$D/i" --out "$D/v" --count 20; says "another run"
 try 1 $BIN dataset --interpreter "$D/i" --out "$D/v" --count 20 --force; says "no dataset run's"
-try 1 $BIN filter --dataset "$D/d" --out "$D/d" --force; says "not a dataset view's"
+try 1 $BIN filter --dataset "$D/d" --out "$D/d" --force; says "not of the kind 'dataset view'"
 try 1 $BIN filter --dataset "$D/v" --out "$D/v"
 [ "$(hash_of "$D/d")" = "$before" ] && ok || no "the dataset was changed"
 lacks "$D/none" "$D/none.tmp"

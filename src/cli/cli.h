@@ -102,6 +102,7 @@ int cmd_train(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_filter(int argc, char **argv);
 
 #endif

@@ -38,6 +38,19 @@ nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim res, nn_imag
 nn_status dg_task_check_generator(const dg_task *t, const sg_model *m, nn_err *err);
 nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_model *m, const real *picture, nn_err *err);
 
+/* Labels that other tools wrote, for the pictures of a task, as an annotation set below `out` (docs/FILES.md).  Labels and
+ * pictures are matched by the names of their files.  Every problem is given to `problem` (may be NULL) as one line, then
+ * NN_EFORMAT; nothing is written.  `out` as in dg_export. */
+#define DG_IMPORT_SOURCES "labelme|png"
+typedef struct {
+    const char *from, *in, *task, *out;          /* from: one of DG_IMPORT_SOURCES */
+    bool replace;
+    void (*problem)(void *user, const char *line);
+    void *user;
+} dg_import_options;
+typedef struct { uint64_t labelled, kept, left_out, problems; bool already; } dg_import_result;   /* kept: the task's own labels */
+nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err *err);
+
 /* ---- the interpreter ---------------------------------------------------------------------------------------------- */
 
 /* members x [ D -> h1 -> ReLU -> BN -> h2 -> ReLU -> BN -> K ]; D = channels of the taps in order. */

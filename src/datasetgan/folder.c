@@ -107,11 +107,11 @@ static nn_status check_out(dg_folder *f, const json_t *wanted, bool replace, nn_
     if (!s && !f->done) {
         s = find_stranger(f->kind, f->out, stranger, err);
         const bool ours = found || (!stranger[0] && nn_sys_rmdir(f->out) == 0);
-        if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: the folder exists and is not a %s's; choose another", f->out, f->kind->kind);
+        if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: the folder exists and is not of the kind '%s'; choose another", f->out, f->kind->kind);
         else if (!s && found && !replace)
-            s = nn_fail(err, NN_EEXISTS, "%s: the folder holds another %s", f->out, f->kind->kind);
+            s = nn_fail(err, NN_EEXISTS, "%s: the folder holds another '%s'", f->out, f->kind->kind);
         else if (!s && found && stranger[0])
-            s = nn_fail(err, NN_EMISMATCH, "%s: the folder also holds '%s', which is not a %s's: not replaced", f->out, stranger, f->kind->kind);
+            s = nn_fail(err, NN_EMISMATCH, "%s: the folder also holds '%s', which is not part of '%s': not replaced", f->out, stranger, f->kind->kind);
     }
     json_decref(found);
     return s;

@@ -1,0 +1,336 @@
+/* import.c: labels from other tools become an annotation set.  Everything is read and painted once to find all problems, and,
+ * when there are none, once more to be written; so memory holds one picture at a time. */
+#define _XOPEN_SOURCE 700          /* realpath */
+#include "datasetgan/import.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "datasetgan/folder.h"
+#include "nn/hash.h"
+#include "nn/sys.h"
+
+enum { PNG_BYTES_MAX = 1 << 30 };
+
+static const char *const top[] = { "task.json", "images", "labels", NULL };
+static const dg_folder_kind set_kind = { "import.json", "imported annotation set", top };
+
+nn_status dg_import_problem(dg_import *x, nn_err *e, nn_err *err)
+{
+    if (e->status == NN_ENOMEM || e->status == NN_EIO) return nn_fail(err, e->status, "%s", e->msg);
+    x->problems++;
+    if (x->o->problem) x->o->problem(x->o->user, e->msg);
+    *e = (nn_err){ 0 };
+    return NN_OK;
+}
+
+/* ---- items by stem ------------------------------------------------------------------------------------------------------ */
+
+static nn_status stem_of(char out[256], const char *path, nn_err *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    const size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    if (length == 0 || length > 240) return nn_fail(err, NN_EFORMAT, "%s: expected a file name of 1 to 240 bytes", path);
+    nn_format(out, length + 1, "%s", name);
+    return NN_OK;
+}
+
+nn_dim dg_import_find(const dg_import *x, const char *stem)
+{
+    nn_dim lo = 0, hi = x->task.item_count;
+    while (lo < hi) {
+        const nn_dim mid = lo + (hi - lo) / 2;
+        if (strcmp(x->item[x->by_stem[mid]].stem, stem) < 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo < x->task.item_count && !strcmp(x->item[x->by_stem[lo]].stem, stem) ? x->by_stem[lo] : -1;
+}
+
+typedef struct { const char *stem; nn_dim item; } stem_row;
+static int by_stem(const void *a, const void *b) { return strcmp(((const stem_row *)a)->stem, ((const stem_row *)b)->stem); }
+
+static nn_status sort_items(dg_import *x, nn_err *err)
+{
+    const nn_dim n = x->task.item_count;
+    x->item = nn_alloc((size_t)n * sizeof *x->item, "import: items", err);
+    x->by_stem = x->item ? nn_alloc((size_t)n * sizeof *x->by_stem, "import: items", err) : NULL;
+    stem_row *row = x->by_stem ? nn_alloc((size_t)n * sizeof *row, "import: items", err) : NULL;
+    nn_status s = row ? NN_OK : NN_ENOMEM;
+    for (nn_dim i = 0; i < n && !s; i++) {
+        s = stem_of(x->item[i].stem, x->task.item[i].image, err);
+        row[i] = (stem_row){ x->item[i].stem, i };
+    }
+    if (!s) qsort(row, (size_t)n, sizeof *row, by_stem);
+    for (nn_dim i = 0; i < n && !s; i++) {
+        x->by_stem[i] = row[i].item;
+        if (i > 0 && !strcmp(row[i].stem, row[i - 1].stem))
+            s = nn_fail(err, NN_EFORMAT, "%s: two items have pictures named '%s'; labels are matched by that name", x->task.path, row[i].stem);
+    }
+    nn_free(row);
+    return s;
+}
+
+int dg_import_class(const dg_import *x, const char *name)
+{
+    for (int c = 0; c < x->task.class_count; c++) if (!strcmp(x->task.class_at[c].name, name)) return c;
+    return -1;
+}
+
+/* ---- files of a folder --------------------------------------------------------------------------------------------------- */
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static nn_status give_file(dg_import *x, const char *name, const char *tail, nn_err *err)
+{
+    char path[DG_PATH], stem[256];
+    nn_err e = { 0 };
+    nn_status s = nn_path_join(path, sizeof path, x->o->in, name, err);
+    if (s || same_file(path, x->task.path)) return s;
+    if (stem_of(stem, path, &e)) return dg_import_problem(x, &e, err);
+    nn_dim i = dg_import_find(x, stem);
+    const size_t length = strlen(stem), cut = strlen(tail);
+    if (i < 0 && cut && length > cut && !strcmp(stem + length - cut, tail)) {
+        stem[length - cut] = 0;
+        i = dg_import_find(x, stem);
+    }
+    if (i < 0) nn_fail(&e, NN_EMISMATCH, "%s: %s has no picture of this name", path, x->task.path);
+    else if (x->item[i].path[0]) nn_fail(&e, NN_EMISMATCH, "%s: '%s' has labels in two files", path, stem);
+    else nn_format(x->item[i].path, DG_PATH, "%s", path);
+    return e.status ? dg_import_problem(x, &e, err) : NN_OK;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+nn_status dg_import_list(dg_import *x, const char *ending, const char *tail, nn_err *err)
+{
+    DIR *d = opendir(x->o->in);
+    if (!d) return nn_fail(err, NN_EIO, "%s: opendir: %s", x->o->in, strerror(errno));
+    size_t count = 0, room = 0;
+    char **name = NULL;
+    nn_status s = NN_OK;
+    for (const struct dirent *e; !s && (e = readdir(d)) != NULL;) {
+        const size_t length = strlen(e->d_name), end = strlen(ending);
+        if (length <= end || strcmp(e->d_name + length - end, ending) || e->d_name[0] == '.') continue;
+        if (count == room) {
+            char **more = nn_alloc((2 * room + 64) * sizeof *more, "import: file names", err);
+            if (more && count) memcpy(more, name, count * sizeof *more);
+            if (!more) { s = NN_ENOMEM; break; }
+            nn_free(name);
+            name = more;
+            room = 2 * room + 64;
+        }
+        name[count] = nn_alloc(length + 1, "import: a file name", err);
+        if (!name[count]) s = NN_ENOMEM;
+        else memcpy(name[count++], e->d_name, length);
+    }
+    closedir(d);
+    if (count) qsort(name, count, sizeof *name, by_name);      /* problems in the same order on every file system */
+    for (size_t i = 0; i < count; i++) {
+        if (!s) s = give_file(x, name[i], tail, err);
+        nn_free(name[i]);
+    }
+    nn_free(name);
+    return s;
+}
+
+/* ---- png: label maps -------------------------------------------------------------------------------------------------------- */
+
+static nn_status find_png(dg_import *x, nn_err *err) { return dg_import_list(x, ".png", "_label", err); }
+
+static nn_status paint_png(dg_import *x, nn_dim i, nn_image *im, nn_err *err)
+{
+    dg_item it = x->task.item[i];
+    nn_image label;
+    nn_err e = { 0 };
+    nn_format(it.label, sizeof it.label, "%s", x->item[i].path);
+    if (dg_item_label(&x->task, &it, im->width, &label, &e)) return dg_import_problem(x, &e, err);
+    memcpy(im->pixels, label.pixels, (size_t)(label.width * label.height));
+    nn_image_free(&label);
+    return NN_OK;
+}
+
+static const dg_import_source import_png = { "png", find_png, paint_png };
+
+/* ---- one item ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct { bool labelled, kept; nn_bytes png; nn_image picture, label; } piece;
+
+static void free_piece(piece *p)
+{
+    nn_bytes_free(&p->png);
+    nn_image_free(&p->picture);
+    nn_image_free(&p->label);
+}
+
+/* Picture and label of item i; neither labelled nor kept: it has none.  Problems leave x->problems higher. */
+static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
+{
+    const dg_item *it = &x->task.item[i];
+    nn_err e = { 0 };
+    *p = (piece){ .labelled = x->item[i].path[0] || x->item[i].list };
+    p->kept = !p->labelled && nn_path_exists(it->label);
+    if (!p->labelled && !p->kept) return NN_OK;
+    if (!nn_path_exists(it->image)) {
+        nn_fail(&e, NN_EFORMAT, "%s: the picture is missing", it->image);
+        return dg_import_problem(x, &e, err);
+    }
+    if (nn_file_read(it->image, PNG_BYTES_MAX, &p->png, &e) || nn_png_decode(p->png.data, p->png.size, false, it->image, &p->picture, &e))
+        return dg_import_problem(x, &e, err);
+    if (p->picture.width != p->picture.height) {
+        nn_fail(&e, NN_ESHAPE, "%s: expected a square picture, found %td x %td", it->image, p->picture.width, p->picture.height);
+        return dg_import_problem(x, &e, err);
+    }
+    if (p->kept) return dg_item_label(&x->task, it, p->picture.width, &p->label, &e) ? dg_import_problem(x, &e, err) : NN_OK;
+    const nn_status s = nn_image_make(&p->label, p->picture.width, p->picture.height, 1, err);
+    return s ? s : x->source->paint(x, i, &p->label, err);
+}
+
+/* ---- first reading: problems, and what the set's bytes depend on ------------------------------------------------------------- */
+
+static nn_status check_all(dg_import *x, dg_import_result *r, char content[65], nn_err *err)
+{
+    char *line = nn_json_line(x->task.json, err);
+    nn_hash *h = line ? nn_hash_open(err) : NULL;
+    nn_status s = h ? NN_OK : NN_ENOMEM;
+    if (h) nn_hash_add(h, line, strlen(line));
+    for (nn_dim i = 0; i < x->task.item_count && !s; i++) {
+        piece p;
+        s = make_piece(x, i, &p, err);
+        r->labelled += p.labelled;
+        r->kept += p.kept;
+        r->left_out += !p.labelled && !p.kept;
+        if (!s && p.label.pixels) {
+            nn_hash_add(h, x->item[i].stem, strlen(x->item[i].stem) + 1);
+            nn_hash_add(h, p.png.data, p.png.size);
+            nn_hash_add(h, p.label.pixels, (size_t)(p.label.width * p.label.height));
+        }
+        free_piece(&p);
+    }
+    if (h) nn_hash_close(h, content);
+    nn_free(line);
+    if (!s && x->problems)
+        s = nn_fail(err, NN_EFORMAT, "%s: %ju problem%s; nothing was written", x->o->in, (uintmax_t)x->problems, x->problems == 1 ? "" : "s");
+    if (!s && !r->labelled) s = nn_fail(err, NN_EINVAL, "%s: no labels for the pictures of %s", x->o->in, x->task.path);
+    return s;
+}
+
+/* ---- second reading: the set ---------------------------------------------------------------------------------------------------- */
+
+/* The way from a folder to a file, both absolute. */
+static void way_between(char out[DG_PATH], const char *folder, const char *file)
+{
+    size_t common = 0;
+    for (size_t i = 0; folder[i] && folder[i] == file[i]; i++) if (folder[i] == '/') common = i + 1;
+    const size_t length = strlen(folder);
+    if (!strncmp(folder, file, length) && file[length] == '/') common = length + 1;      /* the file is below the folder */
+    out[0] = 0;
+    size_t size = 0;
+    if (common <= length) {
+        for (const char *p = folder + common - 1; p && *p && size + 4 < DG_PATH; p = strchr(p + 1, '/')) {
+            nn_format(out + size, DG_PATH - size, "../");
+            size += 3;
+        }
+    }
+    nn_format(out + size, DG_PATH - size, "%s", file + common);
+}
+
+/* generator.file is relative to task.json: to the new one. */
+static nn_status move_generator(const dg_import *x, const dg_folder *f, json_t *task, nn_err *err)
+{
+    json_t *g = json_object_get(task, "generator");
+    if (!x->task.generator[0] || !nn_path_exists(x->task.generator)) return NN_OK;
+    char *file = realpath(x->task.generator, NULL), *folder = realpath(f->part, NULL);
+    nn_status s = file && folder && strlen(file) < DG_PATH / 2 && strlen(folder) < DG_PATH / 2 ? NN_OK
+        : nn_fail(err, NN_EIO, "%s: cannot resolve the path of the generator", x->task.generator);
+    if (!s) {
+        char way[DG_PATH];
+        folder[strlen(folder) - strlen(".tmp")] = 0;           /* the folder's name when it is done */
+        way_between(way, folder, file);
+        if (json_object_set_new(g, "file", json_string(way))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    }
+    free(file);
+    free(folder);
+    return s;
+}
+
+static nn_status write_piece(const dg_import *x, const dg_folder *f, nn_dim i, const piece *p, json_t *items, nn_err *err)
+{
+    char image[300], label[300];
+    nn_palette palette = { .count = 256 };
+    nn_bytes png = { 0 };
+    for (int c = 0; c < 256; c++) memcpy(palette.rgb[c], c < x->task.class_count ? x->task.class_at[c].rgb : (const uint8_t[]){ 224, 224, 192 }, 3);
+    nn_format(image, sizeof image, "images/%s.png", x->item[i].stem);
+    nn_format(label, sizeof label, "labels/%s.png", x->item[i].stem);
+    nn_status s = dg_folder_add(f, image, p->png.data, p->png.size, err);
+    if (!s) s = nn_png_encode(&p->label, &palette, &png, err);
+    if (!s) s = dg_folder_add(f, label, png.data, png.size, err);
+    nn_bytes_free(&png);
+    json_t *item = json_deep_copy(json_array_get(json_object_get(x->task.json, "items"), (size_t)i));
+    if (!s && (!item || json_object_set_new(item, "image", json_string(image)) || json_object_set_new(item, "label", json_string(label))
+               || json_array_append(items, item))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    json_decref(item);
+    return s;
+}
+
+static nn_status write_set(dg_import *x, const dg_folder *f, nn_err *err)
+{
+    json_t *task = json_deep_copy(x->task.json), *items = json_array();
+    nn_status s = task && items ? NN_OK : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    if (!s) s = dg_folder_make(f, "images", err);
+    if (!s) s = dg_folder_make(f, "labels", err);
+    for (nn_dim i = 0; i < x->task.item_count && !s; i++) {
+        piece p;
+        s = make_piece(x, i, &p, err);
+        if (!s && x->problems) s = nn_fail(err, NN_EIO, "%s: changed while it was read", x->o->in);
+        if (!s && p.label.pixels) s = write_piece(x, f, i, &p, items, err);
+        free_piece(&p);
+    }
+    if (!s && json_object_set(task, "items", items)) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    if (!s) s = move_generator(x, f, task, err);
+    if (!s) s = dg_folder_add_json(f, "task.json", task, err);
+    json_decref(items);
+    json_decref(task);
+    return s;
+}
+
+static const dg_import_source *find_source(const char *name, nn_err *err)
+{
+    const dg_import_source *const all[] = { &dg_import_labelme, &import_png };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) if (!strcmp(all[i]->name, name)) return all[i];
+    nn_fail(err, NN_EINVAL, "import: there is no source '%.40s'", name);
+    return NULL;
+}
+
+nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err *err)
+{
+    nn_err own = { 0 };
+    if (!err) err = &own;
+    *r = (dg_import_result){ 0 };
+    dg_import x = { .o = o, .source = find_source(o->from, err) };
+    dg_folder f = { 0 };
+    char content[65];
+    nn_status s = x.source ? dg_task_read(&x.task, o->task, err) : NN_EINVAL;
+    if (!s) s = sort_items(&x, err);
+    if (!s) s = x.source->find(&x, err);
+    if (!s) s = check_all(&x, r, content, err);
+    json_t *record = s ? NULL : json_pack("{s:s, s:i, s:s, s:s}", "kind", set_kind.kind, "format", 1, "from", o->from, "sha256", content);
+    if (!s && !record) s = nn_fail(err, NN_ENOMEM, "import.json: not enough memory");
+    if (!s) s = dg_folder_begin(&f, &set_kind, o->out, record, o->replace, err);
+    if (!s && !f.done) s = write_set(&x, &f, err);
+    s = dg_folder_end(&f, s, err);
+    r->already = f.done;
+    r->problems = x.problems;
+    json_decref(record);
+    json_decref(x.json);
+    nn_free(x.item);
+    nn_free(x.by_stem);
+    dg_task_free(&x.task);
+    return s;
+}

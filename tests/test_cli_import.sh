@@ -1,0 +1,99 @@
+#!/bin/sh
+# datasetgan import: LabelMe's files give labelme's own label maps (tests/golden/make_labelme.py); all problems at once, nothing half.
+. tests/cli_lib.sh
+small_task "$D/set"
+task=$D/set/task.json
+before=$(hash_of "$D/set")
+mkdir "$D/lm" "$D/png"
+cp tests/golden/labelme/*.json "$D/lm"
+cp tests/golden/labelme/*.png "$D/png"
+
+# ---- labelme and png: the same label maps
+try 0 $BIN import --from labelme --in "$D/lm" --task "$task" --out "$D/a"; prints "3 imported, 0 of the task kept; 0 pictures"; quiet; no_temporaries "$D/a"
+try 0 $BIN import --from png --in "$D/png" --task "$task" --out "$D/b"
+same "$D/a/labels" "$D/b/labels" "labelme's own masks"
+same "$D/a/images" "$D/set/images" "pictures"
+same "$D/a/task.json" "$D/b/task.json" "task.json"
+mv "$D/png/seed0042.png" "$D/png/seed0042_label.png"
+try 0 $BIN import --from png --in "$D/png" --task "$task" --out "$D/c"; same "$D/c" "$D/b" "STEM_label.png"
+grep -q '"split": "test"' "$D/a/task.json" && grep -q '"views"' "$D/a/task.json" && ok || no "splits and unknown keys are kept"
+
+# ---- the set is one to train on, from wherever it stands; the generator is found
+try 0 $BIN train --task "$D/a/task.json" --out "$D/i" --members 1 --epochs 0.02 --width1 8 --width2 8
+(mkdir -p "$D/deep/er" && cd "$D/deep" && "$BIN" import --from labelme --in ../lm --task ../set/task.json --out er/set >/dev/null) && ok || no "relative paths"
+cp weights/blood128/generator.safetensors "$D/g"
+for place in "$D/g" "$D/set/g" "$D/deep/g"; do
+    cp "$D/g" "$place" 2>/dev/null
+    sed "s|\"file\": \"[^\"]*\"|\"file\": \"$place\"|" "$D/set/task.json" >"$D/set/moved.json"
+    rm -rf "$D/deep/er"
+    try 0 $BIN import --from labelme --in "$D/lm" --task "$D/set/moved.json" --out "$D/deep/er"
+    way=$(sed -n 's/.*"file": "\([^"]*\)".*/\1/p' "$D/deep/er/task.json")
+    [ "$D/deep/er/$way" -ef "$place" ] && ok || no "generator $place is called $way"
+    case $way in /*) no "an absolute path: $way" ;; *) ok ;; esac
+done
+rm "$D/set/moved.json" "$D/set/g"
+
+# ---- some pictures only: the task's own labels stay, pictures without any are left out
+mkdir "$D/some"
+cp "$D/lm/seed0065.json" "$D/some"
+try 0 $BIN import --from labelme --in "$D/some" --task "$task" --out "$D/d"; prints "1 imported, 2 of the task kept; 0 pictures"
+same "$D/d/labels/seed0065.png" "$D/a/labels/seed0065.png" "imported"
+cp -r "$D/set" "$D/bare"
+rm "$D/bare/labels/"*
+cp "$D/lm/seed0065.json" "$D/bare"                                  # beside the task itself, which is no label file
+try 0 $BIN import --from labelme --in "$D/bare" --task "$D/bare/task.json" --out "$D/e"; prints "1 imported, 0 of the task kept; 2 pictures"
+[ "$(grep -c '"seed"' "$D/e/task.json")" -eq 1 ] && ok || no "one item is left"
+
+# ---- again, otherwise, into what is not ours
+try 0 $BIN import --from labelme --in "$D/lm" --task "$task" --out "$D/a"; prints "there already"
+try 1 $BIN import --from labelme --in "$D/some" --task "$task" --out "$D/a"; says "--force replaces it"
+try 0 $BIN import --from labelme --in "$D/some" --task "$task" --out "$D/a" --force; same "$D/a" "$D/d" "--force leaves a fresh set"
+try 1 $BIN import --from labelme --in "$D/lm" --task "$task" --out "$D/set" --force; says "not of the kind 'imported annotation set'"
+try 1 $BIN import --from labelme --in "$D/none" --task "$task" --out "$D/f"
+mkdir "$D/empty"
+try 2 $BIN import --from labelme --in "$D/empty" --task "$task" --out "$D/f"; says "no labels"
+try 2 $BIN import --from cvat --in "$D/lm" --task "$task" --out "$D/f"; says "--from"
+[ "$(hash_of "$D/set")" = "$before" ] && ok || no "the task's folder was changed"
+
+# ---- all problems at once, each with its file and shape
+mkdir "$D/bad"
+cat >"$D/bad/seed0042.json" <<'END'
+{"imageWidth": 128, "imageHeight": 128, "shapes": [
+ {"label": "nucleus", "points": [[1, 1], [9, 1], [9, 9]]},
+ {"label": "nukleus", "points": [[1, 1], [9, 1], [9, 9]]},
+ {"label": "nucleus", "points": [[1, 1], [9, 1]]},
+ {"label": "nucleus", "points": [[1, 1], [9, 1, 4], [9, 9]]},
+ {"label": "nucleus", "points": [[1, 1], [1e9, 1], [9, 9]]},
+ {"label": "nucleus", "points": [[1, 1], [9, 1]], "shape_type": "circle"},
+ {"label": "nucleus", "points": [[1, 1]], "shape_type": "rectangle"},
+ {"label": "nucleus", "points": [[1, 1], [9, 9]], "shape_type": "mask"},
+ {"label": "nucleus", "points": [[1, 1], [9, 9]], "shape_type": "mask", "mask": "!!!!"},
+ {"label": "nucleus", "points": [[1, 1], [9, 9]], "shape_type": "mask", "mask": "AAAA"},
+ {"label": "nucleus", "points": [[1, 1], [9, 9]], "shape_type": "mask", "mask": "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAAAAACPAi4CAAAAKUlEQVR42u3MQREAAAwCIO1f2hD77SAA6VEEAoFAIBAIBAKBQCAQfA8GF94QAZxkGSgAAAAASUVORK5CYII="},
+ {"label": "nucleus"},
+ 7]}
+END
+echo '{"imageWidth": 127, "shapes": []}' >"$D/bad/seed0065.json"
+echo '{"shapes": [' >"$D/bad/seed1000.json"
+echo '{}' >"$D/bad/other.json"
+$BIN import --from labelme --in "$D/bad" --task "$task" --out "$D/f" >"$D/out" 2>"$D/err"
+[ $? -eq 1 ] && ok || no "problems: status"
+[ "$(wc -l <"$D/err")" -eq 16 ] && ok || no "15 problems and a total, found $(wc -l <"$D/err") lines"
+says "15 problems; nothing was written"
+for n in 1 2 3 4 5 6 7 8 9 10 11 12; do says "seed0042.json: shapes[$n]"; done
+grep -qF "shapes[0]" "$D/err" && no "shapes[0] is fine" || ok
+says 'shapes[1].label: expected a class of the task, _background_ or __ignore__, found "nukleus"'
+says "64 x 64 pixels in the box 1,1 to 9,9 of a picture of 128 x 128"
+says "seed0065.json: imageWidth: expected 128, as the picture, found 127"; says "seed1000.json: line"; says "other.json: $task has no picture of this name"
+lacks "$D/f" "$D/f.tmp"
+mkdir "$D/bad2"
+one_colour 128x4 >"$D/bad2/seed0042.png"
+one_colour 64x1 >"$D/bad2/seed0065.png"
+cp "$D/set/images/seed1000.png" "$D/bad2/seed1000.png"
+cp "$D/png/seed1000.png" "$D/bad2/seed1000_label.png"
+$BIN import --from png --in "$D/bad2" --task "$task" --out "$D/f" >"$D/out" 2>"$D/err"
+says "class id 4 at column 0, row 0"; says "expected 128 x 128 as the picture"; says "'seed1000' has labels in two files"; says "4 problems"; lacks "$D/f"
+rm "$D/bare/images/seed0065.png"
+$BIN import --from labelme --in "$D/bare" --task "$D/bare/task.json" --out "$D/f" >"$D/out" 2>"$D/err"
+says "seed0065.png: the picture is missing"; says "1 problem;"
+done_testing
