@@ -37,7 +37,7 @@ class File(torchfile.File):
 
     def _open(self, data):
         where = '%s: torch file inside the pickle' % self.name
-        if not isinstance(data, bytes):
+        if not isinstance(data, (bytes, memoryview)):
             raise Refused('%s: expected bytes, found a %s' % (where, type(data).__name__))
         f = torchfile.open_legacy(data, where)
         strange = sorted(f.globals - {'torch.' + s for s in torchfile.STORAGES})
@@ -66,9 +66,9 @@ class File(torchfile.File):
             shape, kind, fortran, data = (), a[0], False, a[1]
         else:
             return None
-        data = data.encode('latin-1', 'replace') if isinstance(data, str) else data          # Python 2 wrote its byte strings
         dtype, count = self._dtype(kind), 1
-        if not (isinstance(shape, tuple) and len(shape) <= 8 and all(torchfile.whole(d) for d in shape) and isinstance(data, bytes)):
+        if not (isinstance(shape, tuple) and len(shape) <= 8 and all(torchfile.whole(d) for d in shape)
+                and isinstance(data, (bytes, memoryview))):
             raise Refused('%s: a NumPy array has an impossible shape or no bytes' % self.name)
         for d in shape:
             count *= d

@@ -95,6 +95,7 @@ _OTHERS = {
     b'\x97': 'NEXT_BUFFER', b'\x98': 'READONLY_BUFFER',
 }
 _LONG_MAX = 16                # bytes; torch's magic number, the longest legitimate one, has 10
+_VIEW_MIN = 4096
 
 
 class Reader:
@@ -106,10 +107,13 @@ class Reader:
     def _fail(self, text):
         raise Refused('%s: pickle, byte %d: %s' % (self.where, self.at, text))
 
-    def _take(self, count):
+    def _skip(self, count):
         if count > len(self.data) - self.at:
             self._fail('%d bytes announced, %d left' % (count, len(self.data) - self.at))
         self.at += count
+
+    def _take(self, count):
+        self._skip(count)
         return bytes(self.data[self.at - count:self.at])
 
     def _number(self, fmt):
@@ -122,10 +126,10 @@ class Reader:
             self._fail('text is not UTF-8')
 
     def _line(self):
-        end = self.data.find(b'\n', self.at, self.at + 1024)
-        if end < 0:
+        count = bytes(self.data[self.at:self.at + 1024]).find(b'\n')
+        if count < 0:
             self._fail('a name has no end')
-        text = self._text(end - self.at)
+        text = self._text(count)
         self.at += 1
         return text
 
@@ -259,7 +263,15 @@ def _text(fmt):
 
 
 def _bytes(fmt):
-    return lambda r: r.stack.append(r._take(r._number(fmt)))
+    """Long ones are views of the file: a generator's numbers stay in memory once."""
+    def action(r):
+        count = r._number(fmt)
+        if count < _VIEW_MIN:
+            r.stack.append(r._take(count))
+        else:
+            r._skip(count)
+            r.stack.append(memoryview(r.data)[r.at - count:r.at])
+    return action
 
 
 def _string(fmt):

@@ -75,8 +75,9 @@ def off(meta, tensors, want):
     path, out = os.path.join(TMP, 'drawn.safetensors'), os.path.join(TMP, 'drawn')
     safetensors.write(path, meta, tensors, force=True)
     shutil.rmtree(out, ignore_errors=True)
-    p = subprocess.run([PROGRAM, 'generate', '--generator', path, '--seeds', '5', '--psi', '0.7', '--noise', 'const', '--kernels', 'ref', '--threads', '1',
-                        '--out', out, '--taps', out + '/taps.safetensors', '--save-w', out + '/w.npy'], capture_output=True, text=True)
+    p = subprocess.run([PROGRAM, 'generate', '--generator', path, '--seeds', '5', '--psi', '0.7', '--noise', 'const', '--kernels', 'ref',
+                        '--threads', '1', '--out', out, '--taps', out + '/taps.safetensors', '--save-w', out + '/w.npy'],
+                       capture_output=True, text=True)
     if p.returncode:
         return np.inf, np.inf, p.stderr
     levels = np.abs(read_png(out + '/seed0005.png') - want['uint8'].astype(int)).max()
@@ -105,12 +106,14 @@ def test_pictures():
         print('%-8s worst %d level(s), w and maps within %.1e of their largest number' % ((name,) + result[:2]))
         check(not any('conv_clamp' in n for n in notes), '%s: nothing is asked about conv_clamp' % name)
         estimated = [n for n in notes if 'w_avg' in n]
-        check(len(estimated) == (name == 'trained') and ('w_avg' in meta) == (name == 'trained'), '%s: an estimated mean is said once, and only then' % name)
+        check(len(estimated) == (name == 'trained') and ('w_avg' in meta) == (name == 'trained'),
+              '%s: an estimated mean is said once, and only then' % name)
         check((meta['conv_clamp'], meta['mapping_lr_multiplier']) == {'ada': ('2.75', '0.02'), 'tf': ('3.5', '0.01')}.get(name, ('none', '0.01')),
               '%s: conv_clamp %s, lr_multiplier %s' % (name, meta['conv_clamp'], meta['mapping_lr_multiplier']))
     meta, tensors, _ = convert.convert(golden('e4e.pt'))
     _, other, _ = convert.convert(golden('ros.pt'))
-    check(tensors.keys() == other.keys() and all(tensors[k].tobytes() == other[k].tobytes() for k in other), 'the decoder of e4e is the network of ros')
+    check(tensors.keys() == other.keys() and all(tensors[k].tobytes() == other[k].tobytes() for k in other),
+          'the decoder of e4e is the network of ros')
 
 
 def test_every_tensor():
@@ -179,23 +182,37 @@ def test_tf_refused():
     one, deep = np.ones((1, 1), np.float32), []
     deep.extend([deep] * 10)                    # a list inside itself, ten times
     cases = (
-        (set_kwargs(architecture='resnet'), "architecture is 'resnet'" ), (set_kwargs(architecture='orig'), 'orig'), (set_kwargs(label_size=10), 'label_size is'),
-        (set_kwargs(normalize_latents=False), 'normalize_latents'), (set_kwargs(nonlinearity='relu'), 'nonlinearity'), (set_kwargs(use_noise=False), 'use_noise'),
+        (set_kwargs(architecture='resnet'), "architecture is 'resnet'" ), (set_kwargs(architecture='orig'), 'orig'),
+        (set_kwargs(label_size=10), 'label_size is'),
+        (set_kwargs(normalize_latents=False), 'normalize_latents'), (set_kwargs(nonlinearity='relu'), 'nonlinearity'),
+        (set_kwargs(use_noise=False), 'use_noise'),
         (set_kwargs(surprise=1), "setting 'surprise' is unknown"), (set_kwargs(conv_clamp=-1), 'conv_clamp: expected a positive'),
-        (set_kwargs(mapping_lrmul='x'), 'mapping_lrmul: expected a positive'), (set_kwargs(resample_kernel=[1, -1]), 'resample_kernel'),
-        (set_kwargs(resample_kernel=[1] * 99), 'resample_kernel'), (set_kwargs(resample_kernel=[]), 'resample_kernel'), (set_kwargs(resample_kernel=deep), 'resample_kernel'), (set_kwargs(resample_kernel=[deep]), 'resample_kernel'),
-        (set_kwargs(resample_kernel=np.ones((2, 0), np.float32)), 'resample_kernel'), (set_kwargs(architecture=deep), 'architecture is a list'), (set_kwargs(conv_clamp=deep), 'found a list'), (set_kwargs(resample_kernel='1331'), 'resample_kernel'),
+        (set_kwargs(mapping_lrmul='x'), 'mapping_lrmul: expected a positive'),
+        (set_kwargs(resample_kernel=[1, -1]), 'resample_kernel'),
+        (set_kwargs(resample_kernel=[1] * 99), 'resample_kernel'), (set_kwargs(resample_kernel=[]), 'resample_kernel'),
+        (set_kwargs(resample_kernel=deep), 'resample_kernel'), (set_kwargs(resample_kernel=[deep]), 'resample_kernel'),
+        (set_kwargs(resample_kernel=np.ones((2, 0), np.float32)), 'resample_kernel'),
+        (set_kwargs(architecture=deep), 'architecture is a list'), (set_kwargs(conv_clamp=deep), 'found a list'),
+        (set_kwargs(resample_kernel='1331'), 'resample_kernel'),
         (lambda g: g.components['mapping'].static_kwargs.update(conv_clamp=7.0), 'two ways'),
-        (attribute('', version=3), 'version'), (attribute('', version='4'), 'version'), (attribute('', variables=3), 'no Network'), (attribute('synthesis', static_kwargs=3), 'no Network'),
-        (attribute('synthesis', build_func_name='G_synthesis_stylegan_revised'), 'stylegan_revised'), (attribute('', components=EasyDict()), 'no component mapping'),
-        (variable('synthesis', '4x4/Conv/StyleMod/weight', one), 'StyleGAN1'), (variable('synthesis', 'ToRGB_lod0/weight', one), 'ToRGB_lod'),
+        (attribute('', version=3), 'version'), (attribute('', version='4'), 'version'),
+        (attribute('', variables=3), 'no Network'), (attribute('synthesis', static_kwargs=3), 'no Network'),
+        (attribute('synthesis', build_func_name='G_synthesis_stylegan_revised'), 'stylegan_revised'),
+        (attribute('', components=EasyDict()), 'no component mapping'),
+        (variable('synthesis', '4x4/Conv/StyleMod/weight', one), 'StyleGAN1'),
+        (variable('synthesis', 'ToRGB_lod0/weight', one), 'ToRGB_lod'),
         (variable('synthesis', '8x8/Skip/weight', one), 'resnet'), (variable('mapping', 'LabelConcat/weight', one), 'class labels'),
         (variable('mapping', 'LabelEmbed/weight', one), 'class labels'), (variable('synthesis', '4x4/ToRGB/weight', None), 'orig'),
-        (variable('synthesis', '8x8/Attention/weight', one), 'no part of a StyleGAN2'), (variable('', 'dlatent_avg', None), "'dlatent_avg' is missing"),
-        (variable('synthesis', '8x8/Conv1/weight', one), 'expected 4 dimensions'), (variable('synthesis', '8x8/Conv1/bias', np.ones(3, np.float32)), 'expected shape [8]'),
-        (variable('synthesis', '4x4/Const/const', np.ones((2, 10, 4, 4), np.float32)), 'of length 1'), (variable('synthesis', '8x8/Conv1/bias', np.ones(8, int)), 'floating point'),
-        (variable('synthesis', '8x8/Conv1/bias', np.full(8, np.nan, np.float32)), 'not finite'), (variable('synthesis', '8x8/Conv1/bias', np.ones(8, '>f4')), 'not supported'),
-        (variable('synthesis', '8x8/Conv1/bias', 'text'), 'no NumPy array'), (variable('synthesis', '8x8/Conv1/bias', np.ones(8, complex)), 'not supported'),
+        (variable('synthesis', '8x8/Attention/weight', one), 'no part of a StyleGAN2'),
+        (variable('', 'dlatent_avg', None), "'dlatent_avg' is missing"),
+        (variable('synthesis', '8x8/Conv1/weight', one), 'expected 4 dimensions'),
+        (variable('synthesis', '8x8/Conv1/bias', np.ones(3, np.float32)), 'expected shape [8]'),
+        (variable('synthesis', '4x4/Const/const', np.ones((2, 10, 4, 4), np.float32)), 'of length 1'),
+        (variable('synthesis', '8x8/Conv1/bias', np.ones(8, int)), 'floating point'),
+        (variable('synthesis', '8x8/Conv1/bias', np.full(8, np.nan, np.float32)), 'not finite'),
+        (variable('synthesis', '8x8/Conv1/bias', np.ones(8, '>f4')), 'not supported'),
+        (variable('synthesis', '8x8/Conv1/bias', 'text'), 'no NumPy array'),
+        (variable('synthesis', '8x8/Conv1/bias', np.ones(8, complex)), 'not supported'),
         (lambda g: g.components['mapping'].variables.append(g.components['mapping'].variables[0]), 'appears twice'),
         (lambda g: g.components['mapping'].variables.append(3), 'no pair'), (lambda g: g.components.update(mapping=3), 'no Network'),
         (lambda g: g.components.update(mapping=g), 'deeper'),
@@ -215,23 +232,29 @@ def test_tf_refused():
 
     def raw_array(shape, data, kind='f4', state=(3, '<', None, None, None, -1, -1, 0), parts=None):
         dtype = Raw(emit(Reduce(Name('numpy', 'dtype'), kind, False, True)) + emit(state) + b'b')
-        return Raw(emit(Reduce(Name('numpy.core.multiarray', '_reconstruct'), Name('numpy', 'ndarray'), (0,), b'b')) + emit(parts or (1, shape, dtype, False, data)) + b'b')
+        return Raw(emit(Reduce(Name('numpy.core.multiarray', '_reconstruct'), Name('numpy', 'ndarray'),
+        (0,), b'b')) + emit(parts or (1, shape, dtype, False, data)) + b'b')
 
     def raw_file(array):
         state = {'version': 4, 'static_kwargs': {}, 'components': {}, 'variables': [('x', array)]}
         network = Raw(emit(Name('dnnlib.tflib.network', 'Network')) + b')\x81' + emit(state) + b'b')
         return file('tf.pkl', pickled((network, network, network)))
-    cases = ((raw_array((3,), b'1234'), 'has 4 bytes'), (raw_array((2**40, 2**40), b''), 'has 0 bytes'), (raw_array((-1,), b'1234'), 'impossible'),
-             (raw_array((True,), b'1234'), 'impossible'), (raw_array((1,) * 9, b'1234'), 'impossible'), (raw_array('x', b'1234'), 'impossible'),
-             (raw_array((1,), 5), 'impossible'), (raw_array((1,), b'1234', kind='O'), 'type that is not supported'), (raw_array((1,), b'1234', state=(3, '>')), 'not supported'),
+    cases = ((raw_array((3,), b'1234'), 'has 4 bytes'), (raw_array((2**40, 2**40), b''), 'has 0 bytes'),
+             (raw_array((-1,), b'1234'), 'impossible'),
+             (raw_array((True,), b'1234'), 'impossible'), (raw_array((1,) * 9, b'1234'), 'impossible'),
+             (raw_array('x', b'1234'), 'impossible'),
+             (raw_array((1,), 5), 'impossible'), (raw_array((1,), b'1234', kind='O'), 'type that is not supported'),
+             (raw_array((1,), b'1234', state=(3, '>')), 'not supported'),
              (raw_array((1,), b'1234', state=7), 'not supported'), (raw_array((1,), b'', parts=(1, 2)), 'unknown way'),
-             (Reduce(Name('numpy.core.multiarray', 'scalar'), 1), 'unknown way'), (Reduce(Name('numpy.core.numeric', '_frombuffer'), b'', 1), 'unknown way'),
+             (Reduce(Name('numpy.core.multiarray', 'scalar'), 1), 'unknown way'),
+             (Reduce(Name('numpy.core.numeric', '_frombuffer'), b'', 1), 'unknown way'),
              (Reduce(Name('numpy.core.multiarray', 'fromfile'), '/etc/passwd'), 'fromfile'))
     for array, part in cases:
         expect(raw_file(array), part, 'NumPy array: %s' % part)
     network = Reduce(Name('dnnlib.tflib.network', 'Network'))
     expect(file('tf.pkl', pickled((network, network, network))), 'TensorFlow pickle', 'Networks without a state')
-    loop = Raw(emit(Name('dnnlib.tflib.network', 'Network')) + b')\x81q\x07' + emit({'version': 4, 'static_kwargs': {}, 'variables': [], 'components': {'a': Raw(b'h\x07'), 'b': Raw(b'h\x07')}}) + b'b')
+    loop = Raw(emit(Name('dnnlib.tflib.network', 'Network')) + b')\x81q\x07' + emit(
+        {'version': 4, 'static_kwargs': {}, 'variables': [], 'components': {'a': Raw(b'h\x07'), 'b': Raw(b'h\x07')}}) + b'b')
     expect(file('tf.pkl', pickled((loop, loop, loop))), 'deeper', 'a Network inside itself')
 
 
@@ -244,7 +267,8 @@ def ada_modules():
          'synthesis': ['SynthesisNetwork', {'img_resolution': 8, 'img_channels': 1}, {}]}
 
     def layer(path, kind, k, out, noise):
-        m[path] = [kind, {'activation': 'lrelu', 'up': 1 + path.endswith('conv0'), 'use_noise': True, 'conv_clamp': 5}, {'weight': (out, 2, k, k), 'bias': (out,)}]
+        m[path] = [kind, {'activation': 'lrelu', 'up': 1 + path.endswith('conv0'), 'use_noise': True, 'conv_clamp': 5},
+                   {'weight': (out, 2, k, k), 'bias': (out,)}]
         m[path + '.affine'] = ['FullyConnectedLayer', {'activation': 'linear', 'bias_gain': 1}, {'weight': (2, 3), 'bias': (2,)}]
         if noise:
             m[path][2].update(noise_const=(noise, noise), noise_strength=(), resample_filter=(4, 4))
@@ -299,24 +323,38 @@ def test_ada_refused():
     conv, fc = 'synthesis.b8.conv0', 'mapping.fc0'
     code = Reduce(Name('os', 'system'), 'true')
     cases = (
-        (at('synthesis.b8', architecture='resnet'), "architecture 'resnet'"), (at('synthesis.b4', architecture='orig'), "architecture 'orig'"),
-        (at('mapping', c_dim=10), 'class-conditional'), (at('mapping', z_dim=5), 'z_dim is'), (at('synthesis', img_resolution=16), 'img_resolution is'),
-        (at(conv, activation='relu'), 'activation is'), (at(conv, up=1), 'up is'), (at(conv, use_noise=False), 'use_noise is'), (at(conv, use_noise=1), 'use_noise is'),
-        (at(conv, conv_clamp=6), 'conv_clamp is'), (at(conv, conv_clamp=-1), 'conv_clamp: expected a positive'), (at(conv, conv_clamp='x'), 'conv_clamp: expected a positive'),
-        (at(conv, conv_clamp=None), 'conv_clamp is'), (at(fc, bias_gain=0), 'bias_gain: expected a positive'), (at(conv + '.affine', bias_gain=0.5), 'bias_gain is'),
-        (lambda m: m[conv][1].pop('conv_clamp'), 'conv_clamp: expected a positive'), (lambda m: m[fc][1].pop('bias_gain'), 'bias_gain'),
+        (at('synthesis.b8', architecture='resnet'), "architecture 'resnet'"),
+        (at('synthesis.b4', architecture='orig'), "architecture 'orig'"),
+        (at('mapping', c_dim=10), 'class-conditional'), (at('mapping', z_dim=5), 'z_dim is'),
+        (at('synthesis', img_resolution=16), 'img_resolution is'),
+        (at(conv, activation='relu'), 'activation is'), (at(conv, up=1), 'up is'), (at(conv, use_noise=False), 'use_noise is'),
+        (at(conv, use_noise=1), 'use_noise is'),
+        (at(conv, conv_clamp=6), 'conv_clamp is'), (at(conv, conv_clamp=-1), 'conv_clamp: expected a positive'),
+        (at(conv, conv_clamp='x'), 'conv_clamp: expected a positive'),
+        (at(conv, conv_clamp=None), 'conv_clamp is'), (at(fc, bias_gain=0), 'bias_gain: expected a positive'),
+        (at(conv + '.affine', bias_gain=0.5), 'bias_gain is'),
+        (lambda m: m[conv][1].pop('conv_clamp'), 'conv_clamp: expected a positive'),
+        (lambda m: m[fc][1].pop('bias_gain'), 'bias_gain'),
         (kind(conv, 'FancyLayer'), "is a 'FancyLayer'"), (kind('', 'Discriminator'), "is a 'Discriminator'"),
         (lambda m: m.update({'synthesis.b8.attention': ['Attention', {}, {}]}), "is a 'Attention'"),
-        (lambda m: m.update({'synthesis.input': ['SynthesisInput', {}, {}]}), 'StyleGAN3'), (lambda m: m.update({'mapping.embed': ['FullyConnectedLayer', {}, {}]}), 'class-conditional'),
-        (lambda m: m.pop('mapping'), 'mapping layers'), (lambda m: m.pop('synthesis.b8.torgb.affine'), 'torgb.affine.weight'), (lambda m: m[fc][2].pop('weight'), 'fc0.weight'),
+        (lambda m: m.update({'synthesis.input': ['SynthesisInput', {}, {}]}), 'StyleGAN3'),
+        (lambda m: m.update({'mapping.embed': ['FullyConnectedLayer', {}, {}]}), 'class-conditional'),
+        (lambda m: m.pop('mapping'), 'mapping layers'), (lambda m: m.pop('synthesis.b8.torgb.affine'), 'torgb.affine.weight'),
+        (lambda m: m[fc][2].pop('weight'), 'fc0.weight'),
         (lambda m: m.update({'synthesis.' + 'a.' * i + 'a': ['X', {}, {}] for i in range(9)}), 'deeper'),
-        (spoilt(conv, 'weight', 5), 'is no tensor'), (spoilt(conv, 'weight', (2, 2, 3, 4)), 'expected shape'), (spoilt(conv, 'extra', (2,)), 'no part of a StyleGAN2'),
-        (spoilt(conv, 'bias', nested((2,), magic=5)), 'wrong magic number'), (spoilt(conv, 'bias', nested((2,), tail=b'x')), '1 bytes after'),
-        (spoilt(conv, 'bias', nested((2,), root=[Pid('storage', Name('torch', 'FloatStorage'), '0', 'cpu', 2, None), code])), 'os.system'), (spoilt(conv, 'bias', nested((2,), root={})), 'belongs to no tensor'),
+        (spoilt(conv, 'weight', 5), 'is no tensor'), (spoilt(conv, 'weight', (2, 2, 3, 4)), 'expected shape'),
+        (spoilt(conv, 'extra', (2,)), 'no part of a StyleGAN2'),
+        (spoilt(conv, 'bias', nested((2,), magic=5)), 'wrong magic number'),
+        (spoilt(conv, 'bias', nested((2,), tail=b'x')), '1 bytes after'),
+        (spoilt(conv, 'bias', nested((2,), root=[Pid('storage', Name('torch', 'FloatStorage'), '0', 'cpu', 2, None), code])),
+         'os.system'),
+        (spoilt(conv, 'bias', nested((2,), root={})), 'belongs to no tensor'),
         (spoilt(conv, 'bias', nested((2,), root=[Pid('storage', Name('torch', 'FloatStorage'), '0', 'cpu', 2, None)])), 'holds no storage'),
         (spoilt(conv, 'bias', nested((2,), root=Pid('storage', Name('os', 'system'), '0', 'cpu', 2, None))), 'os.system'),
-        (spoilt(conv, 'bias', nested((2,), root=Pid('storage', Name('torch', 'FloatStorage'), '0', 'cpu', 2**40, None))), 'expected 1099511627776 numbers'),
-        (spoilt(conv, 'bias', tensor('0', (2,))), 'outside of it'), (spoilt(conv, 'bias', Reduce(Name('torch._utils', '_rebuild_tensor_v2'), code, 0, (2,), (1,))), 'os.system'),
+        (spoilt(conv, 'bias', nested((2,), root=Pid('storage', Name('torch', 'FloatStorage'), '0', 'cpu', 2**40, None))),
+         'expected 1099511627776 numbers'),
+        (spoilt(conv, 'bias', tensor('0', (2,))), 'outside of it'),
+        (spoilt(conv, 'bias', Reduce(Name('torch._utils', '_rebuild_tensor_v2'), code, 0, (2,), (1,))), 'os.system'),
     )
     for change, part in cases:
         m = ada_modules()
@@ -328,14 +366,17 @@ def test_ada_refused():
     m[conv][2]['bias'] = not_bytes
     expect(ada_file(m), 'expected bytes', 'a storage from a text')
     empty = {'_parameters': {}, '_buffers': {}, '_modules': {}}
-    for g, part in ((persistent('Generator', empty, version=7), 'version'), (persistent('Generator', empty, type='function'), 'no persistent object'),
-                    (persistent('Generator', {}), 'unknown form'), (persistent('Generator', 3), 'no persistent object'), (persistent(3, empty), 'no persistent object'),
-                    (Reduce(Name('torch_utils.persistence', '_reconstruct_persistent_obj')), 'no persistent object'), (persistent('Generator', empty), 'missing')):
+    for g, part in ((persistent('Generator', empty, version=7), 'version'),
+                    (persistent('Generator', empty, type='function'), 'no persistent object'),
+                    (persistent('Generator', {}), 'unknown form'), (persistent('Generator', 3), 'no persistent object'),
+                    (persistent(3, empty), 'no persistent object'),
+                    (Reduce(Name('torch_utils.persistence', '_reconstruct_persistent_obj')), 'no persistent object'),
+                    (persistent('Generator', empty), 'missing')):
         expect(file('ada.pkl', pickled({'G_ema': g})), part if part != 'missing' else '', 'persistent objects: %s' % part)
     expect(ada_file(ada_modules(), lambda g: {'D': code, 'G_ema': g}), 'os.system', 'code beside G_ema')
-    loop = Raw(b'c' + b'torch_utils.persistence\n_reconstruct_persistent_obj\n}q\x07' + b'(' + emit('_modules') + b'h\x07' + emit('_parameters') + b'}'
-               + emit('_buffers') + b'}' + emit('state') + b'h\x07' + emit('version') + emit(6) + emit('type') + emit('class') + emit('class_name') + emit('X')
-               + b'u\x85R')
+    loop = Raw(b'c' + b'torch_utils.persistence\n_reconstruct_persistent_obj\n}q\x07' + b'(' + emit('_modules') + b'h\x07' + emit('_parameters')
+               + b'}' + emit('_buffers') + b'}' + emit('state') + b'h\x07' + emit('version') + emit(6) + emit('type') + emit('class')
+               + emit('class_name') + emit('X') + b'u\x85R')
     expect(file('ada.pkl', pickled({'G_ema': loop})), 'no persistent object', 'a state that is its own module list')
     with open(golden('ada.pkl'), 'rb') as f:
         data = f.read()
@@ -351,7 +392,8 @@ def ros_shapes():
     s = {'style.1.weight': (3, 3), 'style.1.bias': (3,), 'input.input': (1, 2, 4, 4)}
 
     def styled(name, rgb=False, up=False):
-        s.update({name + 'conv.weight': (1, 3, 2, 1, 1) if rgb else (1, 2, 2, 3, 3), name + 'conv.modulation.weight': (2, 3), name + 'conv.modulation.bias': (2,)})
+        s.update({name + 'conv.weight': (1, 3, 2, 1, 1) if rgb else (1, 2, 2, 3, 3), name + 'conv.modulation.weight': (2, 3),
+                  name + 'conv.modulation.bias': (2,)})
         s.update({name + 'bias': (1, 3, 1, 1)} if rgb else {name + 'activate.bias': (2,), name + 'noise.weight': (1,)})
         if up:
             s[name + ('upsample.kernel' if rgb else 'conv.blur.kernel')] = (4, 4)
@@ -382,7 +424,8 @@ def ros_file(change=None, top=lambda state: {'g_ema': state}, average=(3,), make
 def test_ros():
     for average, said in (((3,), 0), ((1, 3), 0), (None, 1)):
         for make in (torch_zip, torch_legacy):
-            for top, prefix in ((lambda s: {'g_ema': s}, ''), (lambda s: dict(s), ''), (lambda s: {'state_dict': s, 'opts': {}}, 'decoder.'), (lambda s: dict(s), 'decoder.')):
+            for top, prefix in ((lambda s: {'g_ema': s}, ''), (lambda s: dict(s), ''),
+                                (lambda s: {'state_dict': s, 'opts': {}}, 'decoder.'), (lambda s: dict(s), 'decoder.')):
                 path = ros_file(top=top, average=average, make=make, prefix=prefix)
                 error = attempt(path)
                 check(error == '', 'rosinality, latent_avg %s, prefix "%s": %s' % (average, prefix, error))
@@ -400,12 +443,18 @@ def test_ros():
     def without(name):
         return lambda s: s.pop(name)
     cases = (
-        (plus('latent_avg', (4, 3)), 'row 1 differs'), (plus('latent_avg', (4,)), 'expected shape [4, 3]'), (plus('latent_avg', (1, 1, 3)), 'expected [w] or [n, w]'),
-        (plus('convs.0.attention.weight', (2,)), 'no part of this StyleGAN2'), (plus('convs.2.conv.weight', (1, 2, 2, 3, 3)), 'no part of this StyleGAN2'),
-        (plus('convs.0.conv.weight', (2, 2, 2, 3, 3)), 'of length 1'), (plus('convs.0.conv.weight', (2, 2, 3, 3)), 'expected 5 dimensions'),
-        (plus('to_rgb1.conv.weight', (1, 12, 2, 1, 1)), 'expected shape'), (plus('style.3.weight', (3, 3)), 'style.3.bias'), (plus('style.1.weight', (3, 2)), ''),
-        (without('noises.noise_2'), 'noises.noise_2'), (without('style.1.bias'), 'style.1.bias'), (without('to_rgbs.0.upsample.kernel'), 'upsample.kernel'),
-        (without('convs.1.noise.weight'), 'convs.1.noise.weight'), (without('input.input'), 'rosinality'), (plus('noises.noise_0', (1, 1, 8, 8)), 'expected shape [4, 4]'),
+        (plus('latent_avg', (4, 3)), 'row 1 differs'), (plus('latent_avg', (4,)), 'expected shape [4, 3]'),
+        (plus('latent_avg', (1, 1, 3)), 'expected [w] or [n, w]'),
+        (plus('convs.0.attention.weight', (2,)), 'no part of this StyleGAN2'),
+        (plus('convs.2.conv.weight', (1, 2, 2, 3, 3)), 'no part of this StyleGAN2'),
+        (plus('convs.0.conv.weight', (2, 2, 2, 3, 3)), 'of length 1'),
+        (plus('convs.0.conv.weight', (2, 2, 3, 3)), 'expected 5 dimensions'),
+        (plus('to_rgb1.conv.weight', (1, 12, 2, 1, 1)), 'expected shape'), (plus('style.3.weight', (3, 3)), 'style.3.bias'),
+        (plus('style.1.weight', (3, 2)), ''),
+        (without('noises.noise_2'), 'noises.noise_2'), (without('style.1.bias'), 'style.1.bias'),
+        (without('to_rgbs.0.upsample.kernel'), 'upsample.kernel'),
+        (without('convs.1.noise.weight'), 'convs.1.noise.weight'), (without('input.input'), 'rosinality'),
+        (plus('noises.noise_0', (1, 1, 8, 8)), 'expected shape [4, 4]'),
     )
     for change, part in cases:
         if part:
@@ -414,12 +463,14 @@ def test_ros():
             check(attempt(ros_file(change)) == '', 'z and w of other sizes convert')
     os.makedirs(TMP + '/config')
     path = shutil.copy(golden('ros.pt'), TMP + '/config/g.pt')
-    for text, part in (('{"conv_clamp": 256}', 'the generator itself says None'), ('{"mapping_lr_multiplier": 1}', ''), ('{"conv_clamp": null}', '')):
+    for text, part in (('{"conv_clamp": 256}', 'the generator itself says None'), ('{"mapping_lr_multiplier": 1}', ''),
+                       ('{"conv_clamp": null}', '')):
         file('config/config.json', text.encode())
         said = attempt(path)
         check(part in said if part else said == '', 'config.json beside it, %s: %s' % (text, said))
     path = shutil.copy(golden('ada.pkl'), TMP + '/config/g.pkl')
-    for text, part in (('{"conv_clamp": 256}', 'the generator itself says 2.75'), ('{"conv_clamp": null}', 'says 2.75'), ('{"mapping_lr_multiplier": 0.01}', 'says 0.02'),
+    for text, part in (('{"conv_clamp": 256}', 'the generator itself says 2.75'), ('{"conv_clamp": null}', 'says 2.75'),
+                       ('{"mapping_lr_multiplier": 0.01}', 'says 0.02'),
                        ('{"conv_clamp": 2.75, "resolution": 16}', '')):
         file('config/config.json', text.encode())
         said = attempt(path)
@@ -460,7 +511,8 @@ def test_mutants():
 
 
 def test_list():
-    for name, part in (('ada.pkl', 'synthesis.b16.conv0.affine.weight'), ('tf.pkl', 'synthesis/16x16/Conv0_up/mod_weight'), ('ros.pt', 'convs.0.conv.blur.kernel'),
+    for name, part in (('ada.pkl', 'synthesis.b16.conv0.affine.weight'), ('tf.pkl', 'synthesis/16x16/Conv0_up/mod_weight'),
+                       ('ros.pt', 'convs.0.conv.blur.kernel'),
                        ('e4e.pt', 'decoder.convs.0.conv.blur.kernel')):
         rc, out, err = run(golden(name), '--list')
         check(rc == 0 and part in out and err == '', '--list %s: %r' % (name, err))

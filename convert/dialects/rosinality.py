@@ -124,7 +124,8 @@ def convert(f):
     used = {s.name for s in sources.values()}
     spare = [n for n in tensors if n not in used and not (state is f.root and n == 'latent_avg')]
     if spare:
-        raise Refused('%s: tensor %s is no part of this StyleGAN2: a variant that is not supported' % (f.name, quoted(prefix + spare[0])))
+        raise Refused('%s: tensor %s is no part of this StyleGAN2: a variant that is not supported'
+                      % (f.name, quoted(prefix + spare[0])))
 
     found = {n: t.shape for n, t in tensors.items()}
     row = _row(average, f) if average else np.zeros(found['style.1.weight'][:1], np.float32)

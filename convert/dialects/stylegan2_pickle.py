@@ -99,7 +99,8 @@ def _check_variant(f, modules):
 
 def _one(f, modules, pattern, key):
     """The attribute that all modules whose path matches have in common."""
-    values = [(path, f.plain(state[key]) if key in state else '') for path, (_, state) in sorted(modules.items()) if re.fullmatch(pattern, path)]
+    paths = [p for p in sorted(modules) if re.fullmatch(pattern, p)]
+    values = [(p, f.plain(modules[p][1].get(key, ''))) for p in paths]
     for path, value in values:
         if value is not None:
             stylegan2.positive(value, 'G_ema.%s: %s' % (path, key), f.name)
@@ -117,8 +118,8 @@ def convert(f):
     config.conv_clamp = _one(f, modules, r'synthesis\.b[0-9]+\.(conv[01]|torgb)', 'conv_clamp')
     config.mapping_lr_multiplier = _one(f, modules, r'mapping\.fc[0-9]+', 'bias_gain')
     config.stated = ('conv_clamp', 'mapping_lr_multiplier')
-    for path, key, fact in (('mapping', 'z_dim', config.z_dim), ('mapping', 'w_dim', config.w_dim), ('mapping', 'num_ws', config.num_ws),
-                            ('synthesis', 'img_resolution', config.resolution), ('synthesis', 'img_channels', config.img_channels)):
+    for path, key, fact in (('mapping', 'z_dim', config.z_dim), ('mapping', 'w_dim', config.w_dim),
+                            ('mapping', 'num_ws', config.num_ws), ('synthesis', 'img_resolution', config.resolution), ('synthesis', 'img_channels', config.img_channels)):
         value = f.plain(modules[path][1].get(key))
         if value != fact:
             raise Refused('%s: G_ema.%s: %s is %s, the tensors say %s' % (f.name, path, key, shown(value), fact))

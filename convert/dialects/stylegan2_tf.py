@@ -21,14 +21,14 @@ GLOBALS = plainpickle.NUMPY | {NETWORK, 'dnnlib.util.EasyDict'}
 
 # Settings of G_main, G_mapping and G_synthesis that choose another network, with the value(s) of the one that is supported.
 _MUST = {
-    'label_size': (0,), 'normalize_latents': (True,), 'mapping_nonlinearity': ('lrelu',), 'nonlinearity': ('lrelu',), 'use_noise': (True,),
-    'mapping_func': ('G_mapping',), 'synthesis_func': ('G_synthesis_stylegan2', 'G_synthesis'), 'architecture': ('skip',),
+    'label_size': (0, None), 'normalize_latents': (True,), 'mapping_nonlinearity': ('lrelu',), 'nonlinearity': ('lrelu',),
+    'use_noise': (True,), 'mapping_func': ('G_mapping',), 'synthesis_func': ('G_synthesis_stylegan2', 'G_synthesis'), 'architecture': ('skip',),
 }
 # Settings that follow from the tensors, or matter to training and to the TensorFlow program only.
 _FREE = {
-    'latent_size', 'dlatent_size', 'mapping_layers', 'mapping_fmaps', 'num_channels', 'resolution', 'fmap_base', 'fmap_decay', 'fmap_min',
-    'fmap_max', 'label_fmaps', 'truncation_psi', 'truncation_cutoff', 'truncation_psi_val', 'truncation_cutoff_val', 'dlatent_avg_beta',
-    'w_avg_beta', 'style_mixing_prob', 'dlatent_broadcast', 'randomize_noise', 'dtype', 'fused_modconv', 'num_fp16_res', 'structure',
+    'latent_size', 'dlatent_size', 'mapping_layers', 'mapping_fmaps', 'num_channels', 'resolution', 'fmap_base', 'fmap_decay',
+    'fmap_min', 'fmap_max', 'label_fmaps', 'truncation_psi', 'truncation_cutoff', 'truncation_psi_val', 'truncation_cutoff_val',
+    'dlatent_avg_beta', 'w_avg_beta', 'style_mixing_prob', 'dlatent_broadcast', 'randomize_noise', 'dtype', 'fused_modconv', 'num_fp16_res', 'structure',
     'is_training', 'is_validation', 'is_template_graph', 'return_dlatents',
 }
 _READ = {'mapping_lrmul', 'conv_clamp', 'resample_kernel'}
@@ -81,7 +81,8 @@ def _check_network(f, networks, names):
     """Name the network when it is not the one that is supported."""
     version = f.plain(networks['']['version']) if 'version' in networks[''] else None
     if any('/StyleMod/' in n for n in names):
-        raise Refused('%s: official TensorFlow pickle of StyleGAN1 (StyleMod layers, version %s): not supported yet' % (f.name, shown(version)))
+        raise Refused('%s: official TensorFlow pickle of StyleGAN1 (StyleMod layers, version %s): not supported yet'
+                      % (f.name, shown(version)))
     if type(version) is not int or version < 4:
         raise Refused('%s: a Network of version %s, expected 4 or later (StyleGAN2)' % (f.name, shown(version)))
     for pattern, what in ((r'.*/ToRGB_lod', 'with ToRGB_lod (configs A to D)'), (r'.*/Skip/weight', 'with the architecture resnet'),
@@ -109,7 +110,7 @@ def _settings(f, networks):
                 stylegan2.positive(value, key, f.name)
             if key not in _MUST and key not in _FREE and key not in _READ:
                 raise Refused('%s: Gs/%s: setting %s is unknown: a variant that is not supported' % (f.name, prefix, quoted(key)))
-            if key in _MUST and not any(type(value) is type(v) and value == v for v in _MUST[key]) and not (key == 'label_size' and value is None):
+            if key in _MUST and not any(type(value) is type(v) and value == v for v in _MUST[key]):
                 raise Refused('%s: Gs/%s: %s is %s, expected %s: not supported yet'
                               % (f.name, prefix, key, shown(value), ' or '.join(map(repr, _MUST[key]))))
             if key == 'resample_kernel':
@@ -183,7 +184,8 @@ def convert(f):
         raise Refused('%s: variable %s is no part of a StyleGAN2: a variant that is not supported' % (f.name, quoted(spare[0])))
     variables['resample_kernel'] = settings['resample_kernel'] if 'resample_kernel' in settings else _filter(f, None)
 
-    config, out, dropped = stylegan2.translated(f, sources, {n: a.shape for n, a in variables.items()}, lambda n: _floats(f, variables[n], n))
+    found = {n: a.shape for n, a in variables.items()}
+    config, out, dropped = stylegan2.translated(f, sources, found, lambda n: _floats(f, variables[n], n))
     config.conv_clamp = settings.get('conv_clamp')
     if settings.get('mapping_lrmul') is not None:
         config.mapping_lr_multiplier = settings['mapping_lrmul']

@@ -79,11 +79,12 @@ def official(repo, networks, name, protocol, others, seed, **kwargs):
     small.set_double(networks, False)
     g = networks.Generator(c_dim=0, **kwargs).eval().requires_grad_(False)
     small.randomise(g, seed)
-    snapshot = {'training_set_kwargs': dnnlib.EasyDict(class_name='training.dataset.ImageFolderDataset', use_labels=False), 'G': None, 'D': None,
-                'G_ema': g, 'augment_pipe': None}
+    snapshot = {'training_set_kwargs': dnnlib.EasyDict(class_name='training.dataset.ImageFolderDataset', use_labels=False),
+                'G': None, 'D': None, 'G_ema': g, 'augment_pipe': None}
     if others:
         snapshot['G'] = networks.Generator(c_dim=0, **kwargs)
-        snapshot['D'] = networks.Discriminator(c_dim=0, img_resolution=kwargs['img_resolution'], img_channels=kwargs['img_channels'], channel_base=64, channel_max=4)
+        snapshot['D'] = networks.Discriminator(c_dim=0, img_resolution=kwargs['img_resolution'], img_channels=kwargs['img_channels'],
+                                               channel_base=64, channel_max=4)
     for c in persistence._decorators:
         c._orig_module_src = '# The source of the module, left out of this test file.\n'
     with open(at(name), 'wb') as f:
@@ -171,7 +172,8 @@ def rosinality(repo, out):
     state = collections.OrderedDict((k, v.clone()) for k, v in g.state_dict().items())
     torch.save({'g_ema': state, 'latent_avg': torch.from_numpy(average)}, at('ros.pt'))
     inside = collections.OrderedDict([('encoder.input_layer.0.weight', torch.ones(2, 3))] + [('decoder.' + k, v) for k, v in state.items()])
-    torch.save({'state_dict': inside, 'latent_avg': torch.from_numpy(average).repeat(g.n_latent, 1), 'opts': {'stylegan_size': 16}}, at('e4e.pt'))
+    torch.save({'state_dict': inside, 'latent_avg': torch.from_numpy(average).repeat(g.n_latent, 1),
+                'opts': {'stylegan_size': 16}}, at('e4e.pt'))
     record(out, 'ros', *draw_ros(g, average.astype(np.float64)))
 
     g = model.Generator(8, 8, 2).eval()
@@ -229,7 +231,8 @@ def tf_networks():
 
     def network(name, function, key, components=None):
         return tf_pickle.Network(name, function, [(k, a) for k, a in v[key].items()], components, **kwargs)
-    parts = tf_pickle.EasyDict(synthesis=network('G_synthesis', 'G_synthesis_stylegan2', 'synthesis/'), mapping=network('G_mapping', 'G_mapping', 'mapping/'))
+    parts = tf_pickle.EasyDict(synthesis=network('G_synthesis', 'G_synthesis_stylegan2', 'synthesis/'),
+                               mapping=network('G_mapping', 'G_mapping', 'mapping/'))
     gs, g = network('Gs', 'G_main', '', parts), network('G', 'G_main', '', parts)
     g.variables = [(k, a + 1) for k, a in g.variables]
     d = tf_pickle.Network('D', 'D_stylegan2', [('4x4/Conv/weight', np.ones((3, 3, 1, 1), np.float32))], num_channels=3)
@@ -321,7 +324,8 @@ def tensorflow(repo, out):
     small.set_double(networks, True)
     g = g.double()
     _, other_w, other_taps, other = small.draw(networks, g, z, PSI, None, 'const')
-    off = max([np.abs(other.numpy() - img).max(), np.abs(other_w[:, 0].numpy() - w).max()] + [np.abs(other_taps[n].numpy() - t).max() for n, t in taps.items()])
+    off = max([np.abs(other.numpy() - img).max(), np.abs(other_w[:, 0].numpy() - w).max()]
+              + [np.abs(other_taps[n].numpy() - t).max() for n, t in taps.items()])
     print('tf: NumPy judge against legacy.py and the official network: %.2g' % off)
     assert off < 1e-7           # the only difference: demodulation's 1e-8 beside scaled or unscaled weights
 
