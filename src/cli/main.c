@@ -15,6 +15,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "generate", cmd_generate, "draw pictures from a generator" },
     { "import",   cmd_import,   "make an annotation set from LabelMe files or label maps" },
     { "train",    cmd_train,    "train a style interpreter on an annotation set" },
+    { "label",    cmd_label,    "draw chosen pictures with label, uncertainty and overlay" },
     { "dataset",  cmd_dataset,  "draw and label any number of pictures" },
     { "eval",     cmd_eval,     "score an interpreter, or two folders of label maps" },
     { "filter",   cmd_filter,   "leave out the most uncertain samples of a dataset" },

@@ -21,6 +21,9 @@ nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_
 enum { DG_SAMPLE_PATH = 32 };
 void dg_sample_path(char out[DG_SAMPLE_PATH], const char *folder, uint32_t seed);
 
+/* A sample of an overlay: half picture, half class colour. */
+static inline uint8_t dg_mix(int picture, uint8_t colour) { return (uint8_t)((picture + colour + 1) / 2); }
+
 /* ---- run.json: all that the bytes of a run depend on ----------------------------------------------------------------- */
 
 /* NULL: NN_ENOMEM. */

@@ -128,6 +128,17 @@ typedef struct {
 /* Label picture n of the workspace's last drawing (keep_taps).  Cannot fail. */
 void dg_label(dg_labeller *l, const sg_work *wk, nn_dim n, dg_labels *out);
 
+/* Draw, label and write chosen pictures below `out` (docs/FILES.md), which appears whole or not at all; as dg_export. */
+typedef struct {
+    const uint32_t *seed;
+    size_t count;
+    sg_options draw;
+    nn_dim batch;
+    const char *out, *version;       /* version: of the program, for run.json */
+    bool replace;
+} dg_label_options;
+nn_status dg_label_seeds(const sg_model *m, const dg_interp *in, const dg_label_options *o, const dg_progress *p, bool *already, nn_err *err);
+
 /* ---- dataset run -------------------------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -25,7 +25,7 @@ static void put_sample(nn_image *sheet, nn_dim y0, nn_dim x0, const nn_image *pi
             for (nn_dim c = 0; c < 3; c++) {
                 const int v = block_mean(picture, factor, y, x, c);
                 to[c] = (uint8_t)v;
-                to[(w + 1) * 3 + c] = (uint8_t)(id < in->classes ? (v + in->class_at[id].rgb[c] + 1) / 2 : v);
+                to[(w + 1) * 3 + c] = id < in->classes ? dg_mix(v, in->class_at[id].rgb[c]) : (uint8_t)v;
             }
         }
 }

@@ -1,0 +1,58 @@
+/* cmd_label.c: datasetgan label: chosen pictures with label, uncertainty and overlay. */
+#include "cli/cli.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const char NAME[] = "label";
+
+typedef struct { const char *generator, *interpreter, *kernels; cli_draw draw; dg_label_options o; } job;
+
+static nn_status run(job *j, bool *already, nn_err *err)
+{
+    dg_interp it = { 0 };
+    if (dg_interp_open(&it, j->interpreter, err)) return err->status;
+    j->o.draw = it.draw;
+    cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
+    sg_model *m = cli_open_generator(j->generator, j->kernels, err);
+    const dg_progress p = { cli_progress_report, NULL };
+    if (m && cli_check_cutoff(m, &j->o.draw, err) == NN_OK) dg_label_seeds(m, &it, &j->o, &p, already, err);
+    cli_progress_end();
+    sg_close(m);
+    dg_interp_close(&it);
+    return err->status;
+}
+
+int cmd_label(int argc, char **argv)
+{
+    job j = { .kernels = "auto", .o = { .version = CLI_VERSION } };
+    cli_seeds seeds = { 0 };
+    int64_t batch = 1, threads = 0;
+    const cli_opt opt[] = {
+        { "seeds", CLI_SEEDS, &seeds, 0, 0, NULL, true, "seeds to draw and label, such as 3,7,10-20", NULL },
+        { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", true, "style interpreter, written by 'datasetgan train'", NULL },
+        { "out", CLI_STR, &j.o.out, 0, 0, "DIR", true, "folder to make; it appears when all is written", NULL },
+        { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator (default: the bundled one)", NULL },
+        CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
+        { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
+        { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
+        { "batch", CLI_INT, &batch, 1, 256, NULL, false, "pictures drawn at once (default: 1)", NULL },
+        { "force", CLI_FLAG, &j.o.replace, 0, 0, NULL, false, "replace another label run in DIR", NULL },
+    };
+    const int rc = cli_parse(NAME, "Draw chosen pictures and show what an interpreter says of them: images/, labels/, uncertainty/ (.npy), heat/, overlays/ and "
+                             "metadata.jsonl.", opt, sizeof opt / sizeof *opt, argc, argv, NULL, 0, NULL);
+    if (rc != CLI_RUN) { cli_seeds_free(&seeds); return rc; }
+
+    nn_err err = { 0 };
+    bool already = false;
+    const double start = cli_seconds();
+    cli_threads(threads);
+    j.o.seed = seeds.at;
+    j.o.count = seeds.count;
+    j.o.batch = (nn_dim)batch;
+    if (run(&j, &already, &err) == NN_OK)
+        printf("%zu pictures in %s%s (%.1f s, peak memory %.0f MB)\n", seeds.count, j.o.out, already ? ", there already" : "", cli_seconds() - start,
+               (double)cli_peak_bytes() / 1e6);
+    cli_seeds_free(&seeds);
+    return err.status == NN_OK ? CLI_EXIT_OK : cli_fail(NAME, &err);
+}

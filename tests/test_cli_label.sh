@@ -1,0 +1,35 @@
+#!/bin/sh
+# datasetgan label: the files of chosen pictures; picture, label and line are a dataset's.
+. tests/cli_lib.sh
+small_task "$D/set"
+small_interpreter "$D/i"
+try 0 $BIN dataset --interpreter "$D/i" --out "$D/d" --count 6
+try 0 $BIN label --interpreter "$D/i" --seeds 4,0,3 --out "$D/l"; prints "3 pictures in"; quiet; no_temporaries "$D/l"
+for seed in 0000000004 0000000000 0000000003; do
+    same "$D/l/images/$seed.png" "$D/d/images/$seed.png" "picture $seed"
+    same "$D/l/labels/$seed.png" "$D/d/labels/$seed.png" "label $seed"
+    grep "images/$seed.png" "$D/d/metadata.jsonl" >>"$D/lines"
+    [ "$(head -c 6 "$D/l/uncertainty/$seed.npy" | od -An -tx1 | tr -d ' ')" = 934e554d5059 ] && ok || no "an npy file"
+    [ "$(wc -c <"$D/l/uncertainty/$seed.npy")" -eq $((128 + 4 * 128 * 128)) ] && ok || no "128 x 128 floats"
+    holds "$D/l/heat/$seed.png" "$D/l/overlays/$seed.png"
+done
+same "$D/l/metadata.jsonl" "$D/lines" "lines, in the order of the seeds given"
+same "$D/l/classes.json" "$D/d/classes.json" "classes.json"
+differ "$D/l/heat/0000000004.png" "$D/l/heat/0000000003.png" "heat maps"
+[ "$(ls "$D/l/images" "$D/l/overlays" "$D/l/heat" | grep -c png)" -eq 9 ] && ok || no "three of each"
+
+# ---- the same bytes for any batch and thread count; again; otherwise
+try 0 $BIN label --interpreter "$D/i" --seeds 4,0,3 --out "$D/l"; prints "there already"
+for batch in 1 2 8; do
+    try 0 $BIN label --interpreter "$D/i" --seeds 4,0,3 --out "$D/b$batch" --batch $batch --threads $((batch % 3 + 1))
+    same "$D/b$batch" "$D/l" "batch $batch"
+done
+try 1 $BIN label --interpreter "$D/i" --seeds 4 --out "$D/l"; says "--force replaces it"
+try 1 $BIN label --interpreter "$D/i" --seeds 4 --out "$D/d" --force; says "not of the kind 'label run'"
+try 0 $BIN label --interpreter "$D/i" --seeds 4 --out "$D/l" --force; prints "1 pictures"
+$BIN label --interpreter "$D/i" --seeds 4 --out "$D/psi" --psi 0.2 >"$D/out" 2>"$D/err" && ok || no "--psi"
+says "warning: --psi 0.2"; differ "$D/psi/images/0000000004.png" "$D/l/images/0000000004.png" "psi"
+try 1 $BIN label --interpreter "$D/none" --seeds 4 --out "$D/x"
+try 2 $BIN label --interpreter "$D/i" --out "$D/x"; says "--seeds"
+lacks "$D/x" "$D/x.tmp"
+done_testing
