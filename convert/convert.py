@@ -62,14 +62,13 @@ def open_file(data, name):
     return plainpickle.File(name, root, reader.globals, len(data) - reader.at)
 
 
-def refuse_hostile(name, names, known_as):
+def refuse_hostile(name, strange, known_as):
     """Recognised networks are named; then any global that no generator file needs is an error by itself."""
-    strange = sorted(names)
     if known_as:
         raise not_supported(name, known_as)
     if strange:
         raise Refused('%s: the pickle refers to %s, which no supported file needs: refused, nothing was run'
-                      % (name, quoted(strange[0])))
+                      % (name, quoted(min(strange))))
 
 
 def read_config(path):
@@ -156,6 +155,7 @@ def list_tensors(path):
         rows = dialect.listing(f) if hasattr(dialect, 'listing') else []
     for kind, shape, name in rows:
         print('%-10s %-22s %s' % (kind, list(shape), quoted(name, 200)))
+    choose(f).convert(f)                        # says what it is instead, when it is no generator that is supported
     print(choose(f).NAME)
 
 

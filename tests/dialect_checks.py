@@ -516,6 +516,10 @@ def test_list():
                        ('e4e.pt', 'decoder.convs.0.conv.blur.kernel')):
         rc, out, err = run(golden(name), '--list')
         check(rc == 0 and part in out and err == '', '--list %s: %r' % (name, err))
+    m = ada_modules()
+    m['synthesis.input'] = ['SynthesisInput', {}, {'freqs': (2, 2)}]
+    rc, out, err = run(ada_file(m), '--list')
+    check(rc == 1 and 'synthesis.input.freqs' in out and 'StyleGAN3' in err and err.count('\n') == 1, '--list of a StyleGAN3: %d %r' % (rc, err))
 
 
 def main():
