@@ -82,6 +82,7 @@ walk_all "export webdataset" export --dataset "$D/d" --format webdataset --out "
 mkdir "$D/lm"
 cp tests/golden/labelme/*.json "$D/lm"
 walk_all import import --from labelme --in "$D/lm" --task "$D/set/task.json" --out "$D/run/s"
+walk_all "import coco" import --from coco --in "$PWD/tests/golden/coco/instances.json" --task "$D/set/task.json" --out "$D/run/s"
 walk_all label label --interpreter "$D/i" --seeds 3,5 --out "$D/run/l" --threads 1
 walk_all eval eval --task "$D/set/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
 same "$D/set" "$D/undisturbed-set" "the annotation set is only read"

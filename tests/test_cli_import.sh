@@ -18,6 +18,26 @@ mv "$D/png/seed0042.png" "$D/png/seed0042_label.png"
 try 0 $BIN import --from png --in "$D/png" --task "$task" --out "$D/c"; same "$D/c" "$D/b" "STEM_label.png"
 grep -q '"split": "test"' "$D/a/task.json" && grep -q '"views"' "$D/a/task.json" && ok || no "splits and unknown keys are kept"
 
+# ---- coco: pycocotools' own masks (tests/golden/make_coco.py), and an export of ours comes back
+mkdir "$D/coco"
+cp tests/golden/coco/*.png "$D/coco"
+try 0 $BIN import --from coco --in tests/golden/coco/instances.json --task "$task" --out "$D/k"; prints "3 imported"; quiet
+try 0 $BIN import --from png --in "$D/coco" --task "$task" --out "$D/kp"
+same "$D/k/labels" "$D/kp/labels" "pycocotools' own masks"
+small_interpreter "$D/it"
+try 0 $BIN dataset --interpreter "$D/it" --out "$D/data" --count 4 --first-seed 100
+try 0 $BIN export --dataset "$D/data" --format coco --out "$D/exported"
+{
+    sed '/"items"/,$d' "$task"
+    echo '"items": ['
+    for seed in 100 101 102 103; do
+        echo "{\"image\": \"data/images/0000000$seed.png\", \"label\": \"none.png\", \"seed\": $seed, \"split\": \"train\"}$([ $seed = 103 ] || echo ,)"
+    done
+    echo ']}'
+} >"$D/back.json"
+try 0 $BIN import --from coco --in "$D/exported/annotations/instances_train.json" --task "$D/back.json" --out "$D/back"; prints "4 imported"
+try 0 $BIN eval --pred "$D/back/labels" --truth "$D/data/labels"; prints "pixel accuracy  1.0000"
+
 # ---- the set is one to train on, from wherever it stands; the generator is found
 try 0 $BIN train --task "$D/a/task.json" --out "$D/i" --members 1 --epochs 0.02 --width1 8 --width2 8
 (mkdir -p "$D/deep/er" && cd "$D/deep" && "$BIN" import --from labelme --in ../lm --task ../set/task.json --out er/set >/dev/null) && ok || no "relative paths"
@@ -93,6 +113,32 @@ cp "$D/set/images/seed1000.png" "$D/bad2/seed1000.png"
 cp "$D/png/seed1000.png" "$D/bad2/seed1000_label.png"
 $BIN import --from png --in "$D/bad2" --task "$task" --out "$D/f" >"$D/out" 2>"$D/err"
 says "class id 4 at column 0, row 0"; says "expected 128 x 128 as the picture"; says "'seed1000' has labels in two files"; says "4 problems"; lacks "$D/f"
+cat >"$D/bad.json" <<'END'
+{"images": [{"id": 1, "file_name": "seed0042.png", "width": 128, "height": 128}, {"id": 2, "file_name": "other.png", "width": 128, "height": 128},
+            {"id": 3, "file_name": "seed0065.png", "width": 64, "height": 128}, {"id": 4, "file_name": "seed0042.jpg", "width": 128, "height": 128}],
+ "categories": [{"id": 1, "name": "nucleus"}, {"id": 2, "name": "car"}],
+ "annotations": [
+  {"image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]},
+  {"image_id": 1, "category_id": 2, "segmentation": [[1, 1, 9, 1, 9, 9]]},
+  {"image_id": 8, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]},
+  {"image_id": 1, "category_id": "1", "segmentation": [[1, 1, 9, 1, 9, 9]]},
+  {"image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1]]},
+  {"image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 1e7]]},
+  {"image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9, 4]]},
+  {"image_id": 1, "category_id": 1, "segmentation": {"size": [128, 64], "counts": "0"}},
+  {"image_id": 1, "category_id": 1, "segmentation": {"size": [128, 128], "counts": "0"}},
+  {"image_id": 1, "category_id": 1, "segmentation": {"size": [128, 128], "counts": [16384, 1]}},
+  {"image_id": 1, "category_id": 1, "segmentation": {"size": [128, 128], "counts": [-1, 16385]}},
+  {"image_id": 1, "category_id": 1, "segmentation": {"size": [128, 128]}},
+  {"image_id": 1, "category_id": 1}]}
+END
+$BIN import --from coco --in "$D/bad.json" --task "$task" --out "$D/f" >"$D/out" 2>"$D/err"
+for n in 1 2 3 4 5 6 7 8 9 10 11 12; do says "annotations[$n]"; done
+grep -qF "annotations[0]" "$D/err" && no "annotations[0] is fine" || ok
+says "images[1].file_name: expected the name of a picture of the task"; says "images[3].file_name: a second picture"; says "picture 'seed0065': expected width 128"
+says "15 problems"; lacks "$D/f"
+echo '{"images": [{"id": 1, "file_name": "seed0042.png", "width": 128, "height": 128}, {"id": 1}], "categories": []}' >"$D/bad.json"
+$BIN import --from coco --in "$D/bad.json" --task "$task" --out "$D/f" >"$D/out" 2>"$D/err"; says "images[1].id: id 1 is used twice"; says "1 problem;"
 rm "$D/bare/images/seed0065.png"
 $BIN import --from labelme --in "$D/bare" --task "$D/bare/task.json" --out "$D/f" >"$D/out" 2>"$D/err"
 says "seed0065.png: the picture is missing"; says "1 problem;"

@@ -1,4 +1,4 @@
-/* test_raster.c: polygons and rectangles against labelme's own masks (tests/golden/make_raster.py), pixel for pixel. */
+/* test_raster.c: polygons and rectangles against labelme's and pycocotools' own masks (tests/golden/make_raster.py), pixel for pixel. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,14 +16,19 @@ static void test_golden(void)
     if (!f) { t_fail(GOLDEN ": missing"); return; }
     while (fscanf(f, "%15s %d %d %d", kind, &w, &h, &n) == 4) {
         dg_corner p[CORNERS];
-        uint8_t pixels[PIXELS];
+        double xy[2 * CORNERS];
+        uint8_t pixels[PIXELS], mask[PIXELS] = { 0 }, scratch[PIXELS];
         const dg_canvas c = { pixels, w, h };
         bool ok = n <= CORNERS && w * h < PIXELS;
-        for (int i = 0; ok && i < n; i++) ok = fscanf(f, "%d %d", &p[i].x, &p[i].y) == 2;
+        for (int i = 0; ok && i < 2 * n; i++) ok = fscanf(f, "%lf", &xy[i]) == 1;
+        for (int i = 0; ok && i < n; i++) p[i] = (dg_corner){ (int)xy[2 * i], (int)xy[2 * i + 1] };
         if (!ok || fscanf(f, "%1023s", bits) != 1) { t_fail("%s: line %d", GOLDEN, lines + 1); break; }
         memset(pixels, 9, sizeof pixels);
         lines++;
-        if (!strcmp(kind, "rectangle")) dg_raster_rectangle(&c, p[0], p[1], 200);
+        if (!strcmp(kind, "coco")) {
+            dg_raster_coco(w, h, xy, (size_t)n, mask, scratch);
+            for (int i = 0; i < w * h; i++) if (mask[i]) pixels[i] = 200;
+        } else if (!strcmp(kind, "rectangle")) dg_raster_rectangle(&c, p[0], p[1], 200);
         else t_status(dg_raster_polygon(&c, p, (size_t)n, 200, NULL), NN_OK, NULL, NULL, "shape %d", lines);
         int wrong = 0;
         for (int i = 0; i < w * h; i++) wrong += pixels[i] != (bits[i] == '1' ? 200 : 9);
@@ -31,7 +36,7 @@ static void test_golden(void)
         t_check(pixels[w * h] == 9, "shape %d: nothing written past the end", lines);
     }
     fclose(f);
-    t_check(lines == 430, "430 shapes, found %d", lines);
+    t_check(lines == 630, "630 shapes, found %d", lines);
 }
 
 /* Far outside, and the largest coordinates allowed: no overflow, no pixel wrong. */

@@ -16,7 +16,7 @@ int cmd_import(int argc, char **argv)
     dg_import_options o = { .problem = print_problem };
     const cli_opt opt[] = {
         { "from", CLI_CHOICE, &o.from, 0, 0, DG_IMPORT_SOURCES, true, "what wrote the labels; png: label maps, pixel = class id", NULL },
-        { "in", CLI_STR, &o.in, 0, 0, "PATH", true, "folder of the labels; each is named as its picture (png: or + _label)", NULL },
+        { "in", CLI_STR, &o.in, 0, 0, "PATH", true, "the labels: a folder of files named as their pictures (png: or + _label); coco: the JSON file", NULL },
         { "task", CLI_STR, &o.task, 0, 0, "FILE", true, "task.json with the classes and the pictures; its own labels stay where PATH has none", NULL },
         { "out", CLI_STR, &o.out, 0, 0, "DIR", true, "folder of the annotation set to make; it appears when all is written", NULL },
         { "force", CLI_FLAG, &o.replace, 0, 0, NULL, false, "replace another imported set in DIR", NULL },

@@ -13,7 +13,7 @@
 static const struct { const char *name; int (*run)(int, char **); const char *about; } command[] = {
     { "info",     cmd_info,     "this machine, these files: kernels, threads, architecture, identity, memory" },
     { "generate", cmd_generate, "draw pictures from a generator" },
-    { "import",   cmd_import,   "make an annotation set from LabelMe files or label maps" },
+    { "import",   cmd_import,   "make an annotation set from LabelMe, COCO or label maps" },
     { "train",    cmd_train,    "train a style interpreter on an annotation set" },
     { "label",    cmd_label,    "draw chosen pictures with label, uncertainty and overlay" },
     { "dataset",  cmd_dataset,  "draw and label any number of pictures" },

@@ -29,7 +29,7 @@ nn_status dg_import_problem(dg_import *x, nn_err *e, nn_err *err)
 
 /* ---- items by stem ------------------------------------------------------------------------------------------------------ */
 
-static nn_status stem_of(char out[256], const char *path, nn_err *err)
+nn_status dg_import_stem(char out[256], const char *path, nn_err *err)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
     const size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
@@ -60,7 +60,7 @@ static nn_status sort_items(dg_import *x, nn_err *err)
     stem_row *row = x->by_stem ? nn_alloc((size_t)n * sizeof *row, "import: items", err) : NULL;
     nn_status s = row ? NN_OK : NN_ENOMEM;
     for (nn_dim i = 0; i < n && !s; i++) {
-        s = stem_of(x->item[i].stem, x->task.item[i].image, err);
+        s = dg_import_stem(x->item[i].stem, x->task.item[i].image, err);
         row[i] = (stem_row){ x->item[i].stem, i };
     }
     if (!s) qsort(row, (size_t)n, sizeof *row, by_stem);
@@ -93,7 +93,7 @@ static nn_status give_file(dg_import *x, const char *name, const char *tail, nn_
     nn_err e = { 0 };
     nn_status s = nn_path_join(path, sizeof path, x->o->in, name, err);
     if (s || same_file(path, x->task.path)) return s;
-    if (stem_of(stem, path, &e)) return dg_import_problem(x, &e, err);
+    if (dg_import_stem(stem, path, &e)) return dg_import_problem(x, &e, err);
     nn_dim i = dg_import_find(x, stem);
     const size_t length = strlen(stem), cut = strlen(tail);
     if (i < 0 && cut && length > cut && !strcmp(stem + length - cut, tail)) {
@@ -174,7 +174,7 @@ static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
 {
     const dg_item *it = &x->task.item[i];
     nn_err e = { 0 };
-    *p = (piece){ .labelled = x->item[i].path[0] || x->item[i].list };
+    *p = (piece){ .labelled = x->item[i].path[0] || x->item[i].coco };
     p->kept = !p->labelled && nn_path_exists(it->label);
     if (!p->labelled && !p->kept) return NN_OK;
     if (!nn_path_exists(it->image)) {
@@ -302,7 +302,7 @@ static nn_status write_set(dg_import *x, const dg_folder *f, nn_err *err)
 
 static const dg_import_source *find_source(const char *name, nn_err *err)
 {
-    const dg_import_source *const all[] = { &dg_import_labelme, &import_png };
+    const dg_import_source *const all[] = { &dg_import_labelme, &import_png, &dg_import_coco };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) if (!strcmp(all[i]->name, name)) return all[i];
     nn_fail(err, NN_EINVAL, "import: there is no source '%.40s'", name);
     return NULL;
@@ -329,6 +329,7 @@ nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err 
     r->problems = x.problems;
     json_decref(record);
     json_decref(x.json);
+    for (nn_dim i = 0; x.item && i < x.task.item_count; i++) json_decref(x.item[i].coco);
     nn_free(x.item);
     nn_free(x.by_stem);
     dg_task_free(&x.task);

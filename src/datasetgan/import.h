@@ -8,7 +8,7 @@ typedef struct dg_import dg_import;
 typedef struct {
     char stem[256];
     char path[DG_PATH];              /* labels for it from outside; "" when there are none */
-    json_t *list;                    /* the same inside one file (coco); owned by the import's json */
+    json_t *coco;                    /* the same out of one file: import_coco.c */
 } dg_import_item;
 
 typedef struct {
@@ -31,6 +31,8 @@ struct dg_import {
 
 /* Report and count a problem; e is cleared.  NN_OK; or, when the system refused memory or a file, that failure, put into err. */
 nn_status dg_import_problem(dg_import *x, nn_err *e, nn_err *err);
+/* File name without folder and ending; NN_EFORMAT when it is empty or long. */
+nn_status dg_import_stem(char out[256], const char *path, nn_err *err);
 /* The item of this stem; -1: none. */
 nn_dim dg_import_find(const dg_import *x, const char *stem);
 /* Class id of a name, -1: none. */
@@ -38,6 +40,6 @@ int dg_import_class(const dg_import *x, const char *name);
 /* Give each file of the folder that ends in `ending` to the item of its stem, or of its stem without `tail` (may be ""). */
 nn_status dg_import_list(dg_import *x, const char *ending, const char *tail, nn_err *err);
 
-extern const dg_import_source dg_import_labelme;
+extern const dg_import_source dg_import_labelme, dg_import_coco;
 
 #endif

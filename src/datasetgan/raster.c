@@ -1,4 +1,4 @@
-/* raster.c: polygons as Pillow fills them.
+/* raster.c: polygons as Pillow and as pycocotools fill them.
  *
  * Pillow (12 to 13, ImageDraw.polygon with fill) goes row by row.  A row's crossings with the edges are sorted and taken in
  * pairs; a pixel belongs to a pair when its centre lies between them, half a pixel counting as inside at both ends.  Level
@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct { int x0, y0, top, bottom, left, right; float slope; } edge;
 typedef struct { edge *at; size_t count; float *crossing; } outline;
@@ -115,4 +116,56 @@ void dg_raster_rectangle(const dg_canvas *c, dg_corner a, dg_corner b, uint8_t i
 {
     const int bottom = smaller(larger(a.y, b.y), (int)c->height - 1);
     for (int y = larger(smaller(a.y, b.y), 0); y <= bottom; y++) paint_row(c, y, smaller(a.x, b.x), larger(a.x, b.x), id);
+}
+
+/* ---- pycocotools --------------------------------------------------------------------------------------------------------
+ * The outline is walked on a grid five times finer, one step of the longer axis at a time.  Where a step enters or leaves the
+ * middle of a column, every pixel from that height on, in the order down the columns, changes sides.  (The rule of
+ * cocodataset/cocoapi common/maskApi.c, which sorts the places of change instead.) */
+
+typedef struct { nn_dim width, height; uint8_t *change; int u, v; bool begun; } walk;
+
+static void step_to(walk *w, int u, int v)
+{
+    if (w->begun && u != w->u) {
+        const double x = ((u < w->u ? u : u - 1) + 0.5) / 5.0 - 0.5;
+        double y = ((v < w->v ? v : w->v) + 0.5) / 5.0 - 0.5;
+        if (floor(x) == x && x >= 0 && x <= (double)(w->width - 1)) {
+            y = ceil(fmin(fmax(y, 0.0), (double)w->height));
+            w->change[(nn_dim)x * w->height + (nn_dim)y] ^= 1;
+        }
+    }
+    w->u = u;
+    w->v = v;
+    w->begun = true;
+}
+
+/* From the smaller end of the longer axis, whichever way the edge is walked, so that both ways meet the same points. */
+static void walk_edge(walk *w, int x0, int y0, int x1, int y1)
+{
+    const int dx = abs(x1 - x0), dy = abs(y1 - y0), steps = larger(dx, dy);
+    const bool flat = dx >= dy, flip = flat ? x0 > x1 : y0 > y1;
+    const int ax = flip ? x1 : x0, ay = flip ? y1 : y0, bx = flip ? x0 : x1, by = flip ? y0 : y1;
+    if (steps == 0) return;
+    const double slope = flat ? (double)(by - ay) / dx : (double)(bx - ax) / dy;
+    for (int d = 0; d <= steps; d++) {
+        const int t = flip ? steps - d : d;
+        if (flat) step_to(w, ax + t, (int)(ay + slope * t + 0.5));
+        else step_to(w, (int)(ax + slope * t + 0.5), ay + t);
+    }
+}
+
+void dg_raster_coco(nn_dim width, nn_dim height, const double *xy, size_t n, uint8_t *mask, uint8_t *scratch)
+{
+    walk w = { .width = width, .height = height, .change = scratch };
+    memset(scratch, 0, (size_t)(width * height) + 1);
+    for (size_t i = 0; i < n; i++) {
+        const double *a = xy + 2 * i, *b = xy + 2 * ((i + 1) % n);
+        walk_edge(&w, (int)(5.0 * a[0] + 0.5), (int)(5.0 * a[1] + 0.5), (int)(5.0 * b[0] + 0.5), (int)(5.0 * b[1] + 0.5));
+    }
+    uint8_t inside = 0;
+    for (nn_dim i = 0; i < width * height; i++) {
+        inside ^= scratch[i];
+        mask[i % height * width + i / height] |= inside;
+    }
 }

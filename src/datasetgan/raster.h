@@ -11,6 +11,9 @@ typedef struct { uint8_t *pixels; nn_dim width, height; } dg_canvas;
 /* Paint a polygon of n >= 1 whole corners as Pillow's ImageDraw.polygon(fill) does, pixel for pixel: what labelme takes for the
  * polygon's mask.  Corners may lie outside.  NN_ENOMEM. */
 nn_status dg_raster_polygon(const dg_canvas *c, const dg_corner *corner, size_t n, uint8_t id, nn_err *err);
+/* Set the pixels of a polygon (x, y, x, y, ...; within DG_COORDINATE_MAX) in mask (height rows of width) as pycocotools does.
+ * scratch: width * height + 1 bytes. */
+void dg_raster_coco(nn_dim width, nn_dim height, const double *xy, size_t n, uint8_t *mask, uint8_t *scratch);
 /* Both corners included; they may be in any order and lie outside. */
 void dg_raster_rectangle(const dg_canvas *c, dg_corner a, dg_corner b, uint8_t id);
 

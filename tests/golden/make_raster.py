@@ -1,7 +1,8 @@
-"""Polygons and rectangles and their masks by labelme and Pillow: one line a shape: kind width height corners x y ... pixels(row by row).
-usage: make_raster.py > raster.txt      (labelme 6.3.1, pillow 13.0.0)"""
+"""Polygons and rectangles and their masks by labelme and Pillow, polygons (coco) by pycocotools: one line a shape: kind width height corners x y ... pixels(row by row).
+usage: make_raster.py > raster.txt      (labelme 6.3.1, pillow 13.0.0, pycocotools 2.0.11)"""
 import numpy as np
 from labelme.utils import shape_to_mask
+from pycocotools import mask as M
 
 rng = np.random.default_rng(3)
 
@@ -30,3 +31,17 @@ for i in range(400):
 for i in range(30):
     w, h = int(rng.integers(1, 12)), int(rng.integers(1, 12))
     put('rectangle', w, h, rng.integers(-4, [w + 4, h + 4], (2, 2)))
+for i in range(200):
+    w, h, n = int(rng.integers(1, 24)), int(rng.integers(1, 24)), int(rng.integers(3, 10))
+    if i % 4 == 0:
+        p = rng.uniform(-8, [w + 8, h + 8], (n, 2)).round(2)
+    elif i % 4 == 1:
+        p = rng.integers(0, [max(1, w // 2), max(1, h // 2)], (n, 2)) * 2.0
+    elif i % 4 == 2:                                                 # half pixels, first corner repeated
+        p = np.cumsum(rng.integers(-3, 4, (2 * n, 2)), 0) * 0.5 + [w // 2, h // 2]
+        p = np.concatenate([p, p[:1]])
+    else:
+        a = np.sort(rng.random(n)) * 2 * np.pi
+        p = (np.stack([w / 2, h / 2], -1) + rng.uniform(1, 12, (n, 1)) * np.stack([np.cos(a), np.sin(a)], 1)).round(3)
+    mask = M.decode(M.frPyObjects([p.ravel().tolist()], h, w))[..., 0]
+    print('coco', w, h, len(p), *(float(v) for v in p.ravel()), ''.join(str(int(v)) for v in mask.ravel()))
