@@ -30,8 +30,11 @@ json_t *nn_json_parse(const char *text, size_t size, const char *name, nn_err *e
     json_error_t e;
     json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
     if (value) return value;
-    const nn_status status = json_error_code(&e) == json_error_out_of_memory ? NN_ENOMEM : NN_EFORMAT;
-    nn_fail(err, status, "%s: line %d, column %d: not valid JSON: %s", name, e.line, e.column, e.text);
+    if (json_error_code(&e) == json_error_out_of_memory || !e.text[0]) {       /* jansson says nothing where its first allocation fails */
+        nn_fail(err, NN_ENOMEM, "%s: not enough memory to read JSON", name);
+        return NULL;
+    }
+    nn_fail(err, NN_EFORMAT, "%s: line %d, column %d: not valid JSON: %s", name, e.line, e.column, e.text);
     return NULL;
 }
 
