@@ -1,4 +1,4 @@
-"""The exports as their consumers' own libraries read them, against the dataset pixel for pixel: pycocotools, PIL, webdataset, datasets.
+"""The exports as their consumers' own libraries read them, against the dataset pixel for pixel: pycocotools, PIL, cv2, webdataset, datasets.
 usage: export_checks.py DATASETGAN DATASET-FOLDER EMPTY-FOLDER    (by hand; make test needs no Python)"""
 import glob
 import io
@@ -15,7 +15,7 @@ program, dataset, out = sys.argv[1:]
 lines = [json.loads(l) for l in open(dataset + '/metadata.jsonl')]
 label = {l['seed']: np.array(Image.open(f'{dataset}/{l["mask_file_name"]}')) for l in lines}
 picture = {l['seed']: np.array(Image.open(f'{dataset}/{l["file_name"]}')) for l in lines}
-for form in ('voc', 'coco', 'hf', 'webdataset'):
+for form in ('voc', 'coco', 'yolo-seg', 'hf', 'webdataset'):
     subprocess.run([program, 'export', '--dataset', dataset, '--format', form, '--out', f'{out}/{form}', '--split', '0.7/0.2/0.1'], check=True)
 
 
@@ -48,6 +48,25 @@ def coco(seen):
             same(im['seed'], Image.open(f'{out}/coco/{split}/{im["file_name"]}'), mask, seen)
 
 
+def yolo(seen):
+    """As Ultralytics makes masks of polygons: float32 times the size, cut to whole pixels, cv2.fillPoly."""
+    import cv2
+    for split in ('train', 'val', 'test'):
+        for path in sorted(glob.glob(f'{out}/yolo-seg/labels/{split}/*.txt')):
+            key = path.split('/')[-1][:-4]
+            mask = np.zeros(label[int(key)].shape, np.uint8)
+            h, w = mask.shape
+            for line in open(path):
+                c, *xy = line.split()
+                p = np.array(xy, np.float32).reshape(-1, 2) * np.array([w, h], np.float32)
+                assert len(p) >= 3 and (np.array(xy, float) <= 1).all()
+                one = np.zeros(mask.shape, np.uint8)
+                cv2.fillPoly(one, [p.astype(np.int32)], 1)
+                assert not (mask[one > 0]).any(), 'two parts share a pixel'
+                mask[one > 0] = int(c) + 1
+            same(int(key), Image.open(f'{out}/yolo-seg/images/{split}/{key}.png'), mask, seen)
+
+
 def webdataset(seen):
     import webdataset as wds
     for shard in sorted(glob.glob(f'{out}/webdataset/*/*.tar')):
@@ -62,7 +81,7 @@ def hf(seen):
             same(row['seed'], row['image'], row['mask'], seen)
 
 
-for judge in (voc, coco, webdataset, hf):
+for judge in (voc, coco, yolo, webdataset, hf):
     found = set()
     judge(found)
     assert found == set(label), judge.__name__

@@ -44,12 +44,20 @@ done
 [ "$(tar tf "$D/wds/train/train-000000.tar" | head -n 3 | tr '\n' ' ')" = "0000000000.png 0000000000.mask.png 0000000000.json " ] && ok || no "tar: order"
 grep -q '^{"seed":0,"uncertainty":[0-9.e-]*,"pixels":{.*},"sha256":"[0-9a-f]*"}$' "$D/tar/0000000000.json" && ok || no "tar: json"
 
+# ---- yolo-seg (pixels: test_outline)
+try 0 $BIN export --dataset "$D/d" --format yolo-seg --out "$D/yolo" --split 0.75/0.25
+printf 'train: images/train\nval: images/val\nnames:\n  0: "red blood cell"\n  1: "cytoplasm"\n  2: "nucleus"\n' >"$D/yaml"
+same "$D/yolo/data.yaml" "$D/yaml" "yolo: data.yaml"
+[ "$(ls "$D/yolo/labels/train" | wc -l)" -eq 9 ] && [ "$(ls "$D/yolo/labels/val" | wc -l)" -eq 3 ] && ok || no "yolo: a file a picture"
+[ "$(cat "$D/yolo/labels/"*/*.txt | grep -vcE '^[0-2]( (0|1)\.[0-9]{7} (0|1)\.[0-9]{7}){3,}$')" -eq 0 ] && ok || no "yolo: lines"
+same "$D/yolo/images/train/0000000003.png" "$D/d/images/0000000003.png" "yolo: pictures"
+
 # ---- coco (pixels: test_export)
 try 0 $BIN export --dataset "$D/d" --format coco --out "$D/coco" --split 0.75/0.25
 holds "$D/coco/train/0000000000.png" "$D/coco/val/0000000011.png" "$D/coco/annotations/instances_val.json"
 
 # ---- again, otherwise, by force, into what is not ours
-for format in voc coco hf webdataset; do
+for format in voc coco yolo-seg hf webdataset; do
     $BIN export --dataset "$D/d" --format $format --out "$D/again" --split 0.75/0.25 >"$D/out" 2>"$D/err" && ok || no "$format again"
     [ $format = voc ] && same "$D/again" "$D/voc" "voc: the same bytes"
     [ $format = coco ] && same "$D/again" "$D/coco" "coco: the same bytes"

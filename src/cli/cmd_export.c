@@ -16,7 +16,7 @@ int cmd_export(int argc, char **argv)
         { "split", CLI_STR, &split, 0, 0, "PARTS", false, "train/val/test parts in the order of seeds, as 0.9/0.1 (default: 1, all train)", NULL },
         { "force", CLI_FLAG, &o.replace, 0, 0, NULL, false, "replace another export in DIR", NULL },
     };
-    const int rc = cli_parse(NAME, "Write a dataset as Pascal VOC (mmsegmentation, CVAT), COCO, Hugging Face imagefolder or WebDataset. Every sample "
+    const int rc = cli_parse(NAME, "Write a dataset as Pascal VOC (mmsegmentation, CVAT), COCO, YOLO-seg, Hugging Face imagefolder or WebDataset. Every sample "
                              "is checked against its recorded hash.", opt, sizeof opt / sizeof *opt, argc, argv, NULL, 0, NULL);
     if (rc != CLI_RUN) return rc;
 

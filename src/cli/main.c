@@ -19,7 +19,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "dataset",  cmd_dataset,  "draw and label any number of pictures" },
     { "eval",     cmd_eval,     "score an interpreter, or two folders of label maps" },
     { "filter",   cmd_filter,   "leave out the most uncertain samples of a dataset" },
-    { "export",   cmd_export,   "write a dataset as VOC, COCO, Hugging Face imagefolder or WebDataset" },
+    { "export",   cmd_export,   "write a dataset as VOC, COCO, YOLO-seg, Hugging Face imagefolder or WebDataset" },
 };
 enum { COMMANDS = sizeof command / sizeof *command };
 

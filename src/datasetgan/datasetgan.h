@@ -161,7 +161,7 @@ typedef struct { int count; uint64_t part[DG_SPLITS_MAX]; } dg_split;           
 /* "0.9/0.1": one to three parts above 0 with at most nine decimals that add up to exactly 1.  NN_EINVAL. */
 nn_status dg_split_parse(dg_split *s, const char *text, nn_err *err);
 
-#define DG_EXPORT_FORMATS "voc|coco|hf|webdataset"
+#define DG_EXPORT_FORMATS "voc|coco|yolo-seg|hf|webdataset"
 typedef struct {
     const char *dataset, *out;
     const char *format;                          /* one of DG_EXPORT_FORMATS */

@@ -7,7 +7,8 @@
 
 static const char RECORD[] = "export.json", KIND[] = "dataset export";
 static const char *const top[] = { "JPEGImages", "SegmentationClass", "ImageSets", "labelmap.txt", "annotations", "train", "val", "test",
-                                   "classes.json", NULL };
+                                   "classes.json",
+                                   "images", "labels", "data.yaml", NULL };
 static const dg_folder_kind kind = { RECORD, KIND, top };
 
 const char *dg_split_name(int split)
@@ -167,7 +168,7 @@ static const dg_export_format export_hf = { "hf", no_begin, hf_open, hf_sample, 
 
 static const dg_export_format *find_format(const char *name, nn_err *err)
 {
-    const dg_export_format *const all[] = { &export_voc, &dg_export_coco, &export_hf, &dg_export_webdataset };
+    const dg_export_format *const all[] = { &export_voc, &dg_export_coco, &export_hf, &dg_export_webdataset, &dg_export_yolo };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) if (!strcmp(all[i]->name, name)) return all[i];
     nn_fail(err, NN_EINVAL, "export: there is no format '%.40s'", name);
     return NULL;
@@ -237,6 +238,7 @@ nn_status dg_export(const dg_export_options *o, const dg_progress *p, dg_export_
     *r = (dg_export_result){ .samples = x.set.count, .already = x.folder.done, .unfinished = !x.set.finished };
     json_decref(record);
     dg_rle_free(&x.rle);
+    dg_outline_free(&x.outline);
     dg_set_close(&x.set);
     return s;
 }

@@ -3,6 +3,7 @@
 #define DG_EXPORT_H
 
 #include "datasetgan/folder.h"
+#include "datasetgan/outline.h"
 #include "datasetgan/rle.h"
 #include "datasetgan/set.h"
 
@@ -17,6 +18,7 @@ typedef struct {
     nn_stage shard;                              /* webdataset */
     uint64_t annotations;                        /* coco: written so far */
     dg_rle rle;                                  /* coco */
+    dg_outline outline;                          /* yolo-seg */
     bool list_open, list_used, shard_open;         /* list_used: coco: an annotation stands in it */
 } dg_export_job;
 
@@ -32,6 +34,6 @@ struct dg_export_format {
     nn_status (*close)(dg_export_job *x, int split, nn_err *err);
 };
 const char *dg_split_name(int split);            /* train, val, test */
-extern const dg_export_format dg_export_coco, dg_export_webdataset;
+extern const dg_export_format dg_export_coco, dg_export_webdataset, dg_export_yolo;
 
 #endif

@@ -1,0 +1,24 @@
+/* outline.h: the parts of a mask as one closed path each, for formats that know polygons only.  Private to src/datasetgan and its tests. */
+#ifndef DG_OUTLINE_H
+#define DG_OUTLINE_H
+
+#include "datasetgan/raster.h"
+
+typedef struct {
+    nn_dim width, height;
+    int *part;                       /* (width + 2) * (height + 2), with a frame of one pixel: 0 outside, else the part's number */
+    nn_dim *stack;                   /* the same size */
+    dg_corner *path;                 /* the part's path, `count` points at pixels, `room` of them */
+    size_t count, room;
+    int parts;
+} dg_outline;
+nn_status dg_outline_make(dg_outline *o, nn_dim width, nn_dim height, nn_err *err);
+void dg_outline_free(dg_outline *o);
+
+/* Number the parts (pixels of id that touch by side or corner), 1.. in the order of their first pixels. */
+void dg_outline_find(dg_outline *o, const uint8_t *label, uint8_t id);
+/* The path along the outermost pixels of a part.  A hole is reached over a bridge of the part's own pixels and walked round, so
+ * that one polygon, filled with its border, is exactly the part.  At least 3 points, the last ones repeated.  NN_ENOMEM. */
+nn_status dg_outline_trace(dg_outline *o, int part, nn_err *err);
+
+#endif
