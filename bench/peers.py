@@ -2,7 +2,7 @@
 """The same StyleGAN2 pictures by other CPU runtimes, timed in turn with ours in one run.
 
 usage: peers.py GENERATOR.safetensors BENCH_PICTURE [--peers torch,torch-const,compile,onnxruntime,openvino] [--threads 2]
-                [--batch 1] [--rounds 5] [--ada CHECKOUT]
+                [--batch 1] [--rounds 5] [--cpu] [--ada CHECKOUT]
 
 Peers (float32, weights loaded and graphs compiled outside the timing):
   nvidia       NVIDIA's own code in PyTorch eager, from --ada, a checkout of the public repository stylegan2-ada-pytorch
@@ -10,6 +10,7 @@ Peers (float32, weights loaded and graphs compiled outside the timing):
   torch-const  PyTorch eager with activations modulated instead, so that weights are constant; channels_last
   compile      torch-const under torch.compile
   onnxruntime, openvino   torch-const exported to ONNX: dynamic weights would cripple them
+--cpu compares processor time of all threads instead of wall time: use it with --threads 1 on a busy machine.
 Every round times each peer once (median of 3 calls) and ours once; the best time of each peer counts.
 Prints a table of the best and median milliseconds a picture, the ratio to ours, and the largest difference of the pictures.
 """
@@ -36,9 +37,10 @@ def read(path):
 
 
 def fir(x, f, pad, gain):
-    """Filter every channel: pad, then correlate with the flipped filter."""
-    k = (f.flip([0, 1]) * gain)[None, None].repeat(x.shape[1], 1, 1, 1)
-    return F.conv2d(F.pad(x, pad), k, groups=x.shape[1])
+    """Filter every channel: pad, then correlate with the filter, which __init__ has flipped."""
+    channels = int(x.shape[1])
+    k = (f * gain)[None, None].expand(channels, 1, *f.shape)
+    return F.conv2d(F.pad(x, pad), k, groups=channels)
 
 
 class Generator(torch.nn.Module):
@@ -53,6 +55,8 @@ class Generator(torch.nn.Module):
         self.names = {}
         for name, t in weights.items():
             flat = name.replace(".", "_")
+            if name.endswith("resample_filter"):
+                t = t.flip([0, 1]).contiguous()
             if const and t.dim() == 4:
                 t = t.to(memory_format=torch.channels_last)
             self.register_buffer(flat, t)
@@ -113,7 +117,7 @@ class Generator(torch.nn.Module):
             y = self.conv(x, rgb, self.style(f"{b}.torgb", w) / rgb.shape[1] ** 0.5, False, None, demodulate=False)
             y = y + self.p(f"{b}.torgb.bias")[None, :, None, None]
             if img is not None:
-                n, c, h, _ = img.shape
+                n, c, h = (int(d) for d in img.shape[:3])
                 wide = F.pad(img.reshape(n, c, h, 1, h, 1), (0, 1, 0, 0, 0, 1)).reshape(n, c, 2 * h, 2 * h)
                 y = y + fir(wide, self.p(f"{b}.resample_filter"), (2, 1, 2, 1), 4.0)
             img, r = y, r * 2
@@ -164,8 +168,10 @@ def main():
     p.add_argument("--batch", type=int, default=1)
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--kernels", default="auto")
+    p.add_argument("--cpu", action="store_true")
     p.add_argument("--ada")
     a = p.parse_args()
+    clock = time.process_time if a.cpu else time.perf_counter
     torch.set_num_threads(a.threads)
     weights, meta = read(a.generator)
     z = torch.from_numpy(np.concatenate([np.random.RandomState(s).randn(1, int(meta["z_dim"])) for s in range(a.batch)])).float()
@@ -183,17 +189,17 @@ def main():
         for _ in range(a.rounds):
             line = subprocess.run([a.bench_picture, a.generator, a.kernels, str(a.threads), str(a.batch), "3"], capture_output=True,
                                   text=True, check=True).stdout
-            times["ours"].append(float(line.split("median ")[1].split(" ")[0]))
+            times["ours"].append(float(line.split("cpu " if a.cpu else "median ")[1].split()[0]))
             for name, run in peers.items():
                 calls = []
                 for _ in range(3):
-                    start = time.perf_counter()
+                    start = clock()
                     run(z)
-                    calls.append((time.perf_counter() - start) * 1e3 / a.batch)
+                    calls.append((clock() - start) * 1e3 / a.batch)
                 times[name].append(sorted(calls)[1])
     first = next(iter(pictures.values()), None)
     best = min(times["ours"])
-    print(f"| {meta['resolution']} px, batch {a.batch}, {a.threads} threads | best ms | median ms | best / ours | largest difference (sd of the picture) |")
+    print(f"| {meta['resolution']} px, batch {a.batch}, {a.threads} threads{', processor time' if a.cpu else ''} | best ms | median ms | best / ours | largest difference (sd of the picture) |")
     print("|---|---|---|---|---|")
     for name, t in times.items():
         diff = f"{((pictures[name] - first).abs().max() / first.std()).item():.1e}" if name in pictures else ""
