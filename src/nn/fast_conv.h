@@ -239,18 +239,18 @@ static void up_row(const nn_conv_shape *s, const float *w, nn_dim ty, nn_dim pad
     }
 }
 
-/* One output row: the filter over fh rows of t, CHUNK output pixels at a time. */
+/* One output row: the filter (fh,fw) over fh rows of t, CHUNK output pixels at a time. */
 INLINE void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                    nn_dim channel, nn_dim y, int nv)
+                    nn_dim channel, nn_dim y, int nv, nn_dim fh, nn_dim fw, bool separable)
 {
     const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
     float down[(CHUNK + FIR_MAX) * NR] __attribute__((aligned(64)));
     for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK) {
         const nn_dim n = ow - x0 < CHUNK ? ow - x0 : CHUNK;
-        for (nn_dim x = 0; f->separable != 0.0f && x < n + s->fw - 1; x++)
+        for (nn_dim x = 0; separable && x < n + fw - 1; x++)
             for (int v = 0; v < nv; v++) {
                 vf sum = vf_mul(vf_set1(f->fy[0]), vf_load(t[0] + (x0 + x) * NR + v * VW));
-                for (nn_dim a = 1; a < s->fh; a++) sum = vf_fma(vf_set1(f->fy[a]), vf_load(t[a] + (x0 + x) * NR + v * VW), sum);
+                for (nn_dim a = 1; a < fh; a++) sum = vf_fma(vf_set1(f->fy[a]), vf_load(t[a] + (x0 + x) * NR + v * VW), sum);
                 vf_store(down + x * NR + v * VW, sum);
             }
         for (nn_dim x = 0; x < n; x++) {
@@ -258,12 +258,12 @@ INLINE void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue
             const float noise = j->noise ? j->noise[pixel] : 0.0f;
             for (int v = 0; v < nv; v++) {
                 vf sum = vf_set1(0.0f);
-                if (f->separable != 0.0f)
-                    for (nn_dim b = 0; b < s->fw; b++) sum = vf_fma(vf_set1(f->fx[b]), vf_load(down + (x + b) * NR + v * VW), sum);
+                if (separable)
+                    for (nn_dim b = 0; b < fw; b++) sum = vf_fma(vf_set1(f->fx[b]), vf_load(down + (x + b) * NR + v * VW), sum);
                 else
-                    for (nn_dim a = 0; a < s->fh; a++)
-                        for (nn_dim b = 0; b < s->fw; b++)
-                            sum = vf_fma(vf_set1(f->f[a * s->fw + b]), vf_load(t[a] + (x0 + x + b) * NR + v * VW), sum);
+                    for (nn_dim a = 0; a < fh; a++)
+                        for (nn_dim b = 0; b < fw; b++)
+                            sum = vf_fma(vf_set1(f->f[a * fw + b]), vf_load(t[a] + (x0 + x + b) * NR + v * VW), sum);
                 vf_store(map_vector(j->y, ohw, pixel, channel + v * VW), epilogue_apply(e, v, sum, noise));
             }
         }
@@ -288,8 +288,11 @@ static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const 
         }
         const float *t[FIR_MAX];
         for (nn_dim a = 0; a < s->fh; a++) t[a] = ring_t + ((y - pad_y + a) & (RING_T - 1)) * t_size;
-        if (nv > 1) fir_row(s, j, &e, f, t, panel * NR, y, 2);
-        else fir_row(s, j, &e, f, t, panel * NR, y, 1);
+        /* The filter of all published generators has four taps an axis and is a product: constant bounds for it. */
+        const bool usual = f->separable != 0.0f && s->fh == 4 && s->fw == 4;
+        if (usual && nv > 1) fir_row(s, j, &e, f, t, panel * NR, y, 2, 4, 4, true);
+        else if (usual) fir_row(s, j, &e, f, t, panel * NR, y, 1, 4, 4, true);
+        else fir_row(s, j, &e, f, t, panel * NR, y, nv, s->fh, s->fw, f->separable != 0.0f);
     }
 }
 
