@@ -7,13 +7,25 @@ mkdir -p "$copy"
 cp -r Makefile src tests weights "$copy"/ || exit 1
 cd "$copy" || exit 1
 caught=0 missed=0
-tests=$(grep -v '^#' tests/mutants.txt | awk -F' [|] ' '{ print "build/release/tests/" $4 }' | sort -u)
-# shellcheck disable=SC2086
-make -s $tests >make.log 2>&1 || { echo "mutants: the copy does not build"; tail -n 5 make.log; exit 1; }
-for t in $tests; do
-    "$t" >test.log 2>&1 || { echo "mutants: $t is red before any bug is planted"; tail -n 3 test.log; exit 1; }
-done
 grep -v '^#' tests/mutants.txt | grep -e "$NAMES" >list
+# A test is a program, or a script that runs the program itself.
+build() {
+    case $1 in
+        *.sh) make -s build/release/datasetgan build/release/datasetgan-faulty ;;
+        *) make -s build/release/datasetgan "build/release/tests/$1" ;;
+    esac >make.log 2>&1
+}
+run() {
+    mkdir -p build/tmp
+    case $1 in
+        *.sh) BUILD=build/release sh "tests/$1" ;;
+        *) "build/release/tests/$1" ;;
+    esac >test.log 2>&1
+}
+for test in $(sed 's/.* | //' list | sort -u); do
+    build "$test" || { echo "mutants: the copy does not build"; tail -n 5 make.log; exit 1; }
+    run "$test" || { echo "mutants: $test is red before any bug is planted"; tail -n 3 test.log; exit 1; }
+done
 while IFS= read -r line; do
     name=${line%% | *}; line=${line#* | }
     file=${line%% | *}; line=${line#* | }
@@ -23,9 +35,9 @@ while IFS= read -r line; do
     sed -i "$edit" "$file"
     if cmp -s "$file" original; then
         result="MISSED: the text to change is not there"
-    elif ! make -s "build/release/tests/$test" >make.log 2>&1; then
+    elif ! build "$test"; then
         result="MISSED: does not compile"
-    elif "build/release/tests/$test" >test.log 2>&1; then
+    elif run "$test"; then
         result="MISSED: $test stays green"
     else
         result="caught by $test: $(grep -m 1 '^FAILED' test.log | cut -c 1-100)"

@@ -128,6 +128,15 @@ for signal in INT TERM; do
     echo "  ok   SIG$signal at $count of $pictures pictures"
 done
 
+# A second one ends at once, without a word: the first waits for the picture at hand, and ref takes its time.
+(exec $gen --seeds 1-9 --out "$D/twice" --kernels ref --batch 9) >"$D/out" 2>"$D/err" &
+pid=$!
+while [ ! -e "$D/twice/run.json" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -INT $pid; sleep 0.2; kill -INT $pid
+wait $pid
+got=$?
+[ $got -eq 130 ] && [ ! -s "$D/err" ] && ok || no "a second SIGINT: status $got, $(cat "$D/err")"
+
 # ---- progress on a terminal only; output that cannot be written
 if command -v script >/dev/null; then
     script -qec "$gen --seeds 0-59 --out $D/tty" "$D/typescript" </dev/null >/dev/null 2>&1

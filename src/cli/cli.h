@@ -52,7 +52,8 @@ void cli_progress(const char *what, double done, double total, const char *note)
 void cli_progress_end(void);
 /* dg_progress's callback, user = what `value` is ("loss", NULL: not shown): draws the line; false after Ctrl-C or SIGTERM. */
 bool cli_progress_report(void *user, const char *what, double done, double total, double value);
-/* Install the handlers of SIGINT and SIGTERM; cli_interrupted says whether one came.  A second one ends at once. */
+/* For commands that report progress: Ctrl-C and SIGTERM are remembered, cli_interrupted says whether one came, a second one ends at
+ * once.  Other commands die of the first: they leave nothing half-written either way. */
 void cli_catch_interrupts(void);
 bool cli_interrupted(void);
 /* One line: how to go on with an interrupted command, quoted for the shell. */

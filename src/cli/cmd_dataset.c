@@ -122,6 +122,7 @@ int cmd_dataset(int argc, char **argv)
     if (rc != CLI_RUN) return rc;
 
     nn_err err = { 0 };
+    cli_catch_interrupts();
     dg_dataset_result r = { 0 };
     const double start = cli_seconds();
     j.o.count = (uint64_t)count;

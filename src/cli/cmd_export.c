@@ -21,6 +21,7 @@ int cmd_export(int argc, char **argv)
     if (rc != CLI_RUN) return rc;
 
     nn_err err = { 0 };
+    cli_catch_interrupts();
     const dg_progress p = { cli_progress_report, NULL };
     dg_export_result r = { 0 };
     if (dg_split_parse(&o.split, split, &err) == NN_OK) dg_export(&o, &p, &r, &err);

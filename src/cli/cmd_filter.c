@@ -20,6 +20,7 @@ int cmd_filter(int argc, char **argv)
     if (rc != CLI_RUN) return rc;
 
     nn_err err = { 0 };
+    cli_catch_interrupts();
     const dg_progress p = { cli_progress_report, NULL };
     dg_filter_result r = { 0 };
     dg_filter(&o, &p, &r, &err);

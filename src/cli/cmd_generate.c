@@ -365,6 +365,7 @@ int cmd_generate(int argc, char **argv)
     if (rc != CLI_RUN) { cli_seeds_free(&j.seeds); return rc; }
 
     nn_err err = { 0 };
+    cli_catch_interrupts();
     size_t written = 0;
     const double start = cli_seconds();
     j.threads = cli_threads(threads);

@@ -124,6 +124,7 @@ int cmd_train(int argc, char **argv)
     if (rc != CLI_RUN) return rc;
 
     nn_err err = { 0 };
+    cli_catch_interrupts();
     const double start = cli_seconds();
     cli_threads(threads);
     const bool there = nn_path_exists(j.out) && !j.force;

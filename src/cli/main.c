@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
 {
     calm_waiting_threads(argv);
     fill_standard_descriptors();
-    cli_catch_interrupts();
+    signal(SIGPIPE, SIG_IGN);                /* a closed pipe is a failed write, reported like any other */
     int rc = run(argc, argv);
     if (rc == CLI_EXIT_INTERRUPTED) cli_print_resume(argc, argv);
     if ((fflush(stdout) || ferror(stdout)) && rc == CLI_EXIT_OK) {

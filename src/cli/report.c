@@ -43,12 +43,10 @@ static void on_interrupt(int number)
 
 void cli_catch_interrupts(void)
 {
-    struct sigaction act = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART }, ignore = { .sa_handler = SIG_IGN };
+    struct sigaction act = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
     sigemptyset(&act.sa_mask);
-    sigemptyset(&ignore.sa_mask);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);                  /* a closed pipe is a failed write, reported like any other */
 }
 
 bool cli_interrupted(void) { return interrupts != 0; }
