@@ -18,7 +18,7 @@ nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn
     /* train_interpreter.py pixel_classifier: wider networks from 32 classes on. */
     const nn_dim h1 = classes < 32 ? 128 : 256, h2 = classes < 32 ? 32 : 128;
     if (!strcmp(name, "default"))
-        *o = (dg_train_options){ .members = 10, .batch = 1024, .h1 = h1, .h2 = h2, .epochs = 4, .lr = 4e-3, .standardise = true,
+        *o = (dg_train_options){ .members = 10, .batch = 1024, .h1 = h1, .h2 = h2, .epochs = 6, .lr = 4e-3, .standardise = true,
                                  .one_cycle = true };
     else if (!strcmp(name, "paper"))
         *o = (dg_train_options){ .members = 10, .batch = 64, .h1 = h1, .h2 = h2, .epochs = 100, .lr = 1e-3, .official_stop = true };
