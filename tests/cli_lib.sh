@@ -104,9 +104,29 @@ END
 iVBORw0KGgoAAAANSUhEUgAAAIAAAACACAAAAADmVT4XAAAAWUlEQVR42u3OIQEAAAACIP+f1hkWWEB6FgEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBgXdgvpjDshNru2QAAAAASUVORK5CYII=
 END
         ;;
+        32half) base64 -d <<END              # 0 on the left, 1 on the right
+iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAAAAABWESUoAAAAGElEQVR42mNgQAOMaIBhVMGoglEFI1UBABRcAgEB7fRLAAAAAElFTkSuQmCC
+END
+        ;;
         64x1) base64 -d <<END
 iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAAAAACPAi4CAAAAKUlEQVR42u3MQREAAAwCIO1f2hD77SAA6VEEAoFAIBAIBAKBQCAQfA8GF94QAZxkGSgAAAAASUVORK5CYII=
 END
         ;;
     esac
 }
+# A set of the smallest generator, where a test is about files and not about pictures: a run takes hundredths of a second.
+TINY=$PWD/tests/golden/stylegan2_rgb.safetensors
+tiny_task() {
+    mkdir -p "$1/labels"
+    "$BIN" generate --generator "$TINY" --seeds 1-3 --out "$1/images" >/dev/null || no "cannot draw"
+    for seed in 1 2 3; do one_colour 32half >"$1/labels/seed000$seed.png"; done
+    cat >"$1/task.json" <<END
+{"name": "tiny", "generator": {"file": "$TINY", "sha256": "", "psi": 0.7, "cutoff": null, "noise": "const"},
+ "classes": [{"id": 0, "name": "left", "color": "#000000"}, {"id": 1, "name": "right", "color": "#ff0000"}],
+ "items": [{"image": "images/seed0001.png", "label": "labels/seed0001.png", "seed": 1, "split": "train"},
+           {"image": "images/seed0002.png", "label": "labels/seed0002.png", "seed": 2, "split": "train"},
+           {"image": "images/seed0003.png", "label": "labels/seed0003.png", "seed": 3, "split": "test"}]}
+END
+}
+# tiny_interpreter TASK FILE
+tiny_interpreter() { "$BIN" train --task "$1" --out "$2" --members 2 --epochs 2 --batch 256 --width1 16 --width2 8 >/dev/null || no "cannot train"; }

@@ -77,7 +77,8 @@ def off(meta, tensors, want):
     shutil.rmtree(out, ignore_errors=True)
     p = subprocess.run([PROGRAM, 'generate', '--generator', path, '--seeds', '5', '--psi', '0.7', '--noise', 'const', '--kernels', 'ref',
                         '--threads', '1', '--out', out, '--taps', out + '/taps.safetensors', '--save-w', out + '/w.npy'],
-                       capture_output=True, text=True)
+                       capture_output=True, text=True,
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, MEMORY))      # AddressSanitizer reserves terabytes
     if p.returncode:
         return np.inf, np.inf, p.stderr
     levels = np.abs(read_png(out + '/seed0005.png') - want['uint8'].astype(int)).max()
@@ -525,7 +526,7 @@ def test_list():
 def main():
     shutil.rmtree(TMP, ignore_errors=True)
     os.makedirs(TMP)
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, MEMORY[1]))
     'x'.encode('unicode_escape'), 'x'.encode('cp437')
     attempt(golden('trained.pt'))                                    # lets Python load its own modules before anyone listens
     for test in (test_pictures, test_every_tensor, test_tf_forms, test_tf_refused, test_ada_refused, test_ros, test_mutants, test_list):
@@ -540,6 +541,7 @@ def main():
     return 1 if count['failed'] else 0
 
 
+MEMORY = resource.getrlimit(resource.RLIMIT_AS)
 PROGRAM = os.path.abspath(sys.argv[1])
 if __name__ == '__main__':
     sys.exit(main())

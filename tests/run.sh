@@ -18,9 +18,10 @@ list() {
 }
 # shellcheck disable=SC2016
 list | xargs -P "${JOBS:-$(nproc)}" -n 1 sh -c '
-    log=build/tmp/$(basename "$0").log
+    log=build/tmp/$(basename "$0").log begin=$(date +%s)
     case $0 in *.sh) sh "$0" >"$log" 2>&1 ;; *) "$0" >"$log" 2>&1 ;; esac
-    echo $? >"$log.status"'
+    echo $? >"$log.status"
+    echo $(($(date +%s) - begin)) >"$log.seconds"'
 for t in $(list); do
     name=$(basename "$t")
     log=build/tmp/$name.log
@@ -41,7 +42,7 @@ for t in $(list); do
     fi
     [ -n "$VERBOSE" ] && cat "$log"
     grep -E '^(FAILED| skip)' "$log"
-    printf '%-24s %s\n' "$name" "$last"
+    printf '%-24s %s (%s s)\n' "$name" "$last" "$(cat "$log.seconds")"
 done
 [ "$failed" -eq 0 ] && rm -rf build/tmp
 echo "$passed passed, $failed failed, $skipped skipped"

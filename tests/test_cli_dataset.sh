@@ -59,9 +59,10 @@ try 2 $BIN dataset --out "$D/none" --count 1; says "--interpreter is required"
 lacks "$D/none"
 
 # ---- killed at any moment, the same command ends with the bytes of an uninterrupted run
-samples=100 moments="1 100 140 199"
-[ "$QUICK" ] && samples=66 moments="100"
-run="$small --count $samples --threads 1"
+tiny_task "$D/tiny"
+tiny_interpreter "$D/tiny/task.json" "$D/ti"
+samples=200 moments="1 130 250 390"
+run="$BIN dataset --generator $TINY --interpreter $D/ti --count $samples --threads 1"
 try 0 $run --out "$D/whole"
 files() { find "$killed" -name '*.png*' 2>/dev/null | wc -l; }
 for at in $moments; do
@@ -74,7 +75,7 @@ done
 killed=$D/cut
 (exec $run --out "$killed") >"$D/out" 2>"$D/err" &
 pid=$!
-while kill -0 $pid 2>/dev/null && [ "$(files)" -lt 20 ]; do sleep 0.01; done
+while kill -0 $pid 2>/dev/null && [ "$(files)" -lt 100 ]; do sleep 0.01; done
 kill -INT $pid
 wait $pid
 got=$?
@@ -86,6 +87,6 @@ same "$killed" "$D/whole" "resumed after SIGINT"
 printf 'torn' >>"$D/whole/metadata.jsonl"
 rm "$D/whole/index.html"
 try 0 $run --out "$D/whole"
-same "$D/whole" "$D/killed100" "a torn last line is repaired"
+same "$D/whole" "$D/killed130" "a torn last line is repaired"
 try 0 $BIN dataset --help; prints "--first-seed N"
 done_testing

@@ -4,8 +4,10 @@
 # stays; and the same command then ends with the bytes of an undisturbed run.
 . tests/cli_lib.sh
 small_task "$D/set"
-small_interpreter "$D/i"
+tiny_task "$D/tiny"
+tiny_interpreter "$D/tiny/task.json" "$D/i"
 cp -r "$D/set" "$D/undisturbed-set"
+cp -r "$D/tiny" "$D/undisturbed-tiny"
 
 failures=0 deaths=0
 # walk NAME KIND ERROR N... : the command is "$command", its output "$D/run" (a folder of everything it writes).
@@ -71,9 +73,9 @@ walk_all() {
     walk "$name" unlink KILL 1
 }
 
-walk_all generate generate --seeds 1-2 --out "$D/run/p" --grid 2x1 --taps "$D/run/taps" --save-w "$D/run/w.npy" --threads 1
-walk_all train train --task "$D/set/task.json" --out "$D/run/i" --members 2 --epochs 0.02 --width1 8 --width2 8 --threads 1
-walk_all dataset dataset --interpreter "$D/i" --out "$D/run/d" --count 3 --threads 1
+walk_all generate generate --generator "$TINY" --seeds 1-2 --out "$D/run/p" --grid 2x1 --taps "$D/run/taps" --save-w "$D/run/w.npy" --threads 1
+walk_all train train --task "$D/tiny/task.json" --out "$D/run/i" --members 2 --epochs 1 --width1 8 --width2 8 --threads 1
+walk_all dataset dataset --generator "$TINY" --interpreter "$D/i" --out "$D/run/d" --count 3 --threads 1
 cp -r "$D/want/d" "$D/d"
 walk_all filter filter --dataset "$D/d" --drop 0.4 --out "$D/run/v"
 walk_all "export voc" export --dataset "$D/d" --format voc --out "$D/run/e"
@@ -84,9 +86,10 @@ mkdir "$D/lm"
 cp tests/golden/labelme/*.json "$D/lm"
 walk_all import import --from labelme --in "$D/lm" --task "$D/set/task.json" --out "$D/run/s"
 walk_all "import coco" import --from coco --in "$PWD/tests/golden/coco/instances.json" --task "$D/set/task.json" --out "$D/run/s"
-walk_all label label --interpreter "$D/i" --seeds 3,5 --out "$D/run/l" --threads 1
-walk_all eval eval --task "$D/set/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
+walk_all label label --generator "$TINY" --interpreter "$D/i" --seeds 3,5 --out "$D/run/l" --threads 1
+walk_all eval eval --task "$D/tiny/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
 same "$D/set" "$D/undisturbed-set" "the annotation set is only read"
+same "$D/tiny" "$D/undisturbed-tiny" "the annotation set is only read"
 [ $failures -ge 45 ] && ok || no "only $failures failures were met"
 [ $deaths -ge 10 ] && ok || no "only $deaths deaths were met"
 echo "  ok   $failures failed calls, $deaths deaths"

@@ -111,13 +111,13 @@ for kind in grey:16:1 rgb:32:3 rgba:16:4; do
 done
 
 # ---- interrupted: exit 130, the printed command goes on, the bytes are those of an uninterrupted run
-pictures=150
-[ "$QUICK" ] && pictures=40
-try 0 $gen --seeds 0-$((pictures - 1)) --out "$D/whole" --threads 1
+pictures=250
+tiny="$gen --generator $TINY"
+try 0 $tiny --seeds 0-$((pictures - 1)) --out "$D/whole" --threads 1
 for signal in INT TERM; do
-    (exec $gen --seeds 0-$((pictures - 1)) --out "$D/cut '$signal'" --threads 1) >"$D/out" 2>"$D/err" &
+    (exec $tiny --seeds 0-$((pictures - 1)) --out "$D/cut '$signal'" --threads 1) >"$D/out" 2>"$D/err" &
     pid=$!
-    while [ ! -e "$D/cut '$signal'/seed0010.png" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    while [ ! -e "$D/cut '$signal'/seed0040.png" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
     kill -$signal $pid
     wait $pid
     got=$?

@@ -4,6 +4,8 @@
 small_task "$D/set"
 task=$D/set/task.json
 train="$BIN train --task $task --epochs 0.2"
+tiny_task "$D/tiny"
+tiny="$BIN train --task $D/tiny/task.json --batch 256 --epochs 1"
 
 # ---- the plain command, again, others in the way
 try 0 $train --out "$D/a" --members 2 --threads 1
@@ -32,21 +34,23 @@ else
 fi
 
 # ---- every option
+try 0 $tiny --members 1 --out "$D/plain"
 n=0
-for options in "--seed 7" "--batch 512" "--lr 1e-3" "--schedule constant" "--decay 1e-4" "--dropout1 0.2" "--dropout2 0.1" \
-    "--standardise off" "--width1 16" "--width2 8" "--taps-set b64.conv0,b128.conv1" "--stop official" "--epochs=0.3" "--split test"; do
+for options in "--seed 7" "--batch 512" "--lr 1e-3" "--schedule constant" "--decay 1e-2" "--dropout1 0.2" "--dropout2 0.1" \
+    "--standardise off" "--width1 16" "--width2 8" "--taps-set b16.conv0,b32.conv1" "--stop official" "--epochs=2" "--split test"; do
     n=$((n + 1))
     case $options in
-        --epochs*) try 0 $BIN train --task "$task" --members 1 --out "$D/o$n" $options ;;
-        *) try 0 $train --members 1 --out "$D/o$n" $options ;;
+        --epochs*) try 0 $BIN train --task "$D/tiny/task.json" --batch 256 --members 1 --out "$D/o$n" $options ;;
+        --batch*) try 0 $BIN train --task "$D/tiny/task.json" --epochs 1 --members 1 --out "$D/o$n" $options ;;
+        *) try 0 $tiny --members 1 --out "$D/o$n" $options ;;
     esac
-    differ "$D/o$n" "$D/a" "$options"
+    differ "$D/o$n" "$D/plain" "$options"
 done
-try 0 $BIN info "$D/o11"; prints "2: b64.conv0 b128.conv1"; prints "1 members: 48 features -> 128 -> 32 -> 4 classes"
-try 0 $BIN info "$D/o9"; prints "864 features -> 16 -> 32 -> 4"
+try 0 $BIN info "$D/o11"; prints "2: b16.conv0 b32.conv1"; prints "1 members: 18 features -> 128 -> 32 -> 2 classes"
+try 0 $BIN info "$D/o9"; prints "116 features -> 16 -> 32 -> 2"
 try 0 $train --members 1 --out "$D/default" --recipe default --kernels auto --generator "$BUNDLE/generator.safetensors"
 same "$D/default" "$D/a" "the defaults, named"
-try 0 $BIN train --task "$task" --members 1 --out "$D/paper" --recipe paper --epochs 0.1
+try 0 $BIN train --task "$D/tiny/task.json" --members 1 --out "$D/paper" --recipe paper --epochs 0.1
 try 0 $BIN info "$D/paper"; prints '"recipe":"paper"'; prints '"batch":64'
 try 2 $train --out "$D/none" --members 0; try 2 $train --out "$D/none" --lr 0; try 2 $train --out "$D/none" --dropout1 1
 try 2 $train --out "$D/none" --recipe fast; says "one of default|paper"
@@ -66,7 +70,7 @@ $train --out "$D/noise" --members 1 --noise none >"$D/out" 2>"$D/err"; [ $? -eq 
 says "warning: --noise none replaces const"
 
 # ---- killed at any checkpoint, the same command ends with the bytes of an uninterrupted run
-long="$BIN train --task $task --epochs 0.5 --members 12 --width1 16 --threads 1"
+long="$BIN train --task $D/tiny/task.json --batch 256 --epochs 8 --members 12 --threads 1"
 checkpoints=0 last=
 count_checkpoints() {
     seen=$(stat -c '%i %z' "$D/$killed.part" 2>/dev/null)
@@ -87,7 +91,7 @@ for at in $moments; do
     [ $? -eq 137 ] && ok || no "training ended before it could be killed at checkpoint $at"
     lacks "$D/$killed"; holds "$D/$killed.part"
     echo "  ok   killed after checkpoint $at of 13"
-    try 1 $train --members 2 --out "$D/$killed"; says "checkpoint belongs to a run with other settings"
+    try 1 $tiny --members 2 --out "$D/$killed"; says "checkpoint belongs to a run with other settings"
     try 0 $long --out "$D/$killed"
     same "$D/$killed" "$D/whole" "resumed after a kill at checkpoint $at"
     lacks "$D/$killed.part"; no_temporaries "$D"
