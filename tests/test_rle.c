@@ -24,7 +24,7 @@ static void test_golden(void)
         uint64_t area;
         lines++;
         NN_ASSERT(dg_rle_make(&r, w, h, &err) == NN_OK && dg_rle_make(&q, w, h, &err) == NN_OK);
-        for (nn_dim i = 0; i < w * h; i++) label[i] = bits[i] == '1' ? 7 : (uint8_t)(i % 5);
+        for (nn_dim i = 0; i < w * h; i++) label[i] = (uint8_t)(bits[i] == '1' ? 7 : i % 5);
         dg_rle_of_label(&r, label, 7);
         dg_rle_write(&r);
         t_check(!strcmp(r.text, text), "mask %d: expected %.60s, found %.60s", lines, text, r.text);
