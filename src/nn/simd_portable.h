@@ -6,6 +6,7 @@ enum { VW = 4, MR = 4 };            /* 4 x 2 accumulators: fits 16 registers */
 #define TILE_SWITCH_MR TILE_SWITCH_4
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
+typedef uint32_t vu __attribute__((vector_size(16)));
 static inline vf vf_set1(float a) { return (vf){ a, a, a, a }; }
 static inline vf vf_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
 static inline void vf_store(float *p, vf a) { memcpy(p, &a, sizeof a); }
@@ -25,10 +26,10 @@ static inline vf vf_round(vf a)                 /* to nearest even, |a| < 2^22: 
     const vf big = vf_set1(12582912.0f);
     return (a + big) - big;
 }
-static inline vf vf_scale2(vf a, vf n)          /* a * 2^n, n whole, -126 <= n <= 127 */
+static inline vf vf_scale2(vf a, vf n)          /* a * 2^n, n whole, -126 <= n <= 127; NaN must not be converted to a whole number */
 {
-    const vi e = { (int32_t)n[0] + 127, (int32_t)n[1] + 127, (int32_t)n[2] + 127, (int32_t)n[3] + 127 };
-    return a * (vf)(e << 23);
+    const vu bits = (vu)(n + vf_set1(12582912.0f)) - 0x4b400000u;      /* the last bits of 1.5 * 2^23 + n are n */
+    return a * (vf)((bits + 127u) << 23);
 }
 static inline float vf_sum(vf a) { return (a[0] + a[1]) + (a[2] + a[3]); }
 static inline float sf_fma(float a, float b, float c) { return a * b + c; }
