@@ -63,8 +63,8 @@ static void fill_standard_descriptors(void)
 
 /* OpenMP's waiting threads spin, some 10 ms with GCC's runtime and 200 ms with LLVM's.  On a machine that does other work too they
  * take the time of those they wait for: 200 pictures on 2 busy cores took 22 s, and 3 s with threads that soon sleep; on idle
- * cores it costs about a tenth (300 pictures: 1.8 s, 1.6 s spinning).  The runtimes read their settings before main, so the program starts itself once more with
- * them.  Where the user has set one, nothing is changed. */
+ * cores it costs about a tenth (300 pictures: 1.8 s, 1.6 s spinning).  The runtimes read their settings before main, so the
+ * program starts itself once more with them.  Where the user has set one, nothing is changed. */
 static void calm_waiting_threads(char **argv)
 {
     static const char *const setting[] = { "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME" };
