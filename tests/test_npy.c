@@ -77,11 +77,52 @@ static void test_read(void)
     }
 }
 
+/* Label maps and counts come as whole numbers of every size. */
+static void test_whole(void)
+{
+    static const struct { const char *descr; size_t width; uint8_t bytes[8]; double want; } cases[] = {
+        { "|u1", 1, { 200 }, 200 }, { "|i1", 1, { 200 }, -56 }, { "|b1", 1, { 1 }, 1 }, { "<u2", 2, { 1, 255 }, 65281 }, { "<i2", 2, { 1, 255 }, -255 },
+        { "<u4", 4, { 0, 0, 0, 255 }, 4278190080.0 }, { "<i4", 4, { 255, 255, 255, 255 }, -1 }, { "<i8", 8, { 34 }, 34 },
+        { "<u8", 8, { 0, 0, 0, 0, 0, 0, 0, 128 }, 9223372036854775808.0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t file[ROOM];
+        char header[100];
+        nn_npy a;
+        nn_err err = { 0 };
+        nn_format(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (1,)}", cases[i].descr);
+        const size_t size = make(file, 1, header, cases[i].bytes, cases[i].width);
+        if (!t_status(nn_npy_parse(&a, file, size, "x.npy", &err), NN_OK, &err, NULL, "%s: %s", cases[i].descr, err.msg)) continue;
+        t_check(a.data[0] == (real)cases[i].want, "%s: %g, expected %g", cases[i].descr, (double)a.data[0], cases[i].want);
+        nn_npy_free(&a);
+    }
+}
+
+/* Archives that numpy 2.4 wrote: tests/golden/make_npz.py. */
+static void test_archive(void)
+{
+    static const struct { const char *path, *array; nn_status status; const char *part; } cases[] = {
+        { "tests/golden/two_stored.npz", "z", NN_OK, NULL }, { "tests/golden/two_deflated.npz", "z", NN_OK, NULL },
+        { "tests/golden/one_deflated.npz", NULL, NN_OK, NULL }, { "tests/golden/two_stored.npz", NULL, NN_EFORMAT, "told which; found 2" },
+        { "tests/golden/two_stored.npz", "v", NN_EFORMAT, "two_stored.npz: has no array 'v'" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nn_npy a;
+        nn_err err = { 0 };
+        if (!t_status(nn_npz_read(cases[i].path, cases[i].array, &a, &err), cases[i].status, &err, cases[i].part, "%s: %s", cases[i].path, err.msg)
+            || cases[i].status) continue;
+        int wrong = a.rank != 2 || a.dim[0] != 40 || a.dim[1] != 16;
+        for (int j = 0; j < 640 && !wrong; j++) wrong += a.data[j] != (real)(j % 37) / 8;
+        t_check(!wrong, "%s: the array of make_npz.py", cases[i].path);
+        nn_npy_free(&a);
+    }
+}
+
 static void test_refused(void)
 {
     static const struct { const char *header; size_t data; const char *part; } bad[] = {
-        { "{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, "expected numbers of type '<f4' or '<f8', found '>f4'" },
-        { "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", 8, "found '<i8'" },
+        { "{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, "expected numbers of type '<f4', '<f8' or whole ones, found '>f4'" },
+        { "{'descr': '<f2', 'fortran_order': False, 'shape': (4,), }", 8, "found '<f2'" },
         { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8, "found '|O'" },
         { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 8, "expected a header" },
         { "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }", 8, "expected C order" },
@@ -141,6 +182,8 @@ int main(void)
 {
     test_write();
     test_read();
+    test_whole();
+    test_archive();
     test_refused();
     return t_done();
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "nn/file.h"
+#include "nn/zip.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers go from file to memory as they are");
 
@@ -92,16 +93,29 @@ static bool parse_header(text *t, npy_header *h, nn_npy *out)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
-static nn_status convert(nn_npy *out, const uint8_t *from, uint64_t count, size_t width, const char *name, nn_err *err)
+/* NumPy's name of a type, and one number of it. */
+typedef struct { const char *descr; size_t width; double (*number)(const uint8_t *p); } npy_type;
+#define NUMBER(name, type) static double name(const uint8_t *p) { type v; memcpy(&v, p, sizeof v); return (double)v; }
+NUMBER(from_f4, float)
+NUMBER(from_f8, double)
+NUMBER(from_u1, uint8_t)
+NUMBER(from_i1, int8_t)
+NUMBER(from_u2, uint16_t)
+NUMBER(from_i2, int16_t)
+NUMBER(from_u4, uint32_t)
+NUMBER(from_i4, int32_t)
+NUMBER(from_u8, uint64_t)
+NUMBER(from_i8, int64_t)
+static const npy_type types[] = {
+    { "<f4", 4, from_f4 }, { "<f8", 8, from_f8 }, { "|u1", 1, from_u1 }, { "|i1", 1, from_i1 }, { "|b1", 1, from_u1 }, { "<u2", 2, from_u2 },
+    { "<i2", 2, from_i2 }, { "<u4", 4, from_u4 }, { "<i4", 4, from_i4 }, { "<u8", 8, from_u8 }, { "<i8", 8, from_i8 },
+};
+
+static nn_status convert(nn_npy *out, const uint8_t *from, uint64_t count, const npy_type *type, const char *name, nn_err *err)
 {
     out->data = nn_alloc((size_t)count * sizeof(real), name, err);
     if (!out->data) return NN_ENOMEM;
-    for (uint64_t i = 0; i < count; i++, from += width) {
-        float single;
-        double wide;
-        if (width == 4) { memcpy(&single, from, 4); out->data[i] = (real)single; }
-        else { memcpy(&wide, from, 8); out->data[i] = (real)wide; }
-    }
+    for (uint64_t i = 0; i < count; i++, from += type->width) out->data[i] = (real)type->number(from);
     return NN_OK;
 }
 
@@ -126,16 +140,17 @@ static nn_status parse(nn_npy *out, const uint8_t *at, size_t size, const char *
         return nn_fail(err, NN_EFORMAT, "%s: expected a header {'descr':, 'fortran_order':, 'shape':} of at most %d sizes, found %.*s", name,
                        RANK_MAX, length < 100 ? (int)length : 100, (const char *)at);
     at += length;
-    const size_t width = !strcmp(h.descr, "<f4") ? 4 : !strcmp(h.descr, "<f8") ? 8 : 0;
-    if (!width) return nn_fail(err, NN_EFORMAT, "%s: expected numbers of type '<f4' or '<f8', found '%s'", name, h.descr);
+    const npy_type *type = NULL;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) if (!strcmp(h.descr, types[i].descr)) type = &types[i];
+    if (!type) return nn_fail(err, NN_EFORMAT, "%s: expected numbers of type '<f4', '<f8' or whole ones, found '%s'", name, h.descr);
     if (h.fortran && out->rank > 1) return nn_fail(err, NN_EFORMAT, "%s: expected C order, found Fortran order", name);
 
-    uint64_t bytes = width;
+    uint64_t bytes = type->width;
     for (int d = 0; d < out->rank; d++)
         if (!nn_mul_u64(&bytes, out->dim[d])) return nn_fail(err, NN_EFORMAT, "%s: the size of its shape overflows 64 bits", name);
     if (bytes != (uint64_t)(end - at))
         return nn_fail(err, NN_EFORMAT, "%s: expected %" PRIu64 " bytes of numbers, found %td", name, bytes, end - at);
-    return convert(out, at, bytes / width, width, name, err);
+    return convert(out, at, bytes / type->width, type, name, err);
 }
 
 nn_status nn_npy_parse(nn_npy *out, const void *bytes, size_t size, const char *name, nn_err *err)
@@ -146,15 +161,43 @@ nn_status nn_npy_parse(nn_npy *out, const void *bytes, size_t size, const char *
     return status;
 }
 
-nn_status nn_npy_read(const char *path, nn_npy *out, nn_err *err)
+/* The named array of an archive, or its only one. */
+static nn_status parse_archive(nn_npy *out, const nn_bytes *file, const char *path, const char *array, nn_err *err)
+{
+    nn_zip z;
+    nn_status s = nn_zip_parse(&z, file->data, file->size, path, err);
+    if (s) return s;
+    char name[256];
+    const nn_zip_entry *e = NULL;
+    if (array && strlen(array) < sizeof name - 4) {
+        nn_format(name, sizeof name, "%s.npy", array);
+        e = nn_zip_find(&z, name);
+    }
+    if (!array && z.count == 1) e = z.entry;
+    nn_bytes b = { 0 };
+    if (!e && array) s = nn_fail(err, NN_EFORMAT, "%s: has no array '%.64s'", path, array);
+    else if (!e) s = nn_fail(err, NN_EFORMAT, "%s: expected the archive to hold one array, or to be told which; found %zu", path, z.count);
+    else s = nn_zip_get(&z, e, &b, err);
+    if (!s) s = nn_npy_parse(out, b.data, b.size, path, err);
+    nn_bytes_free(&b);
+    nn_zip_close(&z);
+    return s;
+}
+
+nn_status nn_npz_read(const char *path, const char *array, nn_npy *out, nn_err *err)
 {
     nn_bytes b;
     *out = (nn_npy){ 0 };
-    nn_status status = nn_file_read(path, PTRDIFF_MAX, &b, err);
-    if (status == NN_OK) status = nn_npy_parse(out, b.data, b.size, path, err);
+    nn_status s = nn_file_read(path, PTRDIFF_MAX, &b, err);
+    const bool archive = !s && b.size >= 2 && b.data[0] == 'P' && b.data[1] == 'K';
+    if (archive) s = parse_archive(out, &b, path, array, err);
+    else if (!s && array) s = nn_fail(err, NN_EFORMAT, "%s: expected an .npz archive with the array '%.64s'", path, array);
+    else if (!s) s = nn_npy_parse(out, b.data, b.size, path, err);
     nn_bytes_free(&b);
-    return status;
+    return s;
 }
+
+nn_status nn_npy_read(const char *path, nn_npy *out, nn_err *err) { return nn_npz_read(path, NULL, out, err); }
 
 void nn_npy_free(nn_npy *a)
 {

@@ -1,4 +1,4 @@
-/* Small valid files for the fuzzers to start from.  usage: seeds FOLDER (png/ json/ npy/ safetensors/ are made below it) */
+/* Small valid files for the fuzzers to start from.  usage: seeds FOLDER (png/ json/ npy/ zip/ safetensors/ are made below it) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,9 @@ int main(int argc, char **argv)
     nn_npy_write(at(to, "npy", "matrix"), x, 2, dim, &err);
     nn_npy_write(at(to, "npy", "scalar"), x, 0, NULL, &err);
     nn_file_write(at(to, "json", "object"), json, strlen(json), &err);
+    nn_bytes zip = { 0 };
+    if (nn_file_read("tests/golden/one_deflated.npz", 1 << 20, &zip, &err) == NN_OK) nn_file_write(at(to, "zip", "npz"), zip.data, zip.size, &err);
+    nn_bytes_free(&zip);
     static uint8_t pixels[9 * 7 * 4];
     nn_palette p = { .count = 3 };
     for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i % 3);
