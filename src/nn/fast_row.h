@@ -4,4 +4,5 @@
     conv_packed, conv_pack, conv_scratch, conv_units, conv_unit, \
     to_rgb, upsample2, dense, gemm, mix, \
     bias_relu, relu_bwd, batchnorm_fwd, batchnorm_bwd, softmax, softmax_ce, adam, \
+    norm_stats, norm_apply, norm_mask, norm_dx, \
 }

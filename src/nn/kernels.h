@@ -88,6 +88,15 @@ typedef struct nn_kernels {
     void (*softmax)(real *p, const real *x, nn_dim B, nn_dim K);
     double (*softmax_ce)(real *dlogit, const real *logit, const uint8_t *label, nn_dim B, nn_dim K);
     void (*adam)(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o);
+
+    /* Batch norm of maps in pieces (maps_norm.c): n rows of x (n,C).  stats: mean and sum of squared differences from it.
+     * apply: y = x*scale + shift (+ add, may be NULL), then ReLU; y may be x.  mask: dy = y > 0 ? dy : 0 in place (y NULL: as it
+     * is); sum = column sums of dy, sum_x = of dy*(x - mean), written.  dx: dx = (add ? dx : 0) + a*dy + b*(x - mean) + c. */
+    void (*norm_stats)(real *mean, real *square, const real *x, nn_dim n, nn_dim C);
+    void (*norm_apply)(real *y, const real *x, const real *add, const real *scale, const real *shift, nn_dim n, nn_dim C, bool relu);
+    void (*norm_mask)(real *sum, real *sum_x, real *dy, const real *y, const real *x, const real *mean, nn_dim n, nn_dim C);
+    void (*norm_dx)(real *dx, const real *dy, const real *x, const real *mean, const real *a, const real *b, const real *c, nn_dim n, nn_dim C,
+                    bool add);
 } nn_kernels;
 
 /* The table, slowest first.  auto = the last usable one. */

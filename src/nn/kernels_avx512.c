@@ -21,6 +21,7 @@
 #include "nn/fast_winograd.h"
 #include "nn/fast_maps.h"
 #include "nn/fast_train.h"
+#include "nn/fast_norm.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

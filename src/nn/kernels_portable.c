@@ -11,6 +11,7 @@
 #include "nn/fast_winograd.h"
 #include "nn/fast_maps.h"
 #include "nn/fast_train.h"
+#include "nn/fast_norm.h"
 
 static bool usable(void) { return true; }
 

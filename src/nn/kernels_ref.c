@@ -116,9 +116,53 @@ static void batchnorm_bwd(real *dx, real *dgamma, real *dbeta, const real *dy, c
     nn_batchnorm_bwd_ref(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, B, C);
 }
 
+static void norm_stats(real *mean, real *square, const real *x, nn_dim n, nn_dim C)
+{
+    for (nn_dim c = 0; c < C; c++) {
+        double mu = 0.0, sum = 0.0;
+        for (nn_dim r = 0; r < n; r++) mu += x[r * C + c];
+        mu /= (double)n;
+        for (nn_dim r = 0; r < n; r++) sum += (x[r * C + c] - mu) * (x[r * C + c] - mu);
+        mean[c] = (real)mu;
+        square[c] = (real)sum;
+    }
+}
+
+static void norm_apply(real *y, const real *x, const real *add, const real *scale, const real *shift, nn_dim n, nn_dim C, bool relu)
+{
+    for (nn_dim i = 0; i < n * C; i++) {
+        const double v = (double)x[i] * scale[i % C] + shift[i % C] + (add ? add[i] : 0.0);
+        y[i] = (real)(relu && v <= 0 ? 0.0 : v);
+    }
+}
+
+static void norm_mask(real *sum, real *sum_x, real *dy, const real *y, const real *x, const real *mean, nn_dim n, nn_dim C)
+{
+    for (nn_dim c = 0; c < C; c++) {
+        double s = 0.0, sx = 0.0;
+        for (nn_dim i = c; i < n * C; i += C) {
+            if (y && !(y[i] > 0)) dy[i] = 0;
+            s += dy[i];
+            sx += (double)dy[i] * ((double)x[i] - mean[c]);
+        }
+        sum[c] = (real)s;
+        sum_x[c] = (real)sx;
+    }
+}
+
+static void norm_dx(real *dx, const real *dy, const real *x, const real *mean, const real *a, const real *b, const real *c, nn_dim n, nn_dim C,
+                    bool add)
+{
+    for (nn_dim i = 0; i < n * C; i++) {
+        const nn_dim j = i % C;
+        dx[i] = (real)((add ? dx[i] : 0.0) + (double)a[j] * dy[i] + (double)b[j] * ((double)x[i] - mean[j]) + c[j]);
+    }
+}
+
 const nn_kernels nn_kernels_ref = {
     "ref", any_cpu, NN_PLANAR,
     conv_packed, conv_pack, conv_scratch, conv_units, conv_unit,
     to_rgb, upsample2, dense, gemm, mix,
     bias_relu, relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ref, nn_softmax_ce_ref, nn_adam_ref,
+    norm_stats, norm_apply, norm_mask, norm_dx,
 };

@@ -51,6 +51,29 @@
 /* src/nn/kernels_ref.c */
 #define nn_kernels_ref nn64_kernels_ref
 
+/* src/nn/maps_*.c */
+#define nn_conv2d_out nn64_conv2d_out
+#define nn_conv2d_fwd_ref nn64_conv2d_fwd_ref
+#define nn_conv2d_bwd_ref nn64_conv2d_bwd_ref
+#define nn_conv2d_room nn64_conv2d_room
+#define nn_conv2d_fwd nn64_conv2d_fwd
+#define nn_conv2d_bwd_input nn64_conv2d_bwd_input
+#define nn_conv2d_bwd_weight nn64_conv2d_bwd_weight
+#define nn_conv2d_to_torch nn64_conv2d_to_torch
+#define nn_conv2d_from_torch nn64_conv2d_from_torch
+#define nn_norm_room nn64_norm_room
+#define nn_norm_fwd nn64_norm_fwd
+#define nn_norm_bwd nn64_norm_bwd
+#define nn_norm_infer nn64_norm_infer
+#define nn_maxpool_fwd nn64_maxpool_fwd
+#define nn_maxpool_bwd nn64_maxpool_bwd
+#define nn_avgpool_fwd nn64_avgpool_fwd
+#define nn_avgpool_bwd nn64_avgpool_bwd
+#define nn_resize_fwd nn64_resize_fwd
+#define nn_resize_bwd nn64_resize_bwd
+#define nn_dropout nn64_dropout
+#define nn_soft_ce nn64_soft_ce
+
 /* src/nn/layers.c */
 #define nn_conv_scratch nn64_conv_scratch
 #define nn_conv_run nn64_conv_run
@@ -125,6 +148,9 @@
 #define sg_golden_close sg64_golden_close
 #define sg_golden_worst sg64_golden_worst
 #define sg_golden_cases sg64_golden_cases
+
+/* tests/map_cases.c */
+#define map_cases map64_cases
 
 /* tests/net_cases.c */
 #define net_cases net64_cases

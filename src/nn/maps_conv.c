@@ -1,0 +1,284 @@
+/* maps_conv.c: convolution of pixel-major maps as matrix products.
+ *
+ * Of a row of output pixels, tap row ky reads one row of input pixels.  With dilation 1 the ks*cin numbers that a pixel needs lie side
+ * by side, and the next pixel's begin stride*cin later: the left operand of a product is the input row itself, zeros beside it.
+ * Those padded rows are copied to a thread's own room ("slots"), `group` output rows at a time; nothing is multiplied out.
+ *
+ *     slot:  [ 0 .. | pixel 0 | pixel 1 | ... | 0 .. ]       A(m,k) = slot[m*stride*cin + k],  k < ks*cin
+ *
+ * dL/dx is the same sum over dy with the weights turned round, dy's pixels `stride` apart with zeros between.
+ * dL/dw is A^T dy, added up over the rows of a chunk; the chunks' sums are added in their order. */
+#include <omp.h>
+#include <string.h>
+
+#include "nn/maps.h"
+
+enum { PANEL = 32, CHUNKS = 16, SLOT_NUMBERS = 48 * 1024, PLAIN_ROWS = 256 };
+static const nn_dim chunk_numbers_max = 24 * 1024 * 1024;
+
+static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
+static nn_dim panels(nn_dim cout) { return (cout + PANEL - 1) / PANEL; }
+static nn_dim rounded(nn_dim n) { return (n + NN_CB - 1) / NN_CB * NN_CB; }
+
+/* What runs through the slots: forward on x, or backward on dy (insert > 1: zeros between its pixels). */
+typedef struct {
+    nn_dim n, h, w, c, oh, ow, o, ks, stride, pad, dilation, insert;
+    nn_dim slot, group, slots;       /* numbers of a slot; output rows at a time; slots they need */
+} plan;
+
+static plan make_plan(nn_dim n, nn_dim h, nn_dim w, nn_dim c, nn_dim oh, nn_dim ow, nn_dim o, nn_dim ks, nn_dim stride, nn_dim pad,
+                      nn_dim dilation, nn_dim insert)
+{
+    plan p = { n, h, w, c, oh, ow, o, ks, stride, pad, dilation, insert, 0, 1, ks };
+    p.slot = rounded(((ow - 1) * stride + dilation * (ks - 1) + 1) * c);
+    if (dilation == 1) {
+        while (p.group < oh && (p.group * stride + ks) * p.slot <= SLOT_NUMBERS && p.group < 8) p.group++;
+        p.slots = (p.group - 1) * stride + ks;
+    }
+    return p;
+}
+
+static plan forward_plan(const nn_conv2d *s)
+{
+    return make_plan(s->n, s->h, s->w, s->cin, nn_conv2d_out(s, s->h), nn_conv2d_out(s, s->w), s->cout, s->ks, s->stride, s->pad, s->dilation, 1);
+}
+
+static plan backward_plan(const nn_conv2d *s)
+{
+    NN_ASSERT(s->dilation * (s->ks - 1) >= s->pad);
+    return make_plan(s->n, nn_conv2d_out(s, s->h), nn_conv2d_out(s, s->w), s->cout, s->h, s->w, s->cin, s->ks, 1,
+                     s->dilation * (s->ks - 1) - s->pad, s->dilation, s->stride);
+}
+
+/* A 1x1 convolution that skips nothing is one product over all pixels. */
+static bool plain(const plan *p) { return p->ks == 1 && p->stride == 1 && p->insert == 1 && p->pad == 0; }
+
+static nn_dim packed_numbers(const plan *p) { return panels(p->o) * PANEL * p->ks * p->ks * p->c; }
+static nn_dim plan_room(const plan *p, int threads) { return packed_numbers(p) + p->slots * p->slot * threads; }
+
+static nn_dim weight_numbers(const nn_conv2d *s) { return s->ks * s->ks * s->cin * s->cout; }
+static nn_dim chunks(const nn_conv2d *s) { const nn_dim n = chunk_numbers_max / weight_numbers(s); return n < 2 ? 2 : at_most(n, CHUNKS); }
+
+nn_dim nn_conv2d_room(const nn_conv2d *s, int threads)
+{
+    const plan f = forward_plan(s), b = backward_plan(s);
+    nn_dim most = plan_room(&f, threads), other = plan_room(&b, threads);
+    if (other > most) most = other;
+    other = f.slots * f.slot * threads + chunks(s) * weight_numbers(s);
+    return rounded(most > other ? most : other);
+}
+
+/* ---- weights, rows ---------------------------------------------------------------------------------------------------- */
+
+/* (taps, c, o) in panels of 32 outputs: (panel, taps, c, 32). */
+static void pack_forward(real *to, const real *w, const plan *p)
+{
+    const nn_dim K = p->ks * p->ks * p->c;
+    for (nn_dim j = 0; j < p->o; j += PANEL, to += K * PANEL)
+        for (nn_dim k = 0; k < K; k++) memcpy(to + k * PANEL, w + k * p->o + j, (size_t)at_most(PANEL, p->o - j) * sizeof *to);
+}
+
+/* The same of the turned weights: tap t becomes last - t, inputs and outputs change places.  w (taps, p->o, p->c). */
+static void pack_backward(real *to, const real *w, const plan *p)
+{
+    const nn_dim taps = p->ks * p->ks;
+    for (nn_dim j = 0; j < p->o; j += PANEL, to += taps * p->c * PANEL)
+        for (nn_dim t = 0; t < taps; t++) {
+            const real *from = w + (taps - 1 - t) * p->o * p->c;
+            for (nn_dim i = 0; i < at_most(PANEL, p->o - j); i++)
+                for (nn_dim c = 0; c < p->c; c++) to[(t * p->c + c) * PANEL + i] = from[(j + i) * p->c + c];
+        }
+}
+
+/* The input row that slot number `at` of the group of output row y0 holds; -1: zeros. */
+static nn_dim slot_row(const plan *p, nn_dim y0, nn_dim at)
+{
+    const nn_dim y = y0 * p->stride + at * p->dilation - p->pad;
+    return y < 0 || y % p->insert || y / p->insert >= p->h ? -1 : y / p->insert;
+}
+
+static void fill_slots(real *slots, const real *picture, const plan *p, nn_dim y0, nn_dim rows)
+{
+    const nn_dim used = p->dilation == 1 ? (rows - 1) * p->stride + p->ks : p->ks;
+    const nn_dim width = p->slot / p->c;
+    for (nn_dim a = 0; a < used; a++) {
+        real *slot = slots + a * p->slot;
+        const nn_dim y = slot_row(p, y0, a);
+        if (y < 0) { memset(slot, 0, (size_t)p->slot * sizeof *slot); continue; }
+        const real *row = picture + y * p->w * p->c;
+        if (p->insert == 1) {
+            const nn_dim last = at_most(p->w, width - p->pad);
+            memset(slot, 0, (size_t)(p->pad * p->c) * sizeof *slot);
+            memcpy(slot + p->pad * p->c, row, (size_t)(last * p->c) * sizeof *slot);
+            memset(slot + (p->pad + last) * p->c, 0, (size_t)(p->slot - (p->pad + last) * p->c) * sizeof *slot);
+            continue;
+        }
+        memset(slot, 0, (size_t)p->slot * sizeof *slot);
+        for (nn_dim x = 0; x < p->w && p->pad + x * p->insert < width; x++)
+            memcpy(slot + (p->pad + x * p->insert) * p->c, row + x * p->c, (size_t)p->c * sizeof *slot);
+    }
+}
+
+/* Does tap column kx meet any pixel of a row? */
+static bool column_meets(const plan *p, nn_dim kx)
+{
+    return kx * p->dilation - p->pad <= (p->w - 1) * p->insert && (p->ow - 1) * p->stride + kx * p->dilation - p->pad >= 0;
+}
+
+/* ---- forward, and backward to the input -------------------------------------------------------------------------------- */
+
+static void one_row(const nn_kernels *k, real *y, const real *slots, const real *packed, const plan *p, nn_dim y0, nn_dim r, bool add)
+{
+    const nn_dim K = p->ks * p->ks * p->c, step = p->stride * p->c;
+    for (nn_dim j = 0; j < p->o; j += PANEL, packed += K * PANEL) {
+        const nn_dim n = at_most(PANEL, p->o - j);
+        bool more = add;
+        for (nn_dim ky = 0; ky < p->ks; ky++) {
+            const nn_dim at = p->dilation == 1 ? r * p->stride + ky : ky;
+            if (slot_row(p, y0, at) < 0) continue;
+            const real *slot = slots + at * p->slot, *w = packed + ky * p->ks * p->c * PANEL;
+            if (p->dilation == 1) {
+                k->gemm(p->ow, n, p->ks * p->c, nn_rows_matrix(slot, step), w, PANEL, y + j, p->o, more);
+                more = true;
+                continue;
+            }
+            for (nn_dim kx = 0; kx < p->ks; kx++) {
+                if (!column_meets(p, kx)) continue;
+                k->gemm(p->ow, n, p->c, nn_rows_matrix(slot + kx * p->dilation * p->c, step), w + kx * p->c * PANEL, PANEL, y + j, p->o, more);
+                more = true;
+            }
+        }
+        for (nn_dim x = 0; x < p->ow && !more; x++) memset(y + x * p->o + j, 0, (size_t)n * sizeof *y);
+    }
+}
+
+static void start_with_bias(real *y, const real *b, nn_dim rows, nn_dim o)
+{
+    for (nn_dim r = 0; r < rows; r++) memcpy(y + r * o, b, (size_t)o * sizeof *y);
+}
+
+static void all_rows(const nn_kernels *k, real *y, const real *x, const real *packed, const real *b, const plan *p, bool add, real *room, int threads)
+{
+    const nn_dim groups = (p->oh + p->group - 1) / p->group;
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim u = 0; u < p->n * groups; u++) {
+        real *slots = room + p->slots * p->slot * omp_get_thread_num();
+        const nn_dim n = u / groups, y0 = u % groups * p->group, rows = at_most(p->group, p->oh - y0);
+        real *out = y + (n * p->oh + y0) * p->ow * p->o;
+        fill_slots(slots, x + n * p->h * p->w * p->c, p, y0, rows);
+        if (b) start_with_bias(out, b, rows * p->ow, p->o);
+        for (nn_dim r = 0; r < rows; r++) one_row(k, out + r * p->ow * p->o, slots, packed, p, y0, r, add || b);
+    }
+}
+
+static void all_pixels(const nn_kernels *k, real *y, const real *x, const real *packed, const real *b, const plan *p, bool add, int threads)
+{
+    const nn_dim pixels = p->n * p->h * p->w, pieces = (pixels + PLAIN_ROWS - 1) / PLAIN_ROWS;
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim u = 0; u < pieces; u++) {
+        const nn_dim m = at_most(PLAIN_ROWS, pixels - u * PLAIN_ROWS);
+        real *out = y + u * PLAIN_ROWS * p->o;
+        if (b) start_with_bias(out, b, m, p->o);
+        for (nn_dim j = 0; j < p->o; j += PANEL)
+            k->gemm(m, at_most(PANEL, p->o - j), p->c, nn_rows_matrix(x + u * PLAIN_ROWS * p->c, p->c), packed + j * p->c, PANEL, out + j, p->o, add || b);
+    }
+}
+
+static void run(const nn_kernels *k, real *y, const real *x, const real *b, const plan *p, bool add, real *room, int threads)
+{
+    if (plain(p)) all_pixels(k, y, x, room, b, p, add, threads);
+    else all_rows(k, y, x, room, b, p, add, room + packed_numbers(p), threads);
+}
+
+void nn_conv2d_fwd(const nn_kernels *k, real *y, const real *x, const real *w, const real *b, const nn_conv2d *s, real *room, int threads)
+{
+    const plan p = forward_plan(s);
+    pack_forward(room, w, &p);
+    run(k, y, x, b, &p, false, room, threads);
+}
+
+void nn_conv2d_bwd_input(const nn_kernels *k, real *dx, bool add, const real *dy, const real *w, const nn_conv2d *s, real *room, int threads)
+{
+    const plan p = backward_plan(s);
+    pack_backward(room, w, &p);
+    run(k, dx, dy, NULL, &p, add, room, threads);
+}
+
+/* ---- backward to the weights -------------------------------------------------------------------------------------------- */
+
+/* dw += A^T dy of output row r of the group.  dw (taps, c, o). */
+static void row_weights(const nn_kernels *k, real *dw, const real *dy, const real *slots, const plan *p, nn_dim y0, nn_dim r)
+{
+    const nn_dim step = p->stride * p->c;
+    for (nn_dim ky = 0; ky < p->ks; ky++) {
+        const nn_dim at = p->dilation == 1 ? r * p->stride + ky : ky;
+        if (slot_row(p, y0, at) < 0) continue;
+        const nn_dim pieces = p->dilation == 1 ? 1 : p->ks, m = p->ks / pieces * p->c;
+        for (nn_dim kx = 0; kx < pieces; kx++) {
+            if (!column_meets(p, kx) && pieces > 1) continue;
+            k->gemm(m, p->o, p->ow, nn_rows_transposed(slots + at * p->slot + kx * p->dilation * p->c, step), dy, p->o,
+                    dw + (ky * p->ks + kx) * p->c * p->o, p->o, true);
+        }
+    }
+}
+
+static void chunk_weights(const nn_kernels *k, real *dw, const real *dy, const real *x, const plan *p, nn_dim chunk, nn_dim count, real *slots)
+{
+    const nn_dim groups = (p->oh + p->group - 1) / p->group, units = p->n * groups;
+    for (nn_dim u = units * chunk / count; u < units * (chunk + 1) / count; u++) {
+        const nn_dim n = u / groups, y0 = u % groups * p->group, rows = at_most(p->group, p->oh - y0);
+        fill_slots(slots, x + n * p->h * p->w * p->c, p, y0, rows);
+        for (nn_dim r = 0; r < rows; r++) row_weights(k, dw, dy + (n * p->oh + y0 + r) * p->ow * p->o, slots, p, y0, r);
+    }
+}
+
+static void chunk_pixels(const nn_kernels *k, real *dw, const real *dy, const real *x, const plan *p, nn_dim chunk, nn_dim count)
+{
+    const nn_dim pixels = p->n * p->h * p->w, first = pixels * chunk / count, last = pixels * (chunk + 1) / count;
+    k->gemm(p->c, p->o, last - first, nn_rows_transposed(x + first * p->c, p->c), dy + first * p->o, p->o, dw, p->o, true);
+}
+
+static void bias_gradient(real *db, const real *dy, nn_dim rows, nn_dim o)
+{
+    for (nn_dim c = 0; c < o; c++) {
+        double sum = 0.0;
+        for (nn_dim r = 0; r < rows; r++) sum += dy[r * o + c];
+        db[c] = (real)(db[c] + sum);
+    }
+}
+
+void nn_conv2d_bwd_weight(const nn_kernels *k, real *dw, real *db, const real *dy, const real *x, const nn_conv2d *s, real *room, int threads)
+{
+    const plan p = forward_plan(s);
+    const nn_dim count = chunks(s), numbers = weight_numbers(s);
+    real *part = room + p.slots * p.slot * threads;
+    #pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+    for (nn_dim c = 0; c < count; c++) {
+        memset(part + c * numbers, 0, (size_t)numbers * sizeof *part);
+        if (plain(&p)) chunk_pixels(k, part + c * numbers, dy, x, &p, c, count);
+        else chunk_weights(k, part + c * numbers, dy, x, &p, c, count, room + p.slots * p.slot * omp_get_thread_num());
+    }
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && numbers > NN_PARALLEL_MIN)
+    for (nn_dim i = 0; i < numbers; i++) {
+        double sum = 0.0;
+        for (nn_dim c = 0; c < count; c++) sum += part[c * numbers + i];
+        dw[i] = (real)(dw[i] + sum);
+    }
+    if (db) bias_gradient(db, dy, p.n * p.oh * p.ow, p.o);
+}
+
+/* ---- torch's order ------------------------------------------------------------------------------------------------------ */
+
+void nn_conv2d_to_torch(real *to, const real *from, nn_dim cin, nn_dim cout, nn_dim ks)
+{
+    for (nn_dim t = 0; t < ks * ks; t++)
+        for (nn_dim i = 0; i < cin; i++)
+            for (nn_dim o = 0; o < cout; o++) to[(o * cin + i) * ks * ks + t] = from[(t * cin + i) * cout + o];
+}
+
+void nn_conv2d_from_torch(real *to, const real *from, nn_dim cin, nn_dim cout, nn_dim ks)
+{
+    for (nn_dim t = 0; t < ks * ks; t++)
+        for (nn_dim i = 0; i < cin; i++)
+            for (nn_dim o = 0; o < cout; o++) to[(t * cin + i) * cout + o] = from[(o * cin + i) * ks * ks + t];
+}

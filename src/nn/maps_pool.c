@@ -1,0 +1,181 @@
+/* maps_pool.c: pools, bilinear resizing, dropout and the loss on target probabilities. */
+#include <math.h>
+#include <string.h>
+
+#include "nn/maps.h"
+#include "nn/rng.h"
+
+static nn_dim pooled(nn_dim in, nn_dim ks, nn_dim stride, nn_dim pad) { return (in + 2 * pad - ks) / stride + 1; }
+
+/* ---- pools -------------------------------------------------------------------------------------------------------------- */
+
+/* The input pixel (n picks the picture) behind tap t of output pixel (oy,ox), or -1. */
+static nn_dim pool_source(nn_map in, nn_dim oy, nn_dim ox, nn_dim t, nn_dim ks, nn_dim stride, nn_dim pad)
+{
+    const nn_dim y = oy * stride + t / ks - pad, x = ox * stride + t % ks - pad;
+    return y < 0 || y >= in.h || x < 0 || x >= in.w ? -1 : y * in.w + x;
+}
+
+void nn_maxpool_fwd(real *y, uint8_t *at, const real *x, nn_map in, nn_dim ks, nn_dim stride, nn_dim pad, int threads)
+{
+    const nn_dim oh = pooled(in.h, ks, stride, pad), ow = pooled(in.w, ks, stride, pad), C = in.c;
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim p = 0; p < in.n * oh * ow; p++) {
+        const nn_dim n = p / (oh * ow), oy = p / ow % oh, ox = p % ow;
+        bool first = true;
+        for (nn_dim t = 0; t < ks * ks; t++) {
+            const nn_dim from = pool_source(in, oy, ox, t, ks, stride, pad);
+            if (from < 0) continue;
+            const real *v = x + (n * in.h * in.w + from) * C;
+            for (nn_dim c = 0; c < C; c++)
+                if (first || v[c] > y[p * C + c] || v[c] != v[c]) {
+                    y[p * C + c] = v[c];
+                    at[p * C + c] = (uint8_t)t;
+                }
+            first = false;
+        }
+    }
+}
+
+/* Pictures are shared out: windows overlap, so two outputs may add to one input. */
+void nn_maxpool_bwd(real *dx, const real *dy, const uint8_t *at, nn_map in, nn_dim ks, nn_dim stride, nn_dim pad, int threads)
+{
+    const nn_dim oh = pooled(in.h, ks, stride, pad), ow = pooled(in.w, ks, stride, pad), C = in.c;
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim n = 0; n < in.n; n++)
+        for (nn_dim p = 0; p < oh * ow; p++)
+            for (nn_dim c = 0; c < C; c++) {
+                const nn_dim i = (n * oh * ow + p) * C + c;
+                dx[(n * in.h * in.w + pool_source(in, p / ow, p % ow, at[i], ks, stride, pad)) * C + c] += dy[i];
+            }
+}
+
+void nn_avgpool_fwd(real *y, const real *x, nn_map in, int threads)
+{
+    const nn_dim hw = in.h * in.w;
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim i = 0; i < in.n * in.c; i++) {
+        double sum = 0.0;
+        for (nn_dim p = 0; p < hw; p++) sum += x[(i / in.c * hw + p) * in.c + i % in.c];
+        y[i] = (real)(sum / (double)hw);
+    }
+}
+
+void nn_avgpool_bwd(real *dx, const real *dy, nn_map in, int threads)
+{
+    const nn_dim hw = in.h * in.w;
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim p = 0; p < in.n * hw; p++)
+        for (nn_dim c = 0; c < in.c; c++) dx[p * in.c + c] = (real)(dx[p * in.c + c] + dy[p / hw * in.c + c] / (double)hw);
+}
+
+/* ---- bilinear ------------------------------------------------------------------------------------------------------------ */
+
+void nn_resize_fwd(const nn_kernels *k, real *y, const real *x, nn_map in, nn_dim oh, nn_dim ow, int threads)
+{
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim r = 0; r < in.n * oh; r++) {
+        nn_dim y0, y1, x0, x1;
+        double ty, tx;
+        nn_bilinear_at(r % oh, in.h, oh, &y0, &y1, &ty);
+        const real *top = x + (r / oh * in.h + y0) * in.w * in.c, *low = x + (r / oh * in.h + y1) * in.w * in.c;
+        for (nn_dim o = 0; o < ow; o++) {
+            nn_bilinear_at(o, in.w, ow, &x0, &x1, &tx);
+            const real *from[4] = { top + x0 * in.c, top + x1 * in.c, low + x0 * in.c, low + x1 * in.c };
+            const real w[4] = { (real)((1 - ty) * (1 - tx)), (real)((1 - ty) * tx), (real)(ty * (1 - tx)), (real)(ty * tx) };
+            k->mix(y + (r * ow + o) * in.c, from, w, in.c, false);
+        }
+    }
+}
+
+/* Outputs [*first, *last] are the only ones that read input i. */
+static void readers(nn_dim i, nn_dim in, nn_dim out, nn_dim *first, nn_dim *last)
+{
+    *first = (i - 1) * out / in - 1 < 0 ? 0 : (i - 1) * out / in - 1;
+    *last = (i + 2) * out / in + 1 > out - 1 ? out - 1 : (i + 2) * out / in + 1;
+    if (i == in - 1) *last = out - 1;
+}
+
+/* The weight with which output o reads input i. */
+static double reads(nn_dim o, nn_dim i, nn_dim in, nn_dim out)
+{
+    nn_dim i0, i1;
+    double t;
+    nn_bilinear_at(o, in, out, &i0, &i1, &t);
+    return (i0 == i ? 1.0 - t : 0.0) + (i1 == i ? t : 0.0);
+}
+
+/* Every input pixel gathers from the outputs that read it, four at a time. */
+void nn_resize_bwd(const nn_kernels *k, real *dx, const real *dy, nn_map in, nn_dim oh, nn_dim ow, int threads)
+{
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim r = 0; r < in.n * in.h; r++) {
+        nn_dim y0, y1, x0, x1;
+        readers(r % in.h, in.h, oh, &y0, &y1);
+        for (nn_dim i = 0; i < in.w; i++) {
+            real *to = dx + (r * in.w + i) * in.c;
+            const real *from[4];
+            real w[4];
+            int held = 0;
+            readers(i, in.w, ow, &x0, &x1);
+            for (nn_dim y = y0; y <= y1; y++) {
+                const double wy = reads(y, r % in.h, in.h, oh);
+                for (nn_dim x = x0; wy > 0 && x <= x1; x++) {
+                    const double wx = reads(x, i, in.w, ow);
+                    if (!(wx > 0)) continue;
+                    from[held] = dy + ((r / in.h * oh + y) * ow + x) * in.c;
+                    w[held++] = (real)(wy * wx);
+                    if (held == 4) k->mix(to, from, w, in.c, true), held = 0;
+                }
+            }
+            for (int j = held; j < 4 && held; j++) { from[j] = from[0]; w[j] = 0; }
+            if (held) k->mix(to, from, w, in.c, true);
+        }
+    }
+}
+
+/* ---- dropout, loss ------------------------------------------------------------------------------------------------------- */
+
+void nn_dropout(real *y, const real *x, nn_dim count, double p, uint64_t seed, uint32_t step, uint32_t layer, int threads)
+{
+    const double limit = p * 4294967296.0;
+    const real keep = (real)(1.0 / (1.0 - p));
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim i = 0; i < count; i += 4) {
+        uint32_t word[4];
+        nn_rng_block(seed, NN_RNG_DROPOUT, step, ((uint64_t)layer << 48) + (uint64_t)(i / 4), word);
+        for (nn_dim j = 0; j < 4 && i + j < count; j++) y[i + j] = word[j] < limit ? 0 : x[i + j] * keep;
+    }
+}
+
+/* loss and gradient of rows [b0, b1), the gradient still to be divided by the sum of weights. */
+static double ce_rows(real *dlogit, const real *logit, const real *t, const real *weight, nn_dim b0, nn_dim b1, nn_dim K)
+{
+    double loss = 0.0;
+    for (nn_dim b = b0; b < b1; b++) {
+        const real *x = logit + b * K, *want = t + b * K;
+        double max = x[0], sum = 0.0, mass = 0.0;
+        for (nn_dim c = 1; c < K; c++) if (x[c] > max) max = x[c];
+        for (nn_dim c = 0; c < K; c++) { sum += exp(x[c] - max); mass += want[c]; }
+        const double w = weight[b], lse = log(sum);
+        for (nn_dim c = 0; c < K; c++) {
+            dlogit[b * K + c] = (real)(w > 0 ? w * (mass * exp(x[c] - max) / sum - want[c]) : 0.0);
+            if (w > 0) loss += w * want[c] * (lse - (x[c] - max));
+        }
+    }
+    return loss;
+}
+
+double nn_soft_ce(real *dlogit, const real *logit, const real *t, const real *weight, nn_dim B, nn_dim K, int threads)
+{
+    enum { PIECES = 64 };
+    double loss[PIECES], total = 0.0, sum = 0.0;
+    for (nn_dim b = 0; b < B; b++) total += weight[b];
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (nn_dim p = 0; p < PIECES; p++) loss[p] = ce_rows(dlogit, logit, t, weight, B * p / PIECES, B * (p + 1) / PIECES, K);
+    const real inv = (real)(total > 0 ? 1.0 / total : 0.0);
+    for (int p = 0; p < PIECES; p++) sum += loss[p];
+    #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && B * K > NN_PARALLEL_MIN)
+    for (nn_dim i = 0; i < B * K; i++) dlogit[i] *= inv;
+    return total > 0 ? sum / total : 0.0;
+}
