@@ -1,4 +1,5 @@
 /* test_task.c: what task.json may say, views, label maps, and a generator that does not belong to the set. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,7 @@ static void write_variant(const char *path, const char *from, const char *to)
     nn_bytes_free(&good);
 }
 
+#define LATENT(file, row, space) "\"latent\": { \"file\": \"" file "\", \"row\": " row ", \"space\": \"" space "\" }"
 #define ITEM0 "\"image\": \"images/0.png\""
 static const struct { const char *from, *to; nn_status status; const char *part; } bad[] = {
     { "{ \"name\": \"tiny\"", "{ \"name\": 7", NN_EFORMAT, "name: expected a string of 1 to 127 bytes of printable text, found 7" },
@@ -73,13 +75,23 @@ static const struct { const char *from, *to; nn_status status; const char *part;
     { "\"#ffffff\"", "\"white\"", NN_EFORMAT, "classes[2].color" },
     { "\"#ffffff\"", "\"#gfffff\"", NN_EFORMAT, "classes[2].color" },
     { "\"items\": [", "\"items\": 3, \"i\": [", NN_EFORMAT, "items: expected a list, found 3" },
-    { "\"items\": [", "\"items\": [], \"i\": [", NN_EFORMAT, "items: expected 1 to 1000000 of them, found 0" },
     { "\"items\": [", "\"items\": [ 4,", NN_EFORMAT, "items[0]: expected an object, found 4" },
     { "\"seed\": 101", "\"seed\": 100", NN_EFORMAT, "items[1].seed: seed 100 is used twice" },
     { "\"seed\": 101", "\"seed\": -1", NN_EFORMAT, "items[1].seed: expected a whole number 0..4294967295, found -1" },
     { "\"seed\": 101", "\"seed\": 4294967296", NN_EFORMAT, "items[1].seed: expected a whole number" },
     { "\"seed\": 101", "\"seed\": 101.0", NN_EFORMAT, "items[1].seed: expected a whole number" },
-    { "\"seed\": 101", "\"latent\": { \"file\": \"l.npy\", \"row\": 3, \"space\": \"w\" }", NN_EFORMAT, "items[1].latent: items by latent are not supported yet" },
+    { "\"seed\": 101", "\"seed\": 101, \"latent\": { }", NN_EFORMAT, "items[1]: expected \"seed\" or \"latent\", found both" },
+    { "\"seed\": 101", "\"latent\": 3", NN_EFORMAT, "items[1].latent: expected an object, found 3" },
+    { "\"seed\": 101", LATENT("l.npy", "0", "z"), NN_EIO, "l.npy" },
+    { "\"seed\": 101", LATENT("../z.npy", "0", "z"), NN_EFORMAT, "items[1].latent.file: expected a path inside the folder" },
+    { "\"seed\": 101", LATENT("z.npy", "0", "y"), NN_EFORMAT, "items[1].latent.space: expected \"z\", \"w\" or \"w+\", found \"y\"" },
+    { "\"seed\": 101", LATENT("z.npy", "4", "z"), NN_EFORMAT, "items[1].latent.row: expected a whole number 0..3, found 4" },
+    { "\"seed\": 101", LATENT("nan.npy", "0", "z"), NN_EFORMAT, "nan.npy: row 3: a number is not finite" },
+    { "\"seed\": 101", LATENT("flat.npy", "0", "z"), NN_ESHAPE, "flat.npy: expected latents of the shape (rows, numbers) or (rows, layers, numbers), found 1 sizes" },
+    { "\"seed\": 101", LATENT("none.npy", "0", "z"), NN_ESHAPE, "none.npy: holds no latents" },
+    { "\"seed\": 101", "\"latent\": { \"file\": \"z.npy\", \"array\": \"z\", \"row\": 0, \"space\": \"z\" }", NN_EFORMAT, "z.npy: expected an .npz archive" },
+    { "\"seed\": 101, \"split\": \"train\" }", LATENT("z.npy", "1", "z") ", \"split\": \"train\" }, { \"image\": \"a\", \"label\": \"a\", " LATENT("z.npy", "1", "z") ", \"split\": \"x\" }",
+      NN_EFORMAT, "items[2].latent: latent 1 of z.npy is used twice" },
     { "\"split\": \"test\"", "\"split\": null", NN_EFORMAT, "items[3].split: expected a string of 1 to 31 bytes of printable text, found null" },
     { ITEM0, "\"image\": \"/etc/passwd\"", NN_EFORMAT, "items[0].image: expected a path inside the folder of task.json, found \"/etc/passwd\"" },
     { ITEM0, "\"image\": \"../0.png\"", NN_EFORMAT, "items[0].image: expected a path inside the folder" },
@@ -102,7 +114,7 @@ static void test_bad(void)
         dg_task t;
         write_variant(held, bad[i].from, bad[i].to);
         t_status(dg_task_read(&t, held, &err), bad[i].status, &err, bad[i].part, "task.json with %s", bad[i].to);
-        t_check(strstr(err.msg, "bad.json") != NULL, "the message names the file: %s", err.msg);
+        t_check(strstr(err.msg, "bad.json") || strstr(err.msg, ".npy"), "the message names the file: %s", err.msg);
         dg_task_free(&t);
     }
     nn_err err = { 0 };
@@ -213,6 +225,19 @@ static void test_pictures(dg_task *t)
     t_status(dg_task_check_generator(t, model, &err), NN_OK, &err, NULL, "a set that names no generator");
 }
 
+/* Files of latents for `bad`: good, not finite, of one size, empty. */
+static void write_latents(void)
+{
+    float z[8] = { 0 };
+    nn_err err = { 0 };
+    nn_npy_write(tiny_path(folder, "z.npy"), z, 2, (const uint64_t[]){ 4, 2 }, &err);
+    z[6] = NAN;
+    nn_npy_write(tiny_path(folder, "nan.npy"), z, 2, (const uint64_t[]){ 4, 2 }, &err);
+    nn_npy_write(tiny_path(folder, "flat.npy"), z, 1, (const uint64_t[]){ 4 }, &err);
+    nn_npy_write(tiny_path(folder, "none.npy"), z, 2, (const uint64_t[]){ 0, 2 }, &err);
+    t_status(err.status, NN_OK, &err, NULL, "latents: %s", err.msg);
+}
+
 int main(void)
 {
     static char path[256];
@@ -220,6 +245,7 @@ int main(void)
     folder = path;
     model = tiny_generator(&nn_kernels_ref);
     tiny_set_make(folder, model);
+    write_latents();
     test_good();
     test_bad();
     test_accepted();

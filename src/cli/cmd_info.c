@@ -161,7 +161,7 @@ static nn_status print_interpreter(const info *in, const nn_st *f, nn_err *err)
     printf("  %-14s%d:", "feature maps", it.tap_count);
     for (int i = 0; i < it.tap_count; i++) printf(" %s", it.tap[i]);
     putchar('\n');
-    row("trained on", "%td pictures of generator %s", it.seed_count, it.generator);
+    row("trained on", "generator %s; %td annotated seeds, which a dataset leaves out", it.generator, it.seed_count);
     print_draw(&it.draw);
     if (nn_st_meta(f, "training")) row("training", "%s", nn_st_meta(f, "training"));
     print_tensors(f, false);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "datasetgan/fields.h"
+#include "datasetgan/latents.h"
 #include "datasetgan/train.h"
 #include "nn/sys.h"
 #include "nn/hash.h"
@@ -11,15 +12,25 @@ enum { TRAINER = 1 };                       /* raised when the same settings wou
 
 /* ---- settings ------------------------------------------------------------------------------------------------------ */
 
-/* SHA-256 over seeds, annotated pixels and their classes: an outline moved by one pixel is another run. */
-static json_t *annotation_hash(const dg_features *f, nn_err *err)
+/* SHA-256 over seeds, annotated pixels and their classes, latents: an outline moved by one pixel is another run. */
+static json_t *annotation_hash(const dg_features *f, const dg_task *t, const char *split, nn_err *err)
 {
     char hex[NN_HASH_HEX];
     nn_hash *h = nn_hash_open(err);
     if (!h) return NULL;
-    nn_hash_add(h, f->seed, (size_t)f->pictures * sizeof *f->seed);
+    nn_hash_add(h, f->seed, (size_t)f->seed_count * sizeof *f->seed);
     nn_hash_add(h, f->pixel, (size_t)f->pixel_count * sizeof *f->pixel);
     nn_hash_add(h, f->label, (size_t)f->pixel_count);
+    for (nn_dim i = 0; i < t->item_count; i++) {
+        const dg_item *it = &t->item[i];
+        if (it->latents < 0 || strcmp(it->split, split)) continue;
+        nn_dim count;
+        const real *latent = dg_latent_at(t, it, &count);
+        const uint8_t space = (uint8_t)it->space;
+        nn_hash_add(h, &space, 1);
+        nn_hash_add(h, &it->seed, sizeof it->seed);            /* random noise is drawn from it */
+        nn_hash_add(h, latent, (size_t)count * sizeof *latent);
+    }
     nn_hash_close(h, hex);
     return json_string(hex);
 }
@@ -34,7 +45,7 @@ static json_t *tap_list(const dg_features *f, const sg_model *m)
 json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const dg_task *t, const char *split, const sg_model *m,
                           nn_err *err)
 {
-    json_t *hash = annotation_hash(f, err);
+    json_t *hash = annotation_hash(f, t, split, err);
     if (!hash) return NULL;
     json_t *s = json_pack("{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:f, s:f, s:f, s:b, s:b}",
         "trainer", TRAINER, "recipe", o->recipe, "members", o->members, "seed", (json_int_t)o->seed, "batch", (json_int_t)o->batch,

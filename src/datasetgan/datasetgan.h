@@ -8,13 +8,21 @@
 #include "nn/image.h"
 #include "nn/json.h"
 #include "nn/metrics.h"
+#include "nn/npy.h"
 #include "stylegan/stylegan.h"
 
 /* ---- annotation set: task.json and what it names (docs/FILES.md) -------------------------------------------------- */
 
 enum { DG_NAME = 128, DG_PATH = 1024 };
 typedef struct { char name[DG_NAME]; uint8_t rgb[3]; } dg_class;
-typedef struct { char image[DG_PATH], label[DG_PATH], split[32]; uint32_t seed; } dg_item;     /* paths resolved */
+typedef enum { DG_SPACE_Z, DG_SPACE_W, DG_SPACE_WPLUS } dg_space;
+typedef struct { char path[DG_PATH], array[DG_NAME]; nn_npy numbers; } dg_latents;              /* .npy, or an array of an .npz; "": its only one */
+typedef struct {
+    char image[DG_PATH], label[DG_PATH], split[32];                                            /* paths resolved */
+    uint32_t seed;                   /* or, by latent, the row; random noise is drawn from it either way */
+    int latents;                     /* index of the task's latents; -1: by seed */
+    dg_space space;
+} dg_item;
 typedef struct {
     char path[DG_PATH], name[DG_NAME];
     char generator[DG_PATH], generator_sha256[65];
@@ -23,9 +31,12 @@ typedef struct {
     dg_class class_at[NN_VOID];
     nn_dim item_count;
     dg_item *item;
+    int latents_count;
+    dg_latents *latents;
     json_t *json;                    /* the whole file: unknown keys are kept */
 } dg_task;
-/* Read and check: classes numbered 0..n-1, unique names, item paths inside the folder, unique seeds.  NN_EFORMAT, NN_EIO. */
+/* Read and check: classes numbered 0..n-1, unique names, item paths inside the folder, unique seeds and latents.  The list of items may be
+ * empty.  NN_EFORMAT, NN_EIO. */
 nn_status dg_task_read(dg_task *t, const char *path, nn_err *err);
 void dg_task_free(dg_task *t);
 /* A view's class names and map (map[i] = view id of task class i).  NN_EINVAL when the task has no such view. */
@@ -33,7 +44,12 @@ typedef struct { int class_count; dg_class class_at[NN_VOID]; uint8_t map[NN_VOI
 nn_status dg_task_view(const dg_task *t, const char *name, dg_map *out, nn_err *err);
 /* Label map of an item: size must equal the generator's picture, every id < class_count or 255. */
 nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim res, nn_image *out, nn_err *err);
-/* Generator and set belong together: the identity agrees where task.json names one; a picture drawn from an item's seed
+/* "seed 12", or "latent 3 of z.npy": what messages call an item.  Returns text. */
+enum { DG_ITEM_NAME = 96 };
+const char *dg_item_name(const dg_task *t, const dg_item *it, char text[DG_ITEM_NAME]);
+/* Draw n items at once as the task says.  NN_EMISMATCH when a latent has other sizes than the generator's. */
+nn_status dg_items_draw(const dg_task *t, const dg_item *const *item, nn_dim n, const sg_model *m, sg_work *wk, nn_err *err);
+/* Generator and set belong together: the identity agrees where task.json names one; a picture drawn for an item
  * (planar, as sg_picture) is within 1 level of the stored PNG everywhere.  NN_EMISMATCH naming the worst difference. */
 nn_status dg_task_check_generator(const dg_task *t, const sg_model *m, nn_err *err);
 nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_model *m, const real *picture, nn_err *err);

@@ -60,11 +60,9 @@ nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, c
     nn_dim scored = 0;
     for (nn_dim i = 0; i < t->item_count && !s;) {
         const dg_item *item[BATCH];
-        uint32_t seed[BATCH];
         nn_dim n = 0;
-        for (; i < t->item_count && n < BATCH; i++)
-            if (!strcmp(t->item[i].split, split)) { item[n] = &t->item[i]; seed[n++] = t->item[i].seed; }
-        if (n) sg_draw(m, job.work, seed, n, &t->draw, NULL);
+        for (; i < t->item_count && n < BATCH; i++) if (!strcmp(t->item[i].split, split)) item[n++] = &t->item[i];
+        if (n) s = dg_items_draw(t, item, n, m, job.work, err);
         for (nn_dim j = 0; j < n && !s; j++) s = score_item(&job, item[j], j, err);
         scored += n;
     }

@@ -104,7 +104,8 @@ static nn_status add_labels(dg_features *f, const dg_task *t, const char *split,
     for (nn_dim i = 0; i < t->item_count && !s; i++) {
         if (strcmp(t->item[i].split, split)) continue;
         s = add_label(f, t, &t->item[i], picture, err);
-        f->seed[picture++] = t->item[i].seed;
+        if (t->item[i].latents < 0) f->seed[f->seed_count++] = t->item[i].seed;
+        picture++;
     }
     if (!s && f->pixel_count < 2)
         s = nn_fail(err, NN_EINVAL, "%s: split \"%.32s\": expected at least 2 pixels that are not void, found %td", t->path, split, f->pixel_count);
@@ -152,8 +153,9 @@ nn_status dg_features_draw(dg_features *f, const dg_task *t, const char *split, 
     nn_dim picture = 0;
     for (nn_dim i = 0; i < t->item_count && !s; i++) {
         if (strcmp(t->item[i].split, split)) continue;
-        sg_draw(m, wk, &t->item[i].seed, 1, &t->draw, NULL);
-        s = dg_item_check_picture(t, &t->item[i], m, sg_picture(wk, 0), err);
+        const dg_item *it = &t->item[i];
+        s = dg_items_draw(t, &it, 1, m, wk, err);
+        if (!s) s = dg_item_check_picture(t, it, m, sg_picture(wk, 0), err);
         if (!s) add_maps(f, m, wk, picture++);
     }
     sg_work_close(wk);

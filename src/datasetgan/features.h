@@ -24,7 +24,8 @@ typedef struct {
     nn_dim pixel_count;
     uint32_t *pixel;                                 /* annotated pixels, picture*res*res + y*res + x; void ones are left out */
     uint8_t *label;                                  /* (pixel_count) */
-    uint32_t *seed;                                  /* (pictures) */
+    nn_dim seed_count;                               /* of the pictures that have one */
+    uint32_t *seed;                                  /* (seed_count) */
 } dg_features;
 
 /* Choose the maps and read the labels of every item of the split: enough to know what is trained on. */

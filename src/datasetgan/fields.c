@@ -31,6 +31,18 @@ nn_status dg_get_text(const dg_reader *r, const char *place, const json_t *v, ch
     return NN_OK;
 }
 
+nn_status dg_get_path(const dg_reader *r, const char *place, const json_t *v, const char *folder, char out[DG_PATH])
+{
+    char rel[DG_PATH];
+    const nn_status s = dg_get_text(r, place, v, rel, sizeof rel);
+    if (s) return s;
+    bool inside = rel[0] != '/';
+    for (const char *p = rel; inside && p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
+        inside = !(p[0] == '.' && p[1] == '.' && (p[2] == '/' || !p[2]));
+    if (!inside) return dg_refuse(r, place, "a path inside the folder of task.json", v);
+    return nn_path_join(out, DG_PATH, folder, rel, r->err);
+}
+
 nn_status dg_get_whole(const dg_reader *r, const char *place, const json_t *v, int64_t lo, int64_t hi, int64_t *out)
 {
     char expected[64];

@@ -10,6 +10,8 @@ nn_status dg_refuse(const dg_reader *r, const char *place, const char *expected,
 
 /* A string of 1 .. size-1 bytes without control characters (they would break every line and page it is later put on). */
 nn_status dg_get_text(const dg_reader *r, const char *place, const json_t *v, char *out, size_t size);
+/* A relative path that stays inside `folder`, joined to it. */
+nn_status dg_get_path(const dg_reader *r, const char *place, const json_t *v, const char *folder, char out[DG_PATH]);
 nn_status dg_get_whole(const dg_reader *r, const char *place, const json_t *v, int64_t lo, int64_t hi, int64_t *out);
 
 /* [ { "id", "name", "color" } ]: 2 to 255 classes, ids 0..n-1 in any order, unique names, colours "#rrggbb". */

@@ -15,7 +15,7 @@
 
 enum { PNG_BYTES_MAX = 1 << 30 };
 
-static const char *const top[] = { "task.json", "images", "labels", NULL };
+static const char *const top[] = { "task.json", "images", "labels", "latents", NULL };
 static const dg_folder_kind set_kind = { "import.json", "imported annotation set", top };
 
 nn_status dg_import_problem(dg_import *x, nn_err *e, nn_err *err)
@@ -200,6 +200,12 @@ static nn_status check_all(dg_import *x, dg_import_result *r, char content[65], 
     nn_hash *h = line ? nn_hash_open(err) : NULL;
     nn_status s = h ? NN_OK : NN_ENOMEM;
     if (h) nn_hash_add(h, line, strlen(line));
+    for (int i = 0; h && i < x->task.latents_count; i++) {
+        const nn_npy *a = &x->task.latents[i].numbers;
+        uint64_t count = 1;
+        for (int d = 0; d < a->rank; d++) count *= a->dim[d];
+        nn_hash_add(h, a->data, (size_t)count * sizeof *a->data);
+    }
     for (nn_dim i = 0; i < x->task.item_count && !s; i++) {
         piece p;
         s = make_piece(x, i, &p, err);
@@ -260,6 +266,27 @@ static nn_status move_generator(const dg_import *x, const dg_folder *f, json_t *
     return s;
 }
 
+/* "latents/N.npy" (or .npz): where the set keeps file N of the task's latents. */
+static void latents_name(const dg_import *x, char name[40], int n)
+{
+    const char *dot = strrchr(x->task.latents[n].path, '.');
+    nn_format(name, 40, "latents/%d%s", n, dot && !strcmp(dot, ".npz") ? ".npz" : ".npy");
+}
+
+static nn_status write_latents(const dg_import *x, const dg_folder *f, nn_err *err)
+{
+    nn_status s = x->task.latents_count ? dg_folder_make(f, "latents", err) : NN_OK;
+    for (int i = 0; i < x->task.latents_count && !s; i++) {
+        char name[40];
+        nn_bytes b = { 0 };
+        latents_name(x, name, i);
+        s = nn_file_read(x->task.latents[i].path, PTRDIFF_MAX, &b, err);
+        if (!s) s = dg_folder_add(f, name, b.data, b.size, err);
+        nn_bytes_free(&b);
+    }
+    return s;
+}
+
 static nn_status write_piece(const dg_import *x, const dg_folder *f, nn_dim i, const piece *p, json_t *items, nn_err *err)
 {
     char image[300], label[300];
@@ -275,6 +302,11 @@ static nn_status write_piece(const dg_import *x, const dg_folder *f, nn_dim i, c
     json_t *item = json_deep_copy(json_array_get(json_object_get(x->task.json, "items"), (size_t)i));
     if (!s && (!item || json_object_set_new(item, "image", json_string(image)) || json_object_set_new(item, "label", json_string(label))
                || json_array_append(items, item))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    if (!s && x->task.item[i].latents >= 0) {
+        char name[40];
+        latents_name(x, name, x->task.item[i].latents);
+        if (json_object_set_new(json_object_get(item, "latent"), "file", json_string(name))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    }
     json_decref(item);
     return s;
 }
@@ -285,6 +317,7 @@ static nn_status write_set(dg_import *x, const dg_folder *f, nn_err *err)
     nn_status s = task && items ? NN_OK : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     if (!s) s = dg_folder_make(f, "images", err);
     if (!s) s = dg_folder_make(f, "labels", err);
+    if (!s) s = write_latents(x, f, err);
     for (nn_dim i = 0; i < x->task.item_count && !s; i++) {
         piece p;
         s = make_piece(x, i, &p, err);

@@ -2,22 +2,9 @@
 #include <string.h>
 
 #include "datasetgan/datasetgan.h"
-#include "datasetgan/fields.h"
+#include "datasetgan/latents.h"
 
 enum { TASK_BYTES_MAX = 64 << 20, ITEMS_MAX = 1000000 };
-
-/* A relative path that stays inside the set's folder, joined to it. */
-static nn_status get_path(const dg_reader *r, const char *place, const json_t *v, const char *folder, char out[DG_PATH])
-{
-    char rel[DG_PATH];
-    const nn_status s = dg_get_text(r, place, v, rel, sizeof rel);
-    if (s) return s;
-    bool inside = rel[0] != '/';
-    for (const char *p = rel; inside && p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
-        inside = !(p[0] == '.' && p[1] == '.' && (p[2] == '/' || !p[2]));
-    if (!inside) return dg_refuse(r, place, "a path inside the folder of task.json", v);
-    return nn_path_join(out, DG_PATH, folder, rel, r->err);
-}
 
 /* ---- the parts of task.json -------------------------------------------------------------------------------------- */
 
@@ -41,29 +28,33 @@ static nn_status read_generator(dg_task *t, const dg_reader *r, const char *fold
     return dg_get_draw(r, "generator", g, &t->draw);
 }
 
-/* Open-addressed set of the seeds seen so far: a set of a million items is checked in one pass. */
-static bool seed_is_new(uint64_t *slot, size_t mask, uint32_t seed)
+/* Open-addressed set of the seeds and latents seen so far: a set of a million items is checked in one pass. */
+static bool item_is_new(uint64_t *slot, size_t mask, const dg_item *it)
 {
-    size_t i = (size_t)(seed * UINT64_C(0x9E3779B97F4A7C15) >> 32) & mask;
-    for (; slot[i]; i = (i + 1) & mask) if (slot[i] == (uint64_t)seed + 1) return false;
-    slot[i] = (uint64_t)seed + 1;
+    const uint64_t key = ((uint64_t)(it->latents + 1) << 32 | it->seed) + 1;
+    size_t i = (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & mask;
+    for (; slot[i]; i = (i + 1) & mask) if (slot[i] == key) return false;
+    slot[i] = key;
     return true;
 }
 
-static nn_status read_item(dg_item *it, const dg_reader *r, const json_t *v, size_t i, const char *folder)
+static nn_status read_item(dg_task *t, dg_item *it, const dg_reader *r, const json_t *v, size_t i, const char *folder)
 {
     char place[64];
     nn_status s;
     nn_format(place, sizeof place, "items[%zu]", i);
     if (!json_is_object(v)) return dg_refuse(r, place, "an object", v);
-    if (json_object_get(v, "latent"))
-        return nn_fail(r->err, NN_EFORMAT, "%s: %s.latent: items by latent are not supported yet; expected \"seed\"", r->path, place);
     nn_format(place, sizeof place, "items[%zu].image", i);
-    if ((s = get_path(r, place, json_object_get(v, "image"), folder, it->image))) return s;
+    if ((s = dg_get_path(r, place, json_object_get(v, "image"), folder, it->image))) return s;
     nn_format(place, sizeof place, "items[%zu].label", i);
-    if ((s = get_path(r, place, json_object_get(v, "label"), folder, it->label))) return s;
+    if ((s = dg_get_path(r, place, json_object_get(v, "label"), folder, it->label))) return s;
     nn_format(place, sizeof place, "items[%zu].split", i);
     if ((s = dg_get_text(r, place, json_object_get(v, "split"), it->split, sizeof it->split))) return s;
+    nn_format(place, sizeof place, "items[%zu].latent", i);
+    it->latents = -1;
+    if (json_object_get(v, "latent") && json_object_get(v, "seed"))
+        return nn_fail(r->err, NN_EFORMAT, "%s: items[%zu]: expected \"seed\" or \"latent\", found both", r->path, i);
+    if (json_object_get(v, "latent")) return dg_latent_read(t, r, place, json_object_get(v, "latent"), folder, it);
     nn_format(place, sizeof place, "items[%zu].seed", i);
     int64_t seed;
     if ((s = dg_get_whole(r, place, json_object_get(v, "seed"), 0, UINT32_MAX, &seed))) return s;
@@ -76,8 +67,8 @@ static nn_status read_items(dg_task *t, const dg_reader *r, const char *folder)
     const json_t *list = json_object_get(t->json, "items");
     const size_t count = json_array_size(list);
     if (!json_is_array(list)) return dg_refuse(r, "items", "a list", list);
-    if (count < 1 || count > ITEMS_MAX)
-        return nn_fail(r->err, NN_EFORMAT, "%s: items: expected 1 to %d of them, found %zu", r->path, ITEMS_MAX, count);
+    if (count > ITEMS_MAX)
+        return nn_fail(r->err, NN_EFORMAT, "%s: items: expected at most %d of them, found %zu", r->path, ITEMS_MAX, count);
     size_t slots = 4;
     while (slots < 2 * count) slots *= 2;
     uint64_t *seen = nn_alloc(slots * sizeof *seen, "seeds of task.json", r->err);
@@ -85,9 +76,10 @@ static nn_status read_items(dg_task *t, const dg_reader *r, const char *folder)
     nn_status s = seen && t->item ? NN_OK : NN_ENOMEM;
     for (size_t i = 0; i < count && !s; i++) {
         dg_item *it = &t->item[i];
-        s = read_item(it, r, json_array_get(list, i), i, folder);
-        if (!s && !seed_is_new(seen, slots - 1, it->seed))
-            s = nn_fail(r->err, NN_EFORMAT, "%s: items[%zu].seed: seed %u is used twice", r->path, i, (unsigned)it->seed);
+        s = read_item(t, it, r, json_array_get(list, i), i, folder);
+        char name[DG_ITEM_NAME];
+        if (!s && !item_is_new(seen, slots - 1, it))
+            s = nn_fail(r->err, NN_EFORMAT, "%s: items[%zu].%s: %s is used twice", r->path, i, it->latents < 0 ? "seed" : "latent", dg_item_name(t, it, name));
         t->item_count++;
     }
     nn_free(seen);
@@ -119,6 +111,7 @@ void dg_task_free(dg_task *t)
     if (!t) return;
     json_decref(t->json);
     nn_free(t->item);
+    dg_latents_free(t);
     memset(t, 0, sizeof *t);
 }
 
@@ -168,14 +161,15 @@ nn_status dg_task_view(const dg_task *t, const char *name, dg_map *out, nn_err *
 
 static nn_status check_label(const dg_task *t, const dg_item *it, nn_dim res, const nn_image *im, nn_err *err)
 {
+    char name[DG_ITEM_NAME];
     if (im->width != res || im->height != res)
-        return nn_fail(err, NN_ESHAPE, "%s: label of seed %u: expected %td x %td as the picture, found %td x %td", it->label,
-                       (unsigned)it->seed, res, res, im->width, im->height);
+        return nn_fail(err, NN_ESHAPE, "%s: label of %s: expected %td x %td as the picture, found %td x %td", it->label,
+                       dg_item_name(t, it, name), res, res, im->width, im->height);
     for (nn_dim p = 0; p < res * res; p++) {
         const int id = im->pixels[p];
         if (id >= t->class_count && id != NN_VOID)
-            return nn_fail(err, NN_EFORMAT, "%s: label of seed %u: class id %d at column %td, row %td; expected 0..%d or %d (void)",
-                           it->label, (unsigned)it->seed, id, p % res, p / res, t->class_count - 1, NN_VOID);
+            return nn_fail(err, NN_EFORMAT, "%s: label of %s: class id %d at column %td, row %td; expected 0..%d or %d (void)",
+                           it->label, dg_item_name(t, it, name), id, p % res, p / res, t->class_count - 1, NN_VOID);
     }
     return NN_OK;
 }
@@ -194,10 +188,11 @@ nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_mo
     const sg_config *cfg = sg_get_config(m);
     const nn_dim res = cfg->resolution, channels = cfg->img_channels;
     nn_image stored = { 0 }, drawn = { 0 };
+    char name[DG_ITEM_NAME];
     nn_status s = nn_png_read(it->image, &stored, err);
     if (!s && (stored.width != res || stored.height != res || stored.channels != channels))
-        s = nn_fail(err, NN_EMISMATCH, "%s: picture of seed %u: the generator draws %td x %td with %td channels, the file has %td x %td "
-                    "with %td: generator and annotation set do not belong together", it->image, (unsigned)it->seed, res, res, channels,
+        s = nn_fail(err, NN_EMISMATCH, "%s: picture of %s: the generator draws %td x %td with %td channels, the file has %td x %td "
+                    "with %td: generator and annotation set do not belong together", it->image, dg_item_name(t, it, name), res, res, channels,
                     stored.width, stored.height, stored.channels);
     if (!s) s = nn_image_make(&drawn, res, res, channels, err);
     if (!s) {
@@ -210,9 +205,9 @@ nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_mo
         }
         /* One level: float sums in another order may fall on the other side of the truncation to bytes. */
         if (worst > 1)
-            s = nn_fail(err, NN_EMISMATCH, "%s: seed %u drawn by generator %.12s differs from this picture by up to %d levels (column %td, "
+            s = nn_fail(err, NN_EMISMATCH, "%s: %s drawn by generator %.12s differs from this picture by up to %d levels (column %td, "
                         "row %td; expected at most 1): generator and annotation set %s do not belong together", it->image,
-                        (unsigned)it->seed, sg_identity(m), worst, at % res, at / res, t->path);
+                        dg_item_name(t, it, name), sg_identity(m), worst, at % res, at / res, t->path);
     }
     nn_image_free(&stored);
     nn_image_free(&drawn);

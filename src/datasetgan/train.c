@@ -312,7 +312,7 @@ static nn_status write_result(const training *r, const dg_task *t, const sg_mode
 {
     const dg_features *f = r->f;
     dg_interp in = { .members = r->o->members, .classes = t->class_count, .D = f->D, .h1 = r->size.h1, .h2 = r->size.h2,
-                     .tap_count = f->tap_count, .draw = t->draw, .seed_count = f->pictures, .seed = f->seed, .mean = f->mean, .std = f->std };
+                     .tap_count = f->tap_count, .draw = t->draw, .seed_count = f->seed_count, .seed = f->seed, .mean = f->mean, .std = f->std };
     for (int i = 0; i < f->tap_count; i++) {
         const sg_tap_info *tap = sg_tap_at(m, f->tap[i]);
         nn_format(in.tap[i], sizeof in.tap[i], "%s", tap->name);
