@@ -68,7 +68,8 @@ static nn_status remove_named(const char *out, const char *name, nn_err *err)
 static nn_status remove_run(const char *out, nn_err *err)
 {
     char path[CLI_PATH];
-    if (nn_path_join(path, sizeof path, out, "run.json", err) || !nn_path_exists(path)) return err->status;
+    int lock;
+    if (nn_path_join(path, sizeof path, out, "run.json", err) || !nn_path_exists(path) || nn_dir_lock(&lock, out, err)) return err->status;
     json_t *run = nn_json_read(path, (size_t)1 << 30, err);
     const char *kind = json_string_value(json_object_get(run, "kind"));
     if (run && (!kind || strcmp(kind, "dataset run"))) nn_fail(err, NN_EMISMATCH, "%s is no dataset run's; choose another --out", path);
@@ -79,6 +80,7 @@ static nn_status remove_run(const char *out, nn_err *err)
     if (err->status == NN_OK) remove_samples(out, "labels", err);
     if (err->status == NN_OK) remove_matching(out, ".", is_page, err);
     for (size_t i = 0; i < 3 && err->status == NN_OK; i++) remove_named(out, last[i], err);
+    nn_dir_unlock(lock);
     return err->status;
 }
 
@@ -129,7 +131,9 @@ int cmd_dataset(int argc, char **argv)
     j.o.first_seed = (uint64_t)first_seed;
     j.o.batch = (nn_dim)batch;
     cli_threads(threads);
-    if (run(&j, &r, &err) == NN_OK)
+    const bool done = run(&j, &r, &err) == NN_OK;
+    if (r.unlocked) cli_warn(NAME, "%s cannot be locked on this file system: let no second process write there", j.o.out);
+    if (done)
         printf("%llu samples in %s, %llu of them made now (%.1f s, peak memory %.0f MB)\n", (unsigned long long)(r.written + r.resumed),
                j.o.out, (unsigned long long)r.written, cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
     return err.status == NN_OK ? CLI_EXIT_OK : cli_fail(NAME, &err);

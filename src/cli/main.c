@@ -77,6 +77,7 @@ int main(int argc, char **argv)
     calm_waiting_threads(argv);
     fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);                /* a closed pipe is a failed write, reported like any other */
+    signal(SIGXFSZ, SIG_IGN);                /* so is a file that reaches the limit of 'ulimit -f' */
     int rc = run(argc, argv);
     if (rc == CLI_EXIT_INTERRUPTED) cli_print_resume(argc, argv);
     if ((fflush(stdout) || ferror(stdout)) && rc == CLI_EXIT_OK) {

@@ -40,6 +40,7 @@ typedef struct {
     uint32_t *seed;                  /* (batch) */
     dg_sample group[DG_GROUP];       /* staged, not yet committed */
     int staged, group_size;
+    int lock;                        /* of the folder; -1: none */
 } dataset;
 
 /* ---- seeds ----------------------------------------------------------------------------------------------------------- */
@@ -96,16 +97,19 @@ static nn_status make_paths(dataset *d, nn_err *err)
 /* run.json first: from then on the folder belongs to this run. */
 static nn_status claim_folder(dataset *d, nn_err *err)
 {
+    char above[DG_PATH];
+    const bool fresh = !nn_path_exists(d->o->out);
     nn_status s = make_paths(d, err);
+    if (!s) s = nn_dir_make(d->o->out, err);
+    if (!s && fresh) s = nn_path_folder(above, sizeof above, d->o->out, err);
+    if (!s && fresh) s = nn_dir_sync(above, err);
+    if (!s) s = nn_dir_lock(&d->lock, d->o->out, err);
     json_t *wanted = s ? NULL : dg_run_describe(d->m, d->in, d->o, err), *found = NULL;
     if (!s && !wanted) s = NN_ENOMEM;
     if (!s && nn_path_exists(d->run)) {
         found = nn_json_read(d->run, JSON_BYTES_MAX, err);
         s = found ? dg_run_compare(d->run, found, wanted, err) : NN_EFORMAT;
-    } else if (!s) {
-        s = nn_dir_make(d->o->out, err);
-        if (!s) s = nn_json_write(d->run, wanted, err);
-    }
+    } else if (!s) s = nn_json_write(d->run, wanted, err);
     json_decref(found);
     json_decref(wanted);
     return s;
@@ -353,7 +357,10 @@ static nn_status commit_group(dataset *d, nn_err *err)
 static nn_status make_samples(dataset *d, const dg_progress *p, nn_err *err)
 {
     nn_status s = remove_unlisted(d, err);
-    if (!s) s = remove_file(d->index, err);            /* the run is no longer finished */
+    if (!s && nn_path_exists(d->index)) {              /* the run is no longer finished, nor after a power cut */
+        s = remove_file(d->index, err);
+        if (!s) s = nn_dir_sync(d->o->out, err);
+    }
     if (!s) s = open_workshop(d, err);
     bool go_on = true;
     while (!s && go_on && d->done < d->o->count) {
@@ -386,7 +393,7 @@ nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
     dataset d = { .m = m, .in = in, .o = o, .next = o->first_seed, .batch = o->batch < group ? o->batch : group,
-                  .group_size = group };
+                  .group_size = group, .lock = -1 };
     nn_err own = { 0 };
     if (!err) err = &own;
     *r = (dg_dataset_result){ 0 };
@@ -402,6 +409,8 @@ nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_
         s = dg_preview_write(o->out, in, err);
         if (!s) s = dg_html_write(o->out, in, sg_get_config(m)->resolution, o->count, err);
     }
+    r->unlocked = !s && d.lock < 0;
+    nn_dir_unlock(d.lock);
     nn_free(d.skip);
     clock_gettime(CLOCK_MONOTONIC, &to);
     r->seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);

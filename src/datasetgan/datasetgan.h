@@ -164,7 +164,7 @@ typedef struct {
     const char *out;
     const char *version;             /* program version for run.json */
 } dg_dataset_options;
-typedef struct { uint64_t written, resumed; double seconds; } dg_dataset_result;
+typedef struct { uint64_t written, resumed; double seconds; bool unlocked; } dg_dataset_result;   /* unlocked: the file system has no locks */
 /* Write images/ labels/ metadata.jsonl classes.json run.json preview.png index.html below o->out (docs/FILES.md).  Resumes a
  * run of the same settings; a folder of another run is NN_EMISMATCH naming the first difference. */
 nn_status dg_dataset(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, const dg_progress *p,

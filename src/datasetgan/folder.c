@@ -137,7 +137,7 @@ static nn_status clear_part(const dg_folder *f, nn_err *err)
 
 nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err)
 {
-    *f = (dg_folder){ .kind = kind };
+    *f = (dg_folder){ .kind = kind, .lock = -1 };
     size_t length = strlen(out);
     while (length > 1 && out[length - 1] == '/') length--;
     if (length + 64 > DG_PATH) return nn_fail(err, NN_EINVAL, "%.80s...: path of %zu bytes, expected at most %d", out, length, DG_PATH - 64);
@@ -145,8 +145,12 @@ nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *
     nn_format(f->part, sizeof f->part, "%.*s.tmp", (int)length, out);
     nn_status s = check_out(f, record, replace, err);
     if (s || f->done) return s;
-    s = clear_part(f, err);
+    if (is_link_free_dir(f->part)) s = nn_dir_lock(&f->lock, f->part, err);
+    if (!s) s = clear_part(f, err);
+    nn_dir_unlock(f->lock);
+    f->lock = -1;
     if (!s) s = nn_dir_make(f->part, err);
+    if (!s && (s = nn_dir_lock(&f->lock, f->part, err)) != NN_OK) (void)nn_sys_rmdir(f->part);      /* ours: still empty */
     f->begun = !s;
     if (!s) s = dg_folder_add_json(f, kind->record, record, err);
     return s ? dg_folder_end(f, s, err) : NN_OK;
@@ -203,10 +207,10 @@ nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err)
     if (!status) status = nn_dir_sync(f->part, err);
     if (!status && nn_path_exists(f->out)) status = remove_tree(f->kind, f->out, err);
     if (!status && nn_sys_rename(f->part, f->out)) status = sys_error(f->out, "rename", err);
-    if (status) {
-        (void)remove_tree(f->kind, f->part, NULL);
-        return status;
-    }
+    if (status) (void)remove_tree(f->kind, f->part, NULL);
+    nn_dir_unlock(f->lock);
+    f->lock = -1;
+    if (status) return status;
     status = nn_path_folder(parent, sizeof parent, f->out, err);
     return status ? status : nn_dir_sync(parent, err);
 }

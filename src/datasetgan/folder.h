@@ -2,7 +2,8 @@
  *
  * Everything is written below OUT.tmp, whose first file is a record of what is made; the finished folder is synced and
  * renamed to OUT.  A left-over OUT.tmp is removed only when it carries a record, an OUT in the way only with `replace`, when
- * it carries a record of the same kind and nothing at its top that such folders do not hold. */
+ * it carries a record of the same kind and nothing at its top that such folders do not hold.  OUT.tmp is locked while a process
+ * works in it: another is refused. */
 #ifndef DG_FOLDER_H
 #define DG_FOLDER_H
 
@@ -19,6 +20,7 @@ typedef struct {
     char out[DG_PATH], part[DG_PATH];
     bool done;                       /* OUT is there with the same record: nothing is left to do */
     bool begun;
+    int lock;                        /* of OUT.tmp */
 } dg_folder;
 
 /* NN_EEXISTS when OUT is there with another record and not to be replaced; NN_EMISMATCH when it is something else. */

@@ -215,12 +215,20 @@ nn_status nn_dir_sync(const char *path, nn_err *err)
 
 nn_status nn_file_append(const char *path, const void *data, size_t size, nn_err *err)
 {
+    char folder[4096];
+    const bool fresh = !nn_path_exists(path);
+    nn_status status = nn_path_folder(folder, sizeof folder, path, err);
+    if (status != NN_OK) return status;
     const int fd = nn_sys_open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
     if (fd < 0) return io_error(err, path, "open");
-    nn_status status = write_all(fd, path, data, size, err);
+    struct stat st;
+    if (fstat(fd, &st)) status = io_error(err, path, "fstat");
+    const bool begun = status == NN_OK;
+    if (status == NN_OK) status = write_all(fd, path, data, size, err);
     if (status == NN_OK && nn_sys_fsync(fd)) status = io_error(err, path, "fsync");
+    if (status != NN_OK && begun) (void)nn_sys_truncate(fd, st.st_size);
     if (nn_sys_close(fd) && status == NN_OK) status = io_error(err, path, "close");
-    return status;
+    return status == NN_OK && fresh ? nn_dir_sync(folder, err) : status;
 }
 
 nn_status nn_file_cut(const char *path, int64_t length, nn_err *err)
@@ -235,6 +243,19 @@ nn_status nn_file_cut(const char *path, int64_t length, nn_err *err)
 }
 
 /* ---- folders and paths -------------------------------------------------------------------------------------------- */
+
+nn_status nn_dir_lock(int *lock, const char *path, nn_err *err)
+{
+    *lock = nn_sys_open(path, O_RDONLY | O_DIRECTORY, 0);
+    if (*lock < 0) return io_error(err, path, "open");
+    if (nn_sys_lock(*lock) == 0) return NN_OK;
+    const bool busy = errno == EWOULDBLOCK;
+    nn_sys_close(*lock);
+    *lock = -1;
+    return busy ? nn_fail(err, NN_EIO, "%s: another process is working in this folder", path) : NN_OK;
+}
+
+void nn_dir_unlock(int lock) { if (lock >= 0) nn_sys_close(lock); }
 
 bool nn_path_exists(const char *path)
 {

@@ -40,13 +40,17 @@ nn_status nn_source_read(nn_source *s, void *buf, size_t count, nn_err *err);
 nn_status nn_source_end(nn_source *s, nn_err *err);                        /* NN_EIO when bytes are left: it grew */
 void      nn_source_close(nn_source *s);
 
-/* Append to a file (created when missing) and fsync it; used for manifests.  Not atomic: the reader repairs a torn
- * last line with nn_file_cut. */
+/* Append to a file (created when missing, its folder then synced) and fsync it; used for manifests.  A failure cuts off what was
+ * added.  Not atomic: after a kill the reader repairs a torn last line with nn_file_cut. */
 nn_status nn_file_append(const char *path, const void *data, size_t size, nn_err *err);
 nn_status nn_file_cut(const char *path, int64_t length, nn_err *err);
 
 /* Make a folder and its parents; an existing folder is fine, a regular file in the way is NN_EIO. */
 nn_status nn_dir_make(const char *path, nn_err *err);
+/* A folder that one process works in at a time: NN_EIO when another has it.  The lock stands on the folder itself, leaves no
+ * file, and ends with the process.  lock: give it to nn_dir_unlock; -1 where the file system has no locks. */
+nn_status nn_dir_lock(int *lock, const char *path, nn_err *err);
+void      nn_dir_unlock(int lock);
 bool nn_path_exists(const char *path);
 bool nn_path_is_dir(const char *path);
 

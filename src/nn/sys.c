@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 int nn_sys_open(const char *path, int flags, unsigned mode)
@@ -52,6 +54,22 @@ int nn_sys_truncate(int fd, int64_t length)
 {
     int rc;
     do rc = ftruncate(fd, (off_t)length); while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+int nn_sys_lock(int fd)
+{
+    int rc;
+    do rc = flock(fd, LOCK_EX | LOCK_NB); while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+int nn_sys_free_bytes(const char *path, uint64_t *bytes)
+{
+    struct statvfs v;
+    int rc;
+    do rc = statvfs(path, &v); while (rc < 0 && errno == EINTR);
+    if (rc == 0) *bytes = (uint64_t)v.f_bavail * v.f_frsize;
     return rc;
 }
 

@@ -20,6 +20,8 @@ int     nn_sys_unlink(const char *path);
 int     nn_sys_mkdir(const char *path, unsigned mode);
 int     nn_sys_rmdir(const char *path);
 int     nn_sys_truncate(int fd, int64_t length);
+int     nn_sys_lock(int fd);                           /* exclusive, at once or EWOULDBLOCK; ends with the descriptor or the process */
+int     nn_sys_free_bytes(const char *path, uint64_t *bytes);       /* that this user may still write on path's file system */
 void   *nn_sys_alloc(size_t align, size_t bytes);      /* free with nn_sys_free */
 void    nn_sys_free(void *p);
 
