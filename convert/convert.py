@@ -190,8 +190,8 @@ def main():
     print('identity %s' % safetensors.identity(metadata, tensors))
 
 
-def run():
-    """main with every failure as one line."""
+def run(main=main):
+    """main, or another program's, with every failure as one line."""
     if sys.stdout:                              # None when the caller closed it
         sys.stdout.reconfigure(errors='backslashreplace')
     try:

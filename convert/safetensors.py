@@ -4,7 +4,9 @@ import json
 import os
 import struct
 
-from errors import Refused
+import numpy as np
+
+from errors import Refused, quoted
 
 DTYPE = {'<f4': 'F32', '<f8': 'F64', '<f2': 'F16', '|u1': 'U8', '<i8': 'I64', '<i4': 'I32'}
 
@@ -29,6 +31,31 @@ def identity(metadata, tensors, keys=IDENTITY_KEYS):
         h.update(struct.pack('<Q', a.nbytes))
         h.update(a.tobytes())
     return h.hexdigest()
+
+
+def read(path):
+    """(metadata, tensors) of a file that this project wrote; tensors as they are stored, in the order of the header."""
+    try:
+        with open(path, 'rb') as f:
+            data = f.read()
+    except OSError as e:
+        raise Refused('%s: %s' % (path, e.strerror)) from None
+    kinds, out, at = {v: k for k, v in DTYPE.items()}, {}, 0
+    try:
+        size, = struct.unpack_from('<Q', data)
+        header = json.loads(data[8:8 + size])
+        metadata, start = header.pop('__metadata__', {}), 8 + size
+        for name, t in header.items():
+            begin, end = t['data_offsets']
+            if begin != at or end > len(data) - start:
+                raise ValueError('tensor %s is not where it should be' % quoted(name))
+            out[name] = np.frombuffer(data[start + begin:start + end], kinds[t['dtype']]).reshape(t['shape'])
+            at = end
+        if at != len(data) - start or not all(isinstance(v, str) for v in metadata.values()):
+            raise ValueError('bytes after the last tensor, or metadata that is no text')
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+        raise Refused('%s: not a safetensors file of this project: %s' % (path, quoted(str(e)))) from None
+    return metadata, out
 
 
 def pack(metadata, tensors):

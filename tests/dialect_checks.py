@@ -45,7 +45,7 @@ def read_safetensors(path):
 
 
 def read_png(path):
-    """An 8-bit grey or RGB PNG as (h, w, channels); the PNG specification's filters."""
+    """An 8-bit grey, RGB or palette PNG (its indices) as (h, w, channels); the PNG specification's filters."""
     with open(path, 'rb') as f:
         data = f.read()
     at, packed = 8, b''
@@ -56,7 +56,7 @@ def read_png(path):
         elif kind == b'IDAT':
             packed += data[at + 8:at + 8 + size]
         at += 12 + size
-    c = {0: 1, 2: 3}[colour]
+    c = {0: 1, 2: 3, 3: 1}[colour]
     assert bits == 8
     rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(h, 1 + c * w)
     out = np.zeros((h + 1, c * w + c), int)

@@ -75,15 +75,16 @@ static void test_round_trip(void)
     dg_interp_close(&b);
 }
 
-/* Write the file again with one metadata value replaced (NULL: left out), one tensor left out or one added. */
+/* Write the file again with one metadata value replaced (NULL: left out) or added, one tensor left out or one added. */
 static void write_variant(const char *to, const char *key, const char *value, const char *tensor, bool add)
 {
     static const char *const keys[KEYS] = { "kind", "format", "task", "generator", "members", "width1", "width2", "taps", "classes", "draw", "seeds", "training" };
     nn_err err = { 0 };
     nn_st f;
     nn_st_tensor all[TENSORS + 1];
-    nn_st_pair meta[KEYS];
+    nn_st_pair meta[KEYS + 1];
     size_t count = 0, pairs = 0;
+    bool known = !key;
     if (nn_st_open(&f, tiny_path(folder, "i"), &err)) { t_fail("%s", err.msg); return; }
     t_check(f.count == TENSORS, "the file has %d tensors, found %zu", TENSORS, f.count);
     for (size_t i = 0; i < f.count; i++) {
@@ -97,7 +98,9 @@ static void write_variant(const char *to, const char *key, const char *value, co
         const char *v = key && !strcmp(keys[i], key) ? value : nn_st_meta(&f, keys[i]);
         t_check(nn_st_meta(&f, keys[i]) != NULL, "the file has the key %s", keys[i]);
         if (v) meta[pairs++] = (nn_st_pair){ keys[i], v };
+        known = known || !strcmp(keys[i], key);
     }
+    if (!known) meta[pairs++] = (nn_st_pair){ key, value };
     if (nn_st_write(to, all, count, meta, pairs, &err)) t_fail("%s", err.msg);
     nn_st_close(&f);
 }
@@ -108,6 +111,8 @@ static const struct { const char *key, *value, *tensor; nn_status status; const 
     { "format", "2", NULL, NN_EFORMAT, "format 2 is newer than this program, which reads up to 1" },
     { "format", "one", NULL, NN_EFORMAT, "format" }, { "format", NULL, NULL, NN_EFORMAT, "format" },
     { "task", NULL, NULL, NN_EFORMAT, "metadata key 'task' is missing" },
+    { "upsample", "cubic", NULL, NN_EFORMAT, "metadata 'upsample': expected \"bilinear\" or \"nearest\", found \"cubic\"" },
+    { "divergence", "", NULL, NN_EFORMAT, "metadata 'divergence': expected \"probabilities\" or \"logits\", found \"\"" },
     { "generator", "abc", NULL, NN_EFORMAT, "metadata 'generator': expected 64 lower-case hexadecimal digits, found \"abc\"" },
     { "generator", NULL, NULL, NN_EFORMAT, "metadata key 'generator' is missing" },
     { "members", "0", NULL, NN_EFORMAT, "members" }, { "members", "3", NULL, NN_ESHAPE, "layer1.weight" },
@@ -176,6 +181,7 @@ static void test_identity(void)
 {
     static const struct { const char *key, *value; bool same; } change[] = {
         { "task", "another name", true }, { "training", "{}", true }, { "seeds", "[1]", false }, { "draw", "{\"psi\":1.0,\"cutoff\":null,\"noise\":\"const\"}", false },
+        { "upsample", "nearest", false }, { "divergence", "logits", false },
         { "taps", "[{\"name\":\"b4.conv1\",\"channels\":3},{\"name\":\"b8.conv0\",\"channels\":2}]", false },
         { "generator", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde0", false },
         { "classes", "[{\"id\":0,\"name\":\"a\",\"color\":\"#000000\"},{\"id\":1,\"name\":\"b\",\"color\":\"#000000\"}]", false } };

@@ -399,6 +399,14 @@ static void test_uncertainty(void)
     float few[19] = { 0 };
     few[3] = 0.5f;
     t_check(dg_uncertainty(few, 19, scratch) == 0.5, "uncertainty: int(19/10) = 1 pixel");
+    for (int i = 0; i < N; i++) d[i] -= 0.4f;                  /* what the code before September 2021 gives may be negative */
+    memcpy(sorted, d, sizeof d);
+    qsort(sorted, N, sizeof *sorted, by_float);
+    sum = 0.0;
+    for (int i = N - N / 10; i < N; i++) sum += sorted[i];
+    t_check(dg_uncertainty(d, N, scratch) == sum / (N / 10), "uncertainty: some divergences negative");
+    for (int i = 0; i < 19; i++) few[i] = -1.0f - (float)i;
+    t_check(dg_uncertainty(few, 19, scratch) == -1.0, "uncertainty: all negative");
     few[5] = NAN;
     t_check(isnan(dg_uncertainty(few, 19, scratch)), "uncertainty: NaN travels");
 }

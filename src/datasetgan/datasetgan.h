@@ -81,6 +81,8 @@ typedef struct {
     char identity[65];               /* of this interpreter */
     char task_name[DG_NAME];
     sg_options draw;                 /* as the annotated pictures were drawn */
+    bool nearest;                    /* maps smaller than the picture are enlarged without interpolation: released code before June 2021 */
+    bool of_logits;                  /* uncertainty as released before September 2021 (label.h: dg_divergence_of_logits) */
     nn_dim seed_count;               /* annotated seeds: a dataset skips them */
     uint32_t *seed;
     const real *mean, *std;          /* (D) standardisation of features; 0 and 1 when off */
@@ -137,7 +139,7 @@ size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads);
 
 typedef struct {
     uint8_t *label;                  /* (res,res): majority vote of the members' argmax, ties to the lowest class */
-    float *divergence;               /* (res,res) or NULL: Jensen-Shannon divergence of the members' probabilities, nats, >= 0 */
+    float *divergence;               /* (res,res) or NULL: Jensen-Shannon divergence of the members' probabilities, nats, >= 0 (dg_interp.of_logits: any sign) */
     float *mean;                     /* (K,res,res) or NULL: mean probability */
     double uncertainty;              /* mean of the largest int(res*res/10) divergences */
 } dg_labels;

@@ -10,6 +10,13 @@
 /* Where an output row or column reads: two source positions and the weight of the second (nn_bilinear_at). */
 typedef struct { nn_dim i0, i1; real t; } dg_at;
 
+/* Without interpolation (torch.nn.Upsample, mode nearest): the source position that holds the output's upper left corner. */
+static inline void dg_nearest_at(nn_dim o, nn_dim in, nn_dim out, nn_dim *i0, nn_dim *i1, double *t)
+{
+    *i0 = *i1 = o * in / out;
+    *t = 0.0;
+}
+
 /* Neighbouring taps of one size, channels last: (h, w, c). */
 typedef struct { nn_dim c, h, w, offset; dg_at *row, *col; } dg_map_group;      /* offset: of its first number in a picture */
 

@@ -8,7 +8,7 @@
 enum { FORMAT = 1, MEMBERS_MAX = 1000, WIDTH_MAX = 65536, TENSORS = 16 };
 
 /* What the identity covers besides the tensors: all that a label depends on.  Renaming the task orphans no dataset. */
-static const char *const identity_key[] = { "generator", "taps", "classes", "draw", "seeds" };
+static const char *const identity_key[] = { "generator", "taps", "classes", "draw", "seeds", "upsample", "divergence" };
 
 /* One row per tensor, in file order; the slot is a member of dg_interp. */
 static void tensor_table(dg_interp *in, nn_want want[TENSORS])
@@ -69,8 +69,12 @@ nn_status dg_interp_write(const dg_interp *in, const char *training, const char 
     const nn_st_pair meta[] = {
         { "kind", KIND }, { "format", format }, { "task", in->task_name }, { "generator", in->generator },
         { "members", members }, { "width1", h1 }, { "width2", h2 }, { "taps", line[0] }, { "classes", line[1] },
-        { "draw", line[2] }, { "seeds", line[3] }, { "training", training },
+        { "draw", line[2] }, { "seeds", line[3] }, { "training", training }, { "upsample", "nearest" }, { "divergence", "logits" },
     };
+    nn_st_pair used[sizeof meta / sizeof *meta];               /* the last two only where they say something */
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof meta / sizeof *meta; i++)
+        if ((strcmp(meta[i].key, "upsample") || in->nearest) && (strcmp(meta[i].key, "divergence") || in->of_logits)) used[count++] = meta[i];
     nn_want want[TENSORS];
     nn_st_tensor tensor[TENSORS];
     dg_interp copy = *in;                                 /* the table points into what it describes; nothing is changed */
@@ -81,7 +85,7 @@ nn_status dg_interp_write(const dg_interp *in, const char *training, const char 
     }
     nn_status s = NN_ENOMEM;
     if (line[0] && line[1] && line[2] && line[3])
-        s = nn_st_write(path, tensor, TENSORS, meta, sizeof meta / sizeof *meta, err);
+        s = nn_st_write(path, tensor, TENSORS, used, count, err);
     for (int i = 0; i < 4; i++) nn_free(line[i]);
     return s;
 }
@@ -159,6 +163,15 @@ static nn_status read_seeds(dg_interp *in, const dg_reader *r, nn_err *err)
     return s;
 }
 
+/* A key that says either of two things, the first by its absence too. */
+static nn_status read_choice(const nn_st *f, const char *key, const char *usual, const char *other, bool *is_other, nn_err *err)
+{
+    const char *text = nn_st_meta(f, key);
+    *is_other = text && !strcmp(text, other);
+    if (!text || *is_other || !strcmp(text, usual)) return NN_OK;
+    return nn_fail(err, NN_EFORMAT, "%s: metadata '%s': expected \"%s\" or \"%s\", found \"%.64s\"", f->path, key, usual, other, text);
+}
+
 static nn_status read_meta(dg_interp *in, nn_err *err)
 {
     const dg_reader r = { in->file.path, err };
@@ -173,7 +186,9 @@ static nn_status read_meta(dg_interp *in, nn_err *err)
     nn_format(in->task_name, sizeof in->task_name, "%s", task);
     if ((s = nn_st_meta_dim(&in->file, "members", 1, MEMBERS_MAX, &members, err))
         || (s = nn_st_meta_dim(&in->file, "width1", 1, WIDTH_MAX, &in->h1, err))
-        || (s = nn_st_meta_dim(&in->file, "width2", 1, WIDTH_MAX, &in->h2, err)) || (s = read_taps(in, &r, err))) return s;
+        || (s = nn_st_meta_dim(&in->file, "width2", 1, WIDTH_MAX, &in->h2, err))
+        || (s = read_choice(&in->file, "upsample", "bilinear", "nearest", &in->nearest, err))
+        || (s = read_choice(&in->file, "divergence", "probabilities", "logits", &in->of_logits, err)) || (s = read_taps(in, &r, err))) return s;
     in->members = (int)members;
 
     json_t *classes = json_meta(&in->file, "classes", err), *draw = classes ? json_meta(&in->file, "draw", err) : NULL;

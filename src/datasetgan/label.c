@@ -10,6 +10,7 @@
  *            A level larger than the picture is REDUCED first, as the released code does (utils.Interpolate).
  *   hidden   what the first layer gives, before bias and ReLU: h1 numbers a pixel, of one member. */
 #include "datasetgan/label.h"
+#include "datasetgan/features.h"
 
 #include <math.h>
 #include <omp.h>
@@ -36,13 +37,14 @@ typedef struct {
     real *line[SG_TAPS_MAX];         /* SHARED or TILED level: one picture row, not yet upsampled in x: (region_w, h1) */
     real *reduced[SG_TAPS_MAX];      /* map of a REDUCED level: (tile, c) */
     real *hidden, *second, *logit, *prob;             /* (strip, h1) (strip, h2) (strip, K) (strip, K) */
-    real *sum;                       /* (tile, K) probabilities of the members so far */
+    real *sum;                       /* (tile, K) probabilities of the members so far; of_logits: their logits */
     double *entropy;                 /* (tile) */
     uint16_t *votes;                 /* (tile, K) */
 } thread_room;
 
 struct dg_labeller {
     const nn_kernels *k;
+    bool nearest, of_logits;         /* dg_interp */
     int threads, members, tap_count, level_count;
     nn_dim res, D, h1, h2, K, chunks;
     nn_dim Kw;                       /* K padded with zero weights to whole vectors of every row: a product without edges */
@@ -102,7 +104,7 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
                  int threads)
 {
     *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .res = res, .D = in->D, .h1 = in->h1, .h2 = in->h2,
-                        .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
+                        .nearest = in->nearest, .of_logits = in->of_logits, .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
     for (int i = 0; i < l->tap_count; i++) {
         l->tap[i] = (tap_plan){ .c = tap[i].c, .level = level_of(l, tap[i].h, tap[i].w), .index = i };
         if (i) l->tap[i].first = l->tap[i - 1].first + l->tap[i - 1].c;
@@ -201,12 +203,13 @@ static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)
     return NN_OK;
 }
 
-static void fill_positions(position *at, nn_dim in, nn_dim out)
+static void fill_positions(position *at, nn_dim in, nn_dim out, bool nearest)
 {
     for (nn_dim o = 0; o < out; o++) {
         nn_dim i0, i1;
         double t;
-        nn_bilinear_at(o, in, out, &i0, &i1, &t);
+        if (nearest && in < out) dg_nearest_at(o, in, out, &i0, &i1, &t);
+        else nn_bilinear_at(o, in, out, &i0, &i1, &t);
         at[o] = (position){ (int32_t)i0, (int32_t)i1, (real)t };
     }
 }
@@ -226,8 +229,8 @@ dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg
     *l = want;
     place(l, &a);
     for (int i = 0; i < l->level_count; i++) {
-        fill_positions(l->level[i].y, l->level[i].h, res);
-        fill_positions(l->level[i].x, l->level[i].w, res);
+        fill_positions(l->level[i].y, l->level[i].h, res, in->nearest);
+        fill_positions(l->level[i].x, l->level[i].w, res, in->nearest);
     }
     if (fold_weights(l, in, err) == NN_OK) return l;
     dg_labeller_close(l);
@@ -395,7 +398,7 @@ static void add_member(const dg_labeller *l, const thread_room *r, nn_dim first,
         for (nn_dim c = 1; c < K; c++) if (x[c] > x[best]) best = c;   /* ties to the lowest */
         double spread = 0.0;
         for (nn_dim c = 0; c < K; c++) {
-            sum[c] += q[c];
+            sum[c] += l->of_logits ? x[c] : q[c];
             spread += (double)q[c] * (x[best] - x[c]);
         }
         r->votes[(first + p) * K + best]++;
@@ -428,7 +431,10 @@ static void write_tile(const dg_labeller *l, const thread_room *r, rect tile, co
             nn_dim best = 0;
             for (nn_dim c = 1; c < K; c++) if (votes[c] > votes[best]) best = c;
             out->label[y * res + x] = (uint8_t)best;
-            divergence[y * res + x] = (float)dg_divergence(r->sum + p * K, K, r->entropy[p], l->members);
+            double js;
+            if (l->of_logits) js = dg_divergence_of_logits(r->sum + p * K, K, r->entropy[p], l->members);
+            else js = dg_divergence(r->sum + p * K, K, r->entropy[p], l->members);
+            divergence[y * res + x] = (float)js;
             for (nn_dim c = 0; out->mean && c < K; c++) out->mean[(c * res + y) * res + x] = r->sum[p * K + c] / (real)l->members;
         }
 }

@@ -16,7 +16,10 @@ void dg_label_maps(dg_labeller *l, const real *const *map, dg_labels *out);
 /* Jensen-Shannon divergence of `members` distributions over K classes, nats: H(mean) - mean H, 0 where rounding makes it
  * negative.  sum (K): the distributions' sum; entropy: the sum of their entropies.  (PAPER.md 1.3, uncertainty of a pixel) */
 double dg_divergence(const real *sum, nn_dim K, double entropy, int members);
-/* Mean of the largest int(n/10) (at least one) of n divergences >= 0, added from the smallest up.  NaN counts as largest.
+/* What the released code computed before September 2021 (its issue 27): the entropy of the mean logits' softmax instead of the mean
+ * probabilities', minus the mean entropy.  May be negative.  sum (K): the logits' sum, replaced by those probabilities times members. */
+double dg_divergence_of_logits(real *sum, nn_dim K, double entropy, int members);
+/* Mean of the largest int(n/10) (at least one) of n divergences, added from the smallest up.  NaN counts as largest.
  * scratch: 2n words.  (released code: the image's score) */
 double dg_uncertainty(const float *divergence, nn_dim n, uint32_t *scratch);
 

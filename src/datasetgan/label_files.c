@@ -29,7 +29,7 @@ typedef struct {
 static void paint_heat(const job *j)
 {
     for (nn_dim i = 0; i < j->label.width * j->label.height; i++) {
-        const double v = 3.0 * fmin(sqrt(j->divergence[i] / j->highest), 1.0);
+        const double v = 3.0 * fmin(sqrt(fmax(j->divergence[i], 0.0f) / j->highest), 1.0);
         for (int c = 0; c < 3; c++) j->heat.pixels[3 * i + c] = (uint8_t)(255.0 * fmin(fmax(v - c, 0.0), 1.0) + 0.5);
     }
 }

@@ -51,7 +51,7 @@ nn_status dg_manifest_parse(dg_sample *s, const char *line, size_t size, const d
     nn_status st = dg_get_whole(&r, "seed", json_object_get(v, "seed"), 0, UINT32_MAX, &whole);
     s->seed = (uint32_t)whole;
     const json_t *uncertainty = json_object_get(v, "uncertainty"), *pixels = json_object_get(v, "pixels");
-    if (!st && !(json_is_real(uncertainty) && json_real_value(uncertainty) >= 0)) st = dg_refuse(&r, "uncertainty", "a real number >= 0", uncertainty);
+    if (!st && !json_is_real(uncertainty)) st = dg_refuse(&r, "uncertainty", "a real number", uncertainty);
     s->uncertainty = json_real_value(uncertainty);
     if (!st && json_object_size(pixels) != (size_t)classes) st = dg_refuse(&r, "pixels", "one entry for each class", pixels);
     for (int c = 0; c < classes && !st; c++) {
