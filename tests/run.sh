@@ -31,7 +31,9 @@ for t in $(list); do
     set -- $(printf '%s\n' "$last" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p')
     if [ $# -ne 3 ]; then
         echo "FAILED $name ended with status $rc and no count:"
-        tail -n 20 "$log" | sed 's/^/    /'
+        # A sanitizer's report begins long before the end of the log.
+        { grep -A 25 -m 1 -E 'ERROR:|runtime error:' "$log" || tail -n 25 "$log"; } | sed 's/^/    | /'
+        tail -n 5 "$log" | sed 's/^/    | /'
         failed=$((failed + 1))
         continue
     fi
