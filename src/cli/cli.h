@@ -104,6 +104,7 @@ int cmd_dataset(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_prepare(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_filter(int argc, char **argv);
 

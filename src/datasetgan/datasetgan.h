@@ -157,6 +157,26 @@ typedef struct {
 } dg_label_options;
 nn_status dg_label_seeds(const sg_model *m, const dg_interp *in, const dg_label_options *o, const dg_progress *p, bool *already, nn_err *err);
 
+/* ---- pictures to annotate ----------------------------------------------------------------------------------------- */
+
+/* Pictures for a person to annotate, below `out` (docs/FILES.md), which appears whole or not at all: those of `seed`, or (count 0) the
+ * `choose` of the `from` seeds after first_seed that stand best for all of them.  With an interpreter its annotated seeds are left
+ * out, and the choice is among those that it is least sure of.  The same command again does nothing; an `out` of another is never
+ * replaced, because labels may have been drawn in it: NN_EMISMATCH. */
+typedef struct {
+    const uint32_t *seed;
+    size_t count;
+    nn_dim choose, from;
+    uint32_t first_seed;
+    const char *classes;             /* text file: a name a line, first the background */
+    const char *generator;           /* path of the model's file, for task.json */
+    sg_options draw;
+    nn_dim batch;
+    const char *out;
+} dg_prepare_options;
+typedef struct { size_t pictures; bool already; } dg_prepare_result;
+nn_status dg_prepare(const sg_model *m, const dg_interp *in, const dg_prepare_options *o, const dg_progress *p, dg_prepare_result *r, nn_err *err);
+
 /* ---- dataset run -------------------------------------------------------------------------------------------------- */
 
 typedef struct {

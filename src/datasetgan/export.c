@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "datasetgan/classes.h"
+
 #define SPLIT_WHOLE UINT64_C(1000000000)
 
 static const char RECORD[] = "export.json", KIND[] = "dataset export";
@@ -61,29 +63,18 @@ static nn_status cut_splits(dg_export_job *x, nn_err *err)
 
 /* ---- voc: also what mmsegmentation and CVAT read ------------------------------------------------------------------------ */
 
-/* The colours of the VOC development kit; all differ, so that tools which go by colour read the classes too.  (FORMATS: VOC) */
-static void voc_colour(int id, uint8_t rgb[3])
-{
-    memset(rgb, 0, 3);
-    for (int bit = 7; id; bit--, id >>= 3)
-        for (int c = 0; c < 3; c++) rgb[c] |= (uint8_t)((id >> c & 1) << bit);
-}
-
 static nn_status voc_begin(dg_export_job *x, nn_err *err)
 {
-    char text[NN_VOID * (DG_NAME + 20)], line[DG_NAME + 20];
     static const char *const folder[] = { "JPEGImages", "SegmentationClass", "ImageSets/Segmentation" };
-    size_t size = 0;
+    dg_class in_voc[NN_VOID];
+    nn_bytes map = { 0 };
     for (int i = 0; i < x->set.class_count; i++) {
-        uint8_t rgb[3];
-        if (strchr(x->set.class_at[i].name, ':'))
-            return nn_fail(err, NN_EINVAL, "labelmap.txt: class name \"%s\": expected no ':'", x->set.class_at[i].name);
-        voc_colour(i, rgb);
-        nn_format(line, sizeof line, "%s:%d,%d,%d::\n", x->set.class_at[i].name, rgb[0], rgb[1], rgb[2]);
-        memcpy(text + size, line, strlen(line));
-        size += strlen(line);
+        in_voc[i] = x->set.class_at[i];
+        dg_voc_colour(i, in_voc[i].rgb);
     }
-    nn_status s = dg_folder_add(&x->folder, "labelmap.txt", text, size, err);
+    nn_status s = dg_labelmap_write(in_voc, x->set.class_count, &map, err);
+    if (!s) s = dg_folder_add(&x->folder, "labelmap.txt", map.data, map.size, err);
+    nn_bytes_free(&map);
     for (int i = 0; i < 3 && !s; i++) s = dg_folder_make(&x->folder, folder[i], err);
     return s;
 }
@@ -105,7 +96,7 @@ static nn_status voc_sample(dg_export_job *x, int split, const dg_export_item *i
     char name[64];
     nn_palette palette = { .count = 256 };
     nn_bytes png = { 0 };
-    for (int i = 0; i < 256; i++) voc_colour(i, palette.rgb[i]);
+    for (int i = 0; i < 256; i++) dg_voc_colour(i, palette.rgb[i]);
     nn_format(name, sizeof name, "JPEGImages/%s.png", it->key);
     nn_status s = dg_folder_add(&x->folder, name, it->pair->picture_png.data, it->pair->picture_png.size, err);
     if (!s) s = nn_png_encode(&it->pair->label, &palette, &png, err);

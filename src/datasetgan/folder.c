@@ -1,8 +1,10 @@
 /* folder.c: a folder of results that appears whole or not at all. */
+#define _XOPEN_SOURCE 700          /* realpath */
 #include "datasetgan/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -213,4 +215,35 @@ nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err)
     if (status) return status;
     status = nn_path_folder(parent, sizeof parent, f->out, err);
     return status ? status : nn_dir_sync(parent, err);
+}
+
+/* The way from a folder to a file, both absolute. */
+static void way_between(char out[DG_PATH], const char *folder, const char *file)
+{
+    size_t common = 0;
+    for (size_t i = 0; folder[i] && folder[i] == file[i]; i++) if (folder[i] == '/') common = i + 1;
+    const size_t length = strlen(folder);
+    if (!strncmp(folder, file, length) && file[length] == '/') common = length + 1;      /* the file is below the folder */
+    out[0] = 0;
+    size_t size = 0;
+    if (common <= length) {
+        for (const char *p = folder + common - 1; p && *p && size + 4 < DG_PATH; p = strchr(p + 1, '/')) {
+            nn_format(out + size, DG_PATH - size, "../");
+            size += 3;
+        }
+    }
+    nn_format(out + size, DG_PATH - size, "%s", file + common);
+}
+
+nn_status dg_folder_way(const dg_folder *f, const char *file, char way[DG_PATH], nn_err *err)
+{
+    char *to = realpath(file, NULL), *folder = realpath(f->part, NULL);
+    const bool ok = to && folder && strlen(to) < DG_PATH / 2 && strlen(folder) < DG_PATH / 2;
+    if (ok) {
+        folder[strlen(folder) - strlen(".tmp")] = 0;           /* the folder's name when it is done */
+        way_between(way, folder, to);
+    }
+    free(to);
+    free(folder);
+    return ok ? NN_OK : nn_fail(err, NN_EIO, "%s: cannot resolve the path of this file", file);
 }

@@ -33,6 +33,8 @@ nn_status dg_folder_add_json(const dg_folder *f, const char *name, const json_t 
 /* Files written in pieces: open with dg_folder_open; dg_folder_close commits. */
 nn_status dg_folder_open(const dg_folder *f, nn_stage *s, const char *name, nn_err *err);
 nn_status dg_folder_close(const dg_folder *f, nn_stage *s, const char *name, nn_err *err);
+/* The way from the finished folder to a file elsewhere, relative. */
+nn_status dg_folder_way(const dg_folder *f, const char *file, char way[DG_PATH], nn_err *err);
 /* Publish, or (status: why not) remove what was begun.  Returns status, or what failed. */
 nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err);
 

@@ -1,6 +1,5 @@
 /* import.c: labels from other tools become an annotation set.  Everything is read and painted once to find all problems, and,
  * when there are none, once more to be written; so memory holds one picture at a time. */
-#define _XOPEN_SOURCE 700          /* realpath */
 #include "datasetgan/import.h"
 
 #include <dirent.h>
@@ -229,40 +228,13 @@ static nn_status check_all(dg_import *x, dg_import_result *r, char content[65], 
 
 /* ---- second reading: the set ---------------------------------------------------------------------------------------------------- */
 
-/* The way from a folder to a file, both absolute. */
-static void way_between(char out[DG_PATH], const char *folder, const char *file)
-{
-    size_t common = 0;
-    for (size_t i = 0; folder[i] && folder[i] == file[i]; i++) if (folder[i] == '/') common = i + 1;
-    const size_t length = strlen(folder);
-    if (!strncmp(folder, file, length) && file[length] == '/') common = length + 1;      /* the file is below the folder */
-    out[0] = 0;
-    size_t size = 0;
-    if (common <= length) {
-        for (const char *p = folder + common - 1; p && *p && size + 4 < DG_PATH; p = strchr(p + 1, '/')) {
-            nn_format(out + size, DG_PATH - size, "../");
-            size += 3;
-        }
-    }
-    nn_format(out + size, DG_PATH - size, "%s", file + common);
-}
-
 /* generator.file is relative to task.json: to the new one. */
 static nn_status move_generator(const dg_import *x, const dg_folder *f, json_t *task, nn_err *err)
 {
-    json_t *g = json_object_get(task, "generator");
+    char way[DG_PATH];
     if (!x->task.generator[0] || !nn_path_exists(x->task.generator)) return NN_OK;
-    char *file = realpath(x->task.generator, NULL), *folder = realpath(f->part, NULL);
-    nn_status s = file && folder && strlen(file) < DG_PATH / 2 && strlen(folder) < DG_PATH / 2 ? NN_OK
-        : nn_fail(err, NN_EIO, "%s: cannot resolve the path of the generator", x->task.generator);
-    if (!s) {
-        char way[DG_PATH];
-        folder[strlen(folder) - strlen(".tmp")] = 0;           /* the folder's name when it is done */
-        way_between(way, folder, file);
-        if (json_object_set_new(g, "file", json_string(way))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
-    }
-    free(file);
-    free(folder);
+    const nn_status s = dg_folder_way(f, x->task.generator, way, err);
+    if (!s && json_object_set_new(json_object_get(task, "generator"), "file", json_string(way))) return nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     return s;
 }
 
