@@ -17,6 +17,7 @@ typedef struct {
     const char *generator, *interpreter, *kernels;
     cli_draw draw;
     dg_dataset_options o;
+    const char *shard;
     bool force;
 } job;
 
@@ -84,11 +85,55 @@ static nn_status remove_run(const char *out, nn_err *err)
     return err->status;
 }
 
+/* ---- what is printed ---------------------------------------------------------------------------------------------------- */
+
+static double megabytes(uint64_t bytes) { return (double)bytes / 1e6; }
+
+static void print_plan(void *user, uint64_t samples, uint64_t bytes, uint64_t room)
+{
+    (void)user;
+    char have[64] = "";
+    if (room != UINT64_MAX) nn_format(have, sizeof have, "; %.0f MB are free", megabytes(room));
+    cli_progress_end();
+    printf("%llu samples to make: about %.1f MB on disk%s\n", (unsigned long long)samples, megabytes(bytes), have);
+    fflush(stdout);
+}
+
+/* it: the names of the classes. */
+static void print_summary(const job *j, const dg_interp *it, const dg_dataset_result *r, double sec)
+{
+    const dg_summary *all = &r->summary;
+    printf("%llu samples in %s, %llu of them made now (%.1f s", (unsigned long long)(r->written + r->resumed), j->o.out, (unsigned long long)r->written, sec);
+    if (r->written) printf(", %.3g/s, %.1f MB", (double)r->written / sec, megabytes(r->bytes));
+    printf("; peak memory %.0f MB)\nuncertainty: mean %.4g nats, highest %.4g (seed %u)\npixels:", megabytes(cli_peak_bytes()), all->uncertainty,
+           all->highest, (unsigned)all->highest_seed);
+    for (int c = 0; c < it->classes; c++)
+        printf("%s %s %.2f %%", c ? "," : "", it->class_at[c].name, 100.0 * (double)all->by_class[c] / (double)all->pixels);
+    putchar('\n');
+}
+
+/* "3/8" */
+static nn_status read_shard(const char *text, dg_shard *shard, nn_err *err)
+{
+    unsigned long value[2] = { 0, 0 };
+    const char *p = text;
+    for (int i = 0; i < 2; i++) {
+        const char *from = p;
+        for (; *p >= '0' && *p <= '9' && value[i] < 100000000; p++) value[i] = value[i] * 10 + (unsigned long)(*p - '0');
+        if (p == from || *p++ != (i ? '\0' : '/')) return nn_fail(err, NN_EINVAL, "--shard %.40s: expected I/N, such as 3/8", text);
+    }
+    if (value[0] < 1 || value[0] > value[1]) return nn_fail(err, NN_EINVAL, "--shard %.40s: expected 1/N to N/N", text);
+    *shard = (dg_shard){ (uint32_t)value[0], (uint32_t)value[1] };
+    return NN_OK;
+}
+
 /* ---- the command ------------------------------------------------------------------------------------------------------ */
 
 static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
 {
     dg_interp it = { 0 };
+    const double start = cli_seconds();
+    if (j->shard && read_shard(j->shard, &j->o.shard, err)) return err->status;
     if (dg_interp_open(&it, j->interpreter, err)) return err->status;
     j->o.draw = it.draw;
     cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
@@ -97,6 +142,8 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     if (m && cli_check_cutoff(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
         && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
     cli_progress_end();
+    if (r->unlocked) cli_warn(NAME, "%s cannot be locked on this file system: let no second process write there", j->o.out);
+    if (err->status == NN_OK) print_summary(j, &it, r, cli_seconds() - start);
     sg_close(m);
     dg_interp_close(&it);
     return err->status;
@@ -104,7 +151,7 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
 
 int cmd_dataset(int argc, char **argv)
 {
-    job j = { .kernels = "auto", .o = { .version = CLI_VERSION } };
+    job j = { .kernels = "auto", .o = { .version = CLI_VERSION, .plan = print_plan } };
     int64_t count = 0, first_seed = 0, batch = 4, threads = 0;
     const cli_opt opt[] = {
         { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", true, "style interpreter, written by 'datasetgan train'", NULL },
@@ -112,7 +159,11 @@ int cmd_dataset(int argc, char **argv)
         { "count", CLI_INT, &count, 1, 4294967296.0, NULL, true, "samples to write; annotated seeds are skipped and not counted", NULL },
         { "first-seed", CLI_INT, &first_seed, 0, 4294967295.0, NULL, false, "seed of the first sample (default: 0)", NULL },
         { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator (default: the bundled one)", NULL },
+        { "shard", CLI_STR, &j.shard, 0, 0, "I/N", false, "make only part I of N equal parts of the samples; 'datasetgan merge' joins them", NULL },
         CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
+        { "psi-to", CLI_REAL, &j.o.vary.psi_to, -HUGE_VAL, HUGE_VAL, NULL, false, "draw each sample's truncation evenly from --psi to this", &j.o.vary.psi_range },
+        { "mix", CLI_REAL, &j.o.vary.mix, 0, 1, NULL, false, "probability that a sample's later layers follow a second seed (default: 0)", NULL },
+        { "augment", CLI_REAL, &j.o.vary.augment, 0, 0.99, NULL, false, "vary brightness, contrast, saturation and gamma by up to this part (default: 0)", NULL },
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
         { "batch", CLI_INT, &batch, 1, 256, NULL, false, "pictures drawn at once (default: 4)", NULL },
@@ -126,15 +177,10 @@ int cmd_dataset(int argc, char **argv)
     nn_err err = { 0 };
     cli_catch_interrupts();
     dg_dataset_result r = { 0 };
-    const double start = cli_seconds();
     j.o.count = (uint64_t)count;
     j.o.first_seed = (uint64_t)first_seed;
     j.o.batch = (nn_dim)batch;
     cli_threads(threads);
-    const bool done = run(&j, &r, &err) == NN_OK;
-    if (r.unlocked) cli_warn(NAME, "%s cannot be locked on this file system: let no second process write there", j.o.out);
-    if (done)
-        printf("%llu samples in %s, %llu of them made now (%.1f s, peak memory %.0f MB)\n", (unsigned long long)(r.written + r.resumed),
-               j.o.out, (unsigned long long)r.written, cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
+    run(&j, &r, &err);
     return err.status == NN_OK ? CLI_EXIT_OK : cli_fail(NAME, &err);
 }

@@ -20,6 +20,8 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "label",    cmd_label,    "draw chosen pictures with label, uncertainty and overlay" },
     { "dataset",  cmd_dataset,  "draw and label any number of pictures" },
     { "eval",     cmd_eval,     "score an interpreter, or two folders of label maps" },
+    { "merge",    cmd_merge,    "join the shards of a dataset run" },
+    { "verify",   cmd_verify,   "check a dataset against its recorded hashes" },
     { "filter",   cmd_filter,   "leave out the most uncertain samples of a dataset" },
     { "export",   cmd_export,   "write a dataset as VOC, COCO, YOLO-seg, Hugging Face imagefolder or WebDataset" },
 };

@@ -5,9 +5,6 @@
  * do the group's lines go into metadata.jsonl.  So a listed sample is whole, and what an interrupted group left behind is
  * removed when the run goes on.  index.html comes last: it marks a finished run. */
 #include <errno.h>
-#include <math.h>
-#include <omp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,65 +14,42 @@
 
 enum { JSON_BYTES_MAX = 256 << 20 };             /* run.json lists the skipped seeds */
 
-/* One sample between drawing and staging. */
-typedef struct {
-    dg_sample sample;
-    nn_image picture, label;
-    nn_bytes picture_png, label_png;
-    nn_err err;
-} slot;
+/* What a file takes on disk beyond its bytes, at least: blocks are of 4096 bytes on every common file system. */
+enum { BLOCK = 4096 };
 
 typedef struct {
     const sg_model *m;
     const dg_interp *in;
     const dg_dataset_options *o;
     char run[DG_PATH], manifest[DG_PATH], images[DG_PATH], labels[DG_PATH], index[DG_PATH];
-    uint32_t *skip;                  /* annotated seeds, ascending */
-    uint64_t next, done;             /* next seed; samples in the manifest or staged */
-    sg_work *work;
-    dg_labeller *labeller;
-    nn_palette palette;
-    nn_dim batch;
-    slot *at;                        /* (batch) */
-    uint32_t *seed;                  /* (batch) */
+    dg_seeds seeds;                  /* the next one */
+    uint64_t count, done;            /* of this shard: samples wanted; in the manifest or staged */
+    uint64_t bytes;                  /* of files staged */
+    dg_sampler sampler;
     dg_sample group[DG_GROUP];       /* staged, not yet committed */
     int staged, group_size;
     int lock;                        /* of the folder; -1: none */
 } dataset;
 
-/* ---- seeds ----------------------------------------------------------------------------------------------------------- */
-
-static int by_value(const void *a, const void *b) { const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b; return (x > y) - (x < y); }
-
-static bool annotated(const dataset *d, uint64_t seed)
-{
-    const uint32_t key = (uint32_t)seed;
-    return seed <= UINT32_MAX && bsearch(&key, d->skip, (size_t)d->in->seed_count, sizeof key, by_value);
-}
-
-static uint32_t take_seed(dataset *d)
-{
-    while (annotated(d, d->next)) d->next++;
-    return (uint32_t)d->next++;
-}
-
-/* Seeds are whole numbers below 2^32 (numpy.random.RandomState). */
-static nn_status check_seeds(dataset *d, nn_err *err)
+static nn_status check_options(dataset *d, nn_err *err)
 {
     const dg_dataset_options *o = d->o;
+    uint64_t begin, end;
     if (o->count < 1 || o->batch < 1) return nn_fail(err, NN_EINVAL, "dataset: count and batch: expected at least 1");
-    d->skip = nn_alloc((size_t)d->in->seed_count * sizeof *d->skip, "annotated seeds", err);
-    if (!d->skip) return NN_ENOMEM;
-    if (d->in->seed_count) memcpy(d->skip, d->in->seed, (size_t)d->in->seed_count * sizeof *d->skip);
-    qsort(d->skip, (size_t)d->in->seed_count, sizeof *d->skip, by_value);
-    const uint64_t limit = (uint64_t)UINT32_MAX + 1;
-    bool fits = o->first_seed < limit && o->count <= limit - o->first_seed;
-    uint64_t last = o->first_seed + o->count - 1;
-    for (nn_dim i = 0; fits && i < d->in->seed_count; i++)
-        if (d->skip[i] >= o->first_seed && d->skip[i] <= last && (i == 0 || d->skip[i] != d->skip[i - 1])) last++;
-    if (fits && last < limit) return NN_OK;
-    return nn_fail(err, NN_EINVAL, "dataset: %ju samples from seed %ju on: seeds end at %ju", (uintmax_t)o->count, (uintmax_t)o->first_seed,
-                   (uintmax_t)UINT32_MAX);
+    if (o->count > (uint64_t)UINT32_MAX + 1) return nn_fail(err, NN_EINVAL, "dataset: count: expected at most 2^32, found %ju", (uintmax_t)o->count);
+    if (o->shard.of && (o->shard.index < 1 || o->shard.index > o->shard.of || o->shard.of > o->count))
+        return nn_fail(err, NN_EINVAL, "dataset: shard %u/%u: expected 1/1 to N/N with N at most the %ju samples", (unsigned)o->shard.index,
+                       (unsigned)o->shard.of, (uintmax_t)o->count);
+    dg_shard_range(o->shard, o->count, &begin, &end);
+    d->count = end - begin;
+    nn_status s = dg_vary_check(&o->vary, err);
+    if (!s) s = dg_seeds_open(&d->seeds, d->in->seed, d->in->seed_count, o->first_seed, 0, err);
+    if (s) return s;
+    if (!dg_seeds_suffice(&d->seeds, o->count))
+        return nn_fail(err, NN_EINVAL, "dataset: %ju samples from seed %ju on: seeds end at %ju", (uintmax_t)o->count, (uintmax_t)o->first_seed,
+                       (uintmax_t)UINT32_MAX);
+    dg_seeds_close(&d->seeds);
+    return dg_seeds_open(&d->seeds, d->in->seed, d->in->seed_count, o->first_seed, begin, err);
 }
 
 /* ---- the folder ------------------------------------------------------------------------------------------------------- */
@@ -153,9 +127,9 @@ static nn_status cut_broken(dg_manifest *r, const char *path, int64_t offset, nn
 
 static nn_status check_listed(dataset *d, const dg_sample *s, uint64_t line, nn_err *err)
 {
-    const uint32_t seed = take_seed(d);
-    if (line > d->o->count)
-        return nn_fail(err, NN_EMISMATCH, "%s: lists more than the %ju samples asked for", d->manifest, (uintmax_t)d->o->count);
+    const uint32_t seed = dg_seeds_take(&d->seeds);
+    if (line > d->count)
+        return nn_fail(err, NN_EMISMATCH, "%s: lists more than the %ju samples asked for", d->manifest, (uintmax_t)d->count);
     if (s->seed != seed)
         return nn_fail(err, NN_EMISMATCH, "%s: line %ju: expected seed %u, found %u: the list was changed", d->manifest, (uintmax_t)line,
                        (unsigned)seed, (unsigned)s->seed);
@@ -203,10 +177,10 @@ static nn_status remove_file(const char *path, nn_err *err)
 /* An interrupted group left at most its own size of samples that no line lists, whole or staged. */
 static nn_status remove_unlisted(dataset *d, nn_err *err)
 {
-    const uint64_t next = d->next;
+    const uint64_t next = d->seeds.next;
     nn_status s = NN_OK;
-    for (int i = 0; i < d->group_size && !s && d->next <= UINT32_MAX; i++) {
-        const uint32_t seed = take_seed(d);
+    for (int i = 0; i < d->group_size && !s && d->seeds.next <= UINT32_MAX; i++) {
+        const uint32_t seed = dg_seeds_take(&d->seeds);
         char path[2][DG_PATH];
         file_path(d, path[0], "images", seed);
         file_path(d, path[1], "labels", seed);
@@ -215,92 +189,57 @@ static nn_status remove_unlisted(dataset *d, nn_err *err)
             s = remove_file(path[f], err);
         }
     }
-    d->next = next;
+    d->seeds.next = next;
     return s;
 }
 
 /* ---- drawing, encoding, committing --------------------------------------------------------------------------------------- */
 
-static void free_workshop(dataset *d)
-{
-    for (nn_dim i = 0; d->at && i < d->batch; i++) {
-        nn_image_free(&d->at[i].picture);
-        nn_image_free(&d->at[i].label);
-        nn_bytes_free(&d->at[i].picture_png);
-        nn_bytes_free(&d->at[i].label_png);
-    }
-    nn_free(d->at);
-    nn_free(d->seed);
-    dg_labeller_close(d->labeller);
-    sg_work_close(d->work);
-}
-
-static nn_status open_workshop(dataset *d, nn_err *err)
-{
-    const sg_config *cfg = sg_get_config(d->m);
-    const int threads = omp_get_max_threads();
-    const nn_dim batch = d->batch;
-    d->palette.count = d->in->classes;
-    for (int c = 0; c < d->in->classes; c++) memcpy(d->palette.rgb[c], d->in->class_at[c].rgb, 3);
-    d->work = sg_work_open(d->m, batch, true, threads, err);
-    d->labeller = d->work ? dg_labeller_open(d->in, d->m, threads, err) : NULL;
-    d->at = d->labeller ? nn_alloc((size_t)batch * sizeof *d->at, "dataset: a batch", err) : NULL;
-    d->seed = d->at ? nn_alloc((size_t)batch * sizeof *d->seed, "dataset: a batch", err) : NULL;
-    nn_status s = d->seed ? NN_OK : err->status;
-    for (nn_dim i = 0; i < batch && !s; i++) {
-        s = nn_image_make(&d->at[i].picture, cfg->resolution, cfg->resolution, cfg->img_channels, err);
-        if (!s) s = nn_image_make(&d->at[i].label, cfg->resolution, cfg->resolution, 1, err);
-    }
-    return s;
-}
-
-/* Encode and describe a labelled picture: pure, so the batch is shared out over threads. */
-static void finish_sample(const dataset *d, slot *t)
-{
-    memset(t->sample.pixels, 0, sizeof t->sample.pixels);
-    for (nn_dim p = 0; p < t->label.width * t->label.height; p++) t->sample.pixels[t->label.pixels[p]]++;
-    if (dg_pair_hash(&t->picture, &t->label, t->sample.sha256, &t->err)) return;
-    if (nn_png_encode(&t->picture, NULL, &t->picture_png, &t->err) == NN_OK)
-        nn_png_encode(&t->label, &d->palette, &t->label_png, &t->err);
-}
-
-static nn_status stage_sample(dataset *d, slot *t, nn_err *err)
+static nn_status stage_sample(dataset *d, const dg_slot *t, nn_err *err)
 {
     char path[2][DG_PATH];
     file_path(d, path[0], "images", t->sample.seed);
     file_path(d, path[1], "labels", t->sample.seed);
-    nn_status s = t->err.status;
-    if (s) nn_fail(err, s, "%s: %s", path[0], t->err.msg);
-    else if (!isfinite(t->sample.uncertainty))
-        s = nn_fail(err, NN_EFORMAT, "seed %u: the features of this picture are not finite", (unsigned)t->sample.seed);
-    if (!s) s = nn_file_stage(path[0], t->picture_png.data, t->picture_png.size, err);
+    nn_status s = nn_file_stage(path[0], t->picture_png.data, t->picture_png.size, err);
     if (s) return s;
     s = nn_file_stage(path[1], t->label_png.data, t->label_png.size, err);
     if (s) nn_file_unstage(path[0]);
     else d->group[d->staged++] = t->sample;
+    d->bytes += t->picture_png.size + t->label_png.size;
     return s;
 }
 
-/* Draw, label, encode and stage n samples. */
-static nn_status make_batch(dataset *d, nn_dim n, nn_err *err)
+/* How much the samples left will take, from the n that were drawn first, and whether the disk has it. */
+static nn_status check_room(dataset *d, nn_dim n, nn_err *err)
 {
-    for (nn_dim i = 0; i < n; i++) d->seed[i] = d->at[i].sample.seed = take_seed(d);
-    sg_draw(d->m, d->work, d->seed, n, &d->o->draw, NULL);
+    uint64_t bytes = 0, room = UINT64_MAX;
+    const uint64_t left = d->count - d->done;
     for (nn_dim i = 0; i < n; i++) {
-        slot *t = &d->at[i];
-        dg_labels labels = { .label = t->label.pixels };
-        nn_image_from_planar(&t->picture, sg_picture(d->work, i));
-        dg_label(d->labeller, d->work, i, &labels);
-        t->sample.uncertainty = labels.uncertainty;
+        const dg_slot *t = &d->sampler.at[i];
+        char *line = dg_manifest_line(&t->sample, d->in->class_at, d->in->classes, err);
+        if (!line) return NN_ENOMEM;
+        bytes += (t->picture_png.size + BLOCK - 1) / BLOCK * BLOCK + (t->label_png.size + BLOCK - 1) / BLOCK * BLOCK + strlen(line);
+        nn_free(line);
     }
-    #pragma omp parallel for schedule(dynamic)
-    for (nn_dim i = 0; i < n; i++) finish_sample(d, &d->at[i]);
-    nn_status s = NN_OK;
+    /* A tenth more: these samples may be smaller than the others. */
+    const uint64_t need = (uint64_t)(1.1 * (double)bytes / (double)n * (double)left);
+    if (nn_sys_free_bytes(d->o->out, &room)) room = UINT64_MAX;                /* not every file system says */
+    if (d->o->plan) d->o->plan(d->o->user, left, need, room);
+    if (need <= room) return NN_OK;
+    return nn_fail(err, NN_EIO, "%s: %ju samples need about %.1f MB, the disk has %.1f MB free", d->o->out, (uintmax_t)left, (double)need / 1e6,
+                   (double)room / 1e6);
+}
+
+/* Draw, label, encode and stage n samples. */
+static nn_status make_batch(dataset *d, nn_dim n, bool first, nn_err *err)
+{
+    dg_sampler *sampler = &d->sampler;
+    for (nn_dim i = 0; i < n; i++) sampler->seed[i] = dg_seeds_take(&d->seeds);
+    nn_status s = dg_sampler_make(sampler, n, err);
+    if (!s && first) s = check_room(d, n, err);
     for (nn_dim i = 0; i < n; i++) {
-        slot *t = &d->at[i];
-        if (!s) s = stage_sample(d, t, err);
-        nn_bytes_free(&t->picture_png);
-        nn_bytes_free(&t->label_png);
+        if (!s) s = stage_sample(d, &sampler->at[i], err);
+        dg_sampler_free_files(&sampler->at[i]);
     }
     return s;
 }
@@ -361,22 +300,23 @@ static nn_status make_samples(dataset *d, const dg_progress *p, nn_err *err)
         s = remove_file(d->index, err);
         if (!s) s = nn_dir_sync(d->o->out, err);
     }
-    if (!s) s = open_workshop(d, err);
-    bool go_on = true;
-    while (!s && go_on && d->done < d->o->count) {
-        const uint64_t left = d->o->count - d->done, room = (uint64_t)(d->group_size - d->staged);
-        const nn_dim most = (nn_dim)(left < room ? left : room), n = d->batch < most ? d->batch : most;
-        s = make_batch(d, n, err);
+    if (!s) s = dg_sampler_open(&d->sampler, d->m, d->in, d->o, d->o->batch < d->group_size ? d->o->batch : d->group_size, err);
+    bool go_on = true, first = true;
+    while (!s && go_on && d->done < d->count) {
+        const uint64_t left = d->count - d->done, room = (uint64_t)(d->group_size - d->staged);
+        const nn_dim most = (nn_dim)(left < room ? left : room), n = d->sampler.batch < most ? d->sampler.batch : most;
+        s = make_batch(d, n, first, err);
         if (s) break;
+        first = false;
         d->done += (uint64_t)n;
         if (p && p->report)
-            go_on = p->report(p->user, "sample", (double)d->done, (double)d->o->count, d->at[n - 1].sample.uncertainty);
-        if (d->staged == d->group_size || d->done == d->o->count || !go_on) s = commit_group(d, err);
+            go_on = p->report(p->user, "sample", (double)d->done, (double)d->count, d->sampler.at[n - 1].sample.uncertainty);
+        if (d->staged == d->group_size || d->done == d->count || !go_on) s = commit_group(d, err);
     }
     unstage_group(d);
-    free_workshop(d);
-    if (!s && d->done < d->o->count)
-        s = nn_fail(err, NN_ECANCEL, "%s: interrupted after %ju of %ju samples", d->o->out, (uintmax_t)d->done, (uintmax_t)d->o->count);
+    dg_sampler_close(&d->sampler);
+    if (!s && d->done < d->count)
+        s = nn_fail(err, NN_ECANCEL, "%s: interrupted after %ju of %ju samples", d->o->out, (uintmax_t)d->done, (uintmax_t)d->count);
     return s;
 }
 
@@ -392,26 +332,28 @@ nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_
     NN_ASSERT(group >= 1 && group <= DG_GROUP);
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    dataset d = { .m = m, .in = in, .o = o, .next = o->first_seed, .batch = o->batch < group ? o->batch : group,
-                  .group_size = group, .lock = -1 };
+    dataset d = { .m = m, .in = in, .o = o, .group_size = group, .lock = -1 };
+    const dg_look look = { in->task_name, in->class_at, in->classes, sg_get_config(m)->resolution };
     nn_err own = { 0 };
     if (!err) err = &own;
     *r = (dg_dataset_result){ 0 };
     nn_status s = dg_interp_check(in, m, err);
-    if (!s) s = check_seeds(&d, err);
+    if (!s) s = check_options(&d, err);
     if (!s) s = claim_folder(&d, err);
     if (!s) s = make_folders(&d, err);
     if (!s) s = read_manifest(&d, err);
     r->resumed = d.done;
-    if (!s && d.done < o->count) s = make_samples(&d, p, err);
+    if (!s && d.done < d.count) s = make_samples(&d, p, err);
     r->written = s == NN_OK || s == NN_ECANCEL ? d.done - r->resumed : 0;
+    if (!s) s = dg_summarise(o->out, &look, d.count, &r->summary, err);
     if (!s && !nn_path_exists(d.index)) {
-        s = dg_preview_write(o->out, in, err);
-        if (!s) s = dg_html_write(o->out, in, sg_get_config(m)->resolution, o->count, err);
+        s = dg_preview_write(o->out, &look, err);
+        if (!s) s = dg_html_write(o->out, &look, &r->summary, err);
     }
     r->unlocked = !s && d.lock < 0;
     nn_dir_unlock(d.lock);
-    nn_free(d.skip);
+    dg_seeds_close(&d.seeds);
+    r->bytes = d.bytes;
     clock_gettime(CLOCK_MONOTONIC, &to);
     r->seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
     return s;

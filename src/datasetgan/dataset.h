@@ -6,12 +6,76 @@
 
 enum { DG_GROUP = 64, DG_PAGE = 200 };           /* samples committed together; samples on an HTML page */
 
+/* How a sample was drawn otherwise (vary.c). */
+typedef struct {
+    bool psi_given, mix_given, augment_given;    /* part of the sample's line */
+    double psi;
+    uint32_t mix_seed;
+    nn_dim mix_from;                             /* first layer of the second seed; 0: not mixed */
+    double brightness, contrast, saturation, gamma;
+} dg_vary;
+
 typedef struct {
     uint32_t seed;
     double uncertainty;
+    double uncertainty_mean;                     /* over all pixels; read as NAN when the line has none */
     uint64_t pixels[NN_VOID];                    /* by class */
     char sha256[65];                             /* of the decoded picture, then the label map, row by row */
+    char file_sha256[2][65];                     /* of the two files; "": the line has none */
+    dg_vary vary;                                /* written, not read */
 } dg_sample;
+
+/* ---- seeds.c ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct { uint32_t *skip; nn_dim count; uint64_t next; } dg_seeds;              /* skip: ascending */
+/* From sample `index` of a run on that starts with seed `first`. */
+nn_status dg_seeds_open(dg_seeds *s, const uint32_t *annotated, nn_dim count, uint64_t first, uint64_t index, nn_err *err);
+void dg_seeds_close(dg_seeds *s);
+uint32_t dg_seeds_take(dg_seeds *s);
+bool dg_seeds_suffice(const dg_seeds *s, uint64_t count);      /* that many are left below 2^32 (numpy.random.RandomState) */
+/* The samples [begin, end) of a run of count that a shard makes. */
+void dg_shard_range(dg_shard shard, uint64_t count, uint64_t *begin, uint64_t *end);
+
+/* ---- vary.c --------------------------------------------------------------------------------------------------------------- */
+
+nn_status dg_vary_check(const dg_vary_options *o, nn_err *err);
+/* A pure function of the seed. */
+void dg_vary_choose(dg_vary *v, const dg_vary_options *o, double psi, nn_dim num_ws, uint32_t seed);
+/* With x a channel from 0 to 1: x^gamma, contrast about 1/2, times brightness, saturation about Rec. 601's grey, rounded.  Alpha stays. */
+void dg_vary_picture(nn_image *im, const dg_vary *v);
+json_t *dg_vary_put_options(const dg_vary_options *o);
+/* Add psi, mix, augment to a line, as far as given. */
+bool dg_vary_put(json_t *line, const dg_vary *v);
+
+/* ---- sampler.c ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    dg_sample sample;
+    nn_image picture, label;
+    nn_bytes picture_png, label_png;             /* free with dg_sampler_free_files */
+    nn_err err;
+} dg_slot;
+typedef struct {
+    const sg_model *m;
+    const dg_interp *in;
+    const dg_dataset_options *o;
+    sg_work *work;
+    dg_labeller *labeller;
+    nn_palette palette;
+    nn_dim batch;
+    dg_slot *at;                                 /* (batch) */
+    uint32_t *seed;                              /* (batch): the caller fills it */
+    real *z, *w, *ws;                            /* (z_dim), (w_dim), (batch+1,num_ws,w_dim) in one block */
+    float *divergence;                           /* (res,res) */
+} dg_sampler;
+/* Close it also when opening failed. */
+nn_status dg_sampler_open(dg_sampler *s, const sg_model *m, const dg_interp *in, const dg_dataset_options *o, nn_dim batch, nn_err *err);
+void dg_sampler_close(dg_sampler *s);
+/* at[0..n) from seed[0..n).  NN_EFORMAT when the features of a picture are not finite. */
+nn_status dg_sampler_make(dg_sampler *s, nn_dim n, nn_err *err);
+void dg_sampler_free_files(dg_slot *t);
+/* Mean over n pixels, added in order. */
+double dg_mean_divergence(const float *divergence, nn_dim n);
 
 /* dg_dataset with another group size; the result does not depend on it. */
 nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, int group, const dg_progress *p,
@@ -55,9 +119,12 @@ void dg_manifest_close(dg_manifest *r);
 
 /* ---- what people look at, made from the finished manifest and files --------------------------------------------------- */
 
+typedef struct { const char *task; const dg_class *class_at; int classes; nn_dim res; } dg_look;
+/* Of the first `samples` lines. */
+nn_status dg_summarise(const char *out, const dg_look *look, uint64_t samples, dg_summary *all, nn_err *err);
 /* index.html, page2.html, ...: the index last, as the mark of a finished run. */
-nn_status dg_html_write(const char *out, const dg_interp *in, nn_dim res, uint64_t samples, nn_err *err);
+nn_status dg_html_write(const char *out, const dg_look *look, const dg_summary *all, nn_err *err);
 /* preview.png: the first samples, picture beside overlay. */
-nn_status dg_preview_write(const char *out, const dg_interp *in, nn_err *err);
+nn_status dg_preview_write(const char *out, const dg_look *look, nn_err *err);
 
 #endif

@@ -179,18 +179,56 @@ nn_status dg_prepare(const sg_model *m, const dg_interp *in, const dg_prepare_op
 
 /* ---- dataset run -------------------------------------------------------------------------------------------------- */
 
+/* Samples drawn otherwise, each by its own seed and recorded in its line.  All zero: none. */
 typedef struct {
-    uint64_t count, first_seed;
+    bool psi_range;                  /* psi evenly from draw.psi to psi_to */
+    double psi_to;
+    double mix;                      /* style mixing: probability that the layers from a random one on follow a second seed */
+    double augment;                  /* brightness, contrast, saturation, gamma of the picture: each evenly from 1 - augment to 1 + augment */
+} dg_vary_options;
+/* Part `index` (from 1) of `of` equal parts of a run's samples; of 0: all.  dg_merge joins them. */
+typedef struct { uint32_t index, of; } dg_shard;
+typedef struct {
+    uint64_t count, first_seed;      /* count: of all shards together */
     sg_options draw;
+    dg_vary_options vary;
+    dg_shard shard;
     nn_dim batch;
     const char *out;
     const char *version;             /* program version for run.json */
+    /* NULL, or told once before anything is drawn that takes room: samples left, bytes that they will take, bytes free. */
+    void (*plan)(void *user, uint64_t samples, uint64_t bytes, uint64_t free);
+    void *user;
 } dg_dataset_options;
-typedef struct { uint64_t written, resumed; double seconds; bool unlocked; } dg_dataset_result;   /* unlocked: the file system has no locks */
+/* What the manifest says of a whole set. */
+typedef struct {
+    uint64_t samples, pixels, by_class[NN_VOID];
+    double uncertainty, highest;                 /* mean, and the most uncertain sample's */
+    uint32_t highest_seed;
+} dg_summary;
+typedef struct {
+    uint64_t written, resumed, bytes;            /* bytes: of the PNG files written now */
+    double seconds;
+    bool unlocked;                               /* the file system has no locks */
+    dg_summary summary;                          /* of a run that has ended */
+} dg_dataset_result;
 /* Write images/ labels/ metadata.jsonl classes.json run.json preview.png index.html below o->out (docs/FILES.md).  Resumes a
- * run of the same settings; a folder of another run is NN_EMISMATCH naming the first difference. */
+ * run of the same settings; a folder of another run is NN_EMISMATCH naming the first difference.  NN_EIO when another process is
+ * at work in the folder, or when the disk has no room for the samples: found from the first batch, before it is written. */
 nn_status dg_dataset(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, const dg_progress *p,
                      dg_dataset_result *r, nn_err *err);
+
+/* Join all shards of a run below `out`, which appears whole or not at all: the bytes of the run without --shard.  NN_EMISMATCH,
+ * naming folder and difference: an unfinished shard, another run's, one that is missing or there twice, seeds with holes. */
+typedef struct { const char *const *in; size_t count; const char *out; } dg_merge_options;
+nn_status dg_merge(const dg_merge_options *o, const dg_progress *p, uint64_t *samples, bool *already, nn_err *err);
+
+/* Check a run or view: every line, every file against its recorded hash, and that nothing else lies there.  pixels: decode and check the
+ * pixels' hash and the counts of classes instead of the files' bytes.  Every problem is given to `problem` as one line.  NN_OK with
+ * problems > 0 when some were found; an error when the folder cannot be read as a dataset at all. */
+typedef struct { const char *dataset; bool pixels; void (*problem)(void *user, const char *line); void *user; } dg_verify_options;
+typedef struct { uint64_t samples, problems; bool unfinished; } dg_verify_result;
+nn_status dg_verify(const dg_verify_options *o, const dg_progress *p, dg_verify_result *r, nn_err *err);
 
 /* ---- a finished dataset in other forms ------------------------------------------------------------------------------ */
 

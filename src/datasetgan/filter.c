@@ -155,7 +155,7 @@ nn_status dg_filter(const dg_filter_options *o, const dg_progress *p, dg_filter_
     if (!s) s = read_least(&f, err);
     if (!s) s = choose(&f, r, err);
     json_t *record = s ? NULL : describe(&f, r, err);
-    if (!s) s = record ? dg_folder_begin(&f.folder, &view_kind, o->out, record, o->replace, err) : NN_ENOMEM;
+    if (!s) s = record ? dg_folder_resume(&f.folder, &view_kind, o->out, record, o->replace, err) : NN_ENOMEM;
     if (!s && !f.folder.done) s = write_view(&f, p, r->kept, err);
     s = dg_folder_end(&f.folder, s, err);
     r->already = f.folder.done;

@@ -120,7 +120,7 @@ static nn_status check_out(dg_folder *f, const json_t *wanted, bool replace, nn_
 }
 
 /* A left-over of ours: it has our record, or it ended before that was there. */
-static nn_status clear_part(const dg_folder *f, nn_err *err)
+static nn_status clear_part(dg_folder *f, const json_t *wanted, nn_err *err)
 {
     if (!nn_path_exists(f->part)) return NN_OK;
     char stranger[256] = "a file or link";
@@ -130,16 +130,17 @@ static nn_status clear_part(const dg_folder *f, nn_err *err)
     if (folder) s = read_record(f->kind, f->part, &found, err);
     if (!s && folder && !found) s = find_stranger(f->kind, f->part, stranger, err);
     const bool ours = found || !stranger[0];
+    f->kept = f->resume && found && json_equal(found, wanted);
     json_decref(found);
     if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: in the way: holds '%s'; remove it", f->part, stranger);
-    return s ? s : remove_tree(f->kind, f->part, err);
+    return s || f->kept ? s : remove_tree(f->kind, f->part, err);
 }
 
 /* ---- the folder ------------------------------------------------------------------------------------------------------- */
 
-nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err)
+static nn_status begin(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, bool resume, nn_err *err)
 {
-    *f = (dg_folder){ .kind = kind, .lock = -1 };
+    *f = (dg_folder){ .kind = kind, .resume = resume, .lock = -1 };
     size_t length = strlen(out);
     while (length > 1 && out[length - 1] == '/') length--;
     if (length + 64 > DG_PATH) return nn_fail(err, NN_EINVAL, "%.80s...: path of %zu bytes, expected at most %d", out, length, DG_PATH - 64);
@@ -148,14 +149,24 @@ nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *
     nn_status s = check_out(f, record, replace, err);
     if (s || f->done) return s;
     if (is_link_free_dir(f->part)) s = nn_dir_lock(&f->lock, f->part, err);
-    if (!s) s = clear_part(f, err);
+    if (!s) s = clear_part(f, record, err);
     nn_dir_unlock(f->lock);
     f->lock = -1;
     if (!s) s = nn_dir_make(f->part, err);
     if (!s && (s = nn_dir_lock(&f->lock, f->part, err)) != NN_OK) (void)nn_sys_rmdir(f->part);      /* ours: still empty */
     f->begun = !s;
-    if (!s) s = dg_folder_add_json(f, kind->record, record, err);
+    if (!s && !f->kept) s = dg_folder_add_json(f, kind->record, record, err);
     return s ? dg_folder_end(f, s, err) : NN_OK;
+}
+
+nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err)
+{
+    return begin(f, kind, out, record, replace, false, err);
+}
+
+nn_status dg_folder_resume(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err)
+{
+    return begin(f, kind, out, record, replace, true, err);
 }
 
 nn_status dg_folder_path(const dg_folder *f, char path[DG_PATH], const char *name, nn_err *err)
@@ -170,11 +181,21 @@ nn_status dg_folder_make(const dg_folder *f, const char *name, nn_err *err)
     return s ? s : nn_dir_make(path, err);
 }
 
+/* A file of these bytes is there: it was renamed, so it was synced. */
+static bool holds(const char *path, const void *data, size_t size)
+{
+    nn_bytes b = { 0 };
+    const bool same = nn_path_exists(path) && nn_file_read(path, size, &b, NULL) == NN_OK && b.size == size && !memcmp(b.data, data, size);
+    nn_bytes_free(&b);
+    return same;
+}
+
 nn_status dg_folder_add(const dg_folder *f, const char *name, const void *data, size_t size, nn_err *err)
 {
     char path[DG_PATH];
     nn_status s = dg_folder_path(f, path, name, err);
-    if (!s) s = nn_file_stage(path, data, size, err);
+    if (s || (f->kept && holds(path, data, size))) return s;
+    s = nn_file_stage(path, data, size, err);
     return s ? s : nn_file_commit(path, err);
 }
 
@@ -209,7 +230,7 @@ nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err)
     if (!status) status = nn_dir_sync(f->part, err);
     if (!status && nn_path_exists(f->out)) status = remove_tree(f->kind, f->out, err);
     if (!status && nn_sys_rename(f->part, f->out)) status = sys_error(f->out, "rename", err);
-    if (status) (void)remove_tree(f->kind, f->part, NULL);
+    if (status && !(f->resume && status == NN_ECANCEL)) (void)remove_tree(f->kind, f->part, NULL);
     nn_dir_unlock(f->lock);
     f->lock = -1;
     if (status) return status;

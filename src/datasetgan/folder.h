@@ -20,11 +20,15 @@ typedef struct {
     char out[DG_PATH], part[DG_PATH];
     bool done;                       /* OUT is there with the same record: nothing is left to do */
     bool begun;
+    bool resume;
+    bool kept;                       /* resume: OUT.tmp was there with the same record */
     int lock;                        /* of OUT.tmp */
 } dg_folder;
 
 /* NN_EEXISTS when OUT is there with another record and not to be replaced; NN_EMISMATCH when it is something else. */
 nn_status dg_folder_begin(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err);
+/* The same for folders worth resuming: an interrupted OUT.tmp of the same record stays, and its whole files are not written again. */
+nn_status dg_folder_resume(dg_folder *f, const dg_folder_kind *kind, const char *out, const json_t *record, bool replace, nn_err *err);
 /* name is a path below the folder.  A folder's parents are made with it. */
 nn_status dg_folder_path(const dg_folder *f, char path[DG_PATH], const char *name, nn_err *err);
 nn_status dg_folder_make(const dg_folder *f, const char *name, nn_err *err);
@@ -35,7 +39,7 @@ nn_status dg_folder_open(const dg_folder *f, nn_stage *s, const char *name, nn_e
 nn_status dg_folder_close(const dg_folder *f, nn_stage *s, const char *name, nn_err *err);
 /* The way from the finished folder to a file elsewhere, relative. */
 nn_status dg_folder_way(const dg_folder *f, const char *file, char way[DG_PATH], nn_err *err);
-/* Publish, or (status: why not) remove what was begun.  Returns status, or what failed. */
+/* Publish, or (status: why not) remove what was begun, unless it was interrupted and can be resumed.  Returns status, or what failed. */
 nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err);
 
 #endif

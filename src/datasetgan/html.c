@@ -58,8 +58,7 @@ static void page_name(char out[32], uint64_t number)
     else nn_format(out, 32, "page%" PRIu64 ".html", number);
 }
 
-/* What the manifest says of the whole run. */
-typedef struct { uint64_t samples, pages, pixels, by_class[NN_VOID]; double uncertainty; } summary;
+static uint64_t page_count(const dg_summary *all) { return (all->samples + DG_PAGE - 1) / DG_PAGE; }
 
 static const char STYLE[] =
     "body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem 1.5rem;max-width:1500px;background:#fafafa;color:#222}\n"
@@ -73,13 +72,14 @@ static const char STYLE[] =
     "figcaption{font-size:.8rem;color:#555;padding-top:3px}\n"
     "nav{margin:1rem 0;line-height:2}nav a,nav b{padding:0 .35em}\n";
 
-static void put_nav(page *p, uint64_t number, const summary *all)
+static void put_nav(page *p, uint64_t number, const dg_summary *all)
 {
-    if (all->pages < 2) return;
+    const uint64_t pages = page_count(all);
+    if (pages < 2) return;
     put(p, "<nav>Pages");
-    for (uint64_t i = 1; i <= all->pages; i++) {
+    for (uint64_t i = 1; i <= pages; i++) {
         /* The neighbourhood, the ends, and every hundredth: a long run has thousands of pages. */
-        if (all->pages > 40 && i > 2 && i + 2 <= all->pages && i % 100 && (i + 5 < number || i > number + 5)) continue;
+        if (pages > 40 && i > 2 && i + 2 <= pages && i % 100 && (i + 5 < number || i > number + 5)) continue;
         char name[32];
         page_name(name, i);
         if (i == number) putf(p, "<b>%" PRIu64 "</b>\n", i);
@@ -88,23 +88,23 @@ static void put_nav(page *p, uint64_t number, const summary *all)
     put(p, "</nav>\n");
 }
 
-static void put_head(page *p, const dg_interp *in, uint64_t number, const summary *all)
+static void put_head(page *p, const dg_look *look, uint64_t number, const dg_summary *all)
 {
     put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
-    put_escaped(p, in->task_name);
+    put_escaped(p, look->task);
     put(p, "</title>\n<style>\n");
     put(p, STYLE);
     put(p, "</style>\n</head>\n<body>\n<h1>");
-    put_escaped(p, in->task_name);
-    putf(p, "</h1>\n<p>%" PRIu64 " labelled samples, page %" PRIu64 " of %" PRIu64 ". Mean uncertainty ", all->samples, number, all->pages);
+    put_escaped(p, look->task);
+    putf(p, "</h1>\n<p>%" PRIu64 " labelled samples, page %" PRIu64 " of %" PRIu64 ". Mean uncertainty ", all->samples, number, page_count(all));
     put_decimal(p, all->uncertainty, 4);
     put(p, " nats. <a href=\"metadata.jsonl\">metadata.jsonl</a> <a href=\"classes.json\">classes.json</a> <a href=\"run.json\">run.json</a> "
            "<a href=\"preview.png\">preview.png</a></p>\n<ul class=\"classes\">\n");
-    for (int c = 0; c < in->classes; c++) {
-        const uint8_t *rgb = in->class_at[c].rgb;
+    for (int c = 0; c < look->classes; c++) {
+        const uint8_t *rgb = look->class_at[c].rgb;
         putf(p, "<li><span class=\"swatch\" style=\"background:#%02x%02x%02x\"></span>%d ", rgb[0], rgb[1], rgb[2], c);
-        put_escaped(p, in->class_at[c].name);
+        put_escaped(p, look->class_at[c].name);
         put(p, " (");
         put_decimal(p, all->pixels ? 100.0 * (double)all->by_class[c] / (double)all->pixels : 0.0, 2);
         put(p, " % of the pixels)</li>\n");
@@ -126,26 +126,33 @@ static void put_sample(page *p, const dg_sample *s, nn_dim res)
     put(p, "</figcaption></figure>\n");
 }
 
-static nn_status next_sample(dg_manifest *r, const dg_interp *in, dg_sample *s, nn_err *err)
+static nn_status next_sample(dg_manifest *r, const dg_look *look, dg_sample *s, nn_err *err)
 {
     const char *line;
     size_t size;
     const nn_status st = dg_manifest_next(r, &line, &size, err);
     if (st) return st;
     if (!line) return nn_fail(err, NN_EFORMAT, "%s: ends early: the file changed", r->file.path);
-    return dg_manifest_parse(s, line, size, in->class_at, in->classes, r->file.path, err);
+    return dg_manifest_parse(s, line, size, look->class_at, look->classes, r->file.path, err);
 }
 
-static nn_status summarise(const char *manifest, const dg_interp *in, summary *all, nn_err *err)
+nn_status dg_summarise(const char *out, const dg_look *look, uint64_t samples, dg_summary *all, nn_err *err)
 {
-    dg_manifest r;
-    nn_status s = dg_manifest_open(&r, manifest, err);
-    for (uint64_t i = 0; i < all->samples && !s; i++) {
+    char path[DG_PATH];
+    dg_manifest r = { .file = { .fd = -1 } };
+    *all = (dg_summary){ .samples = samples };
+    nn_status s = nn_path_join(path, sizeof path, out, "metadata.jsonl", err);
+    if (!s) s = dg_manifest_open(&r, path, err);
+    for (uint64_t i = 0; i < samples && !s; i++) {
         dg_sample sample;
-        s = next_sample(&r, in, &sample, err);
+        s = next_sample(&r, look, &sample, err);
         if (s) break;
-        all->uncertainty += sample.uncertainty / (double)all->samples;
-        for (int c = 0; c < in->classes; c++) {
+        all->uncertainty += sample.uncertainty / (double)samples;
+        if (i == 0 || sample.uncertainty > all->highest) {
+            all->highest = sample.uncertainty;
+            all->highest_seed = sample.seed;
+        }
+        for (int c = 0; c < look->classes; c++) {
             all->by_class[c] += sample.pixels[c];
             all->pixels += sample.pixels[c];
         }
@@ -155,7 +162,7 @@ static nn_status summarise(const char *manifest, const dg_interp *in, summary *a
 }
 
 /* The next page's samples come from `r`, which stands before them. */
-static nn_status write_page(const char *out, const dg_interp *in, nn_dim res, uint64_t number, const summary *all, dg_manifest *r, nn_err *err)
+static nn_status write_page(const char *out, const dg_look *look, uint64_t number, const dg_summary *all, dg_manifest *r, nn_err *err)
 {
     char name[32], path[DG_PATH];
     page p;
@@ -165,11 +172,11 @@ static nn_status write_page(const char *out, const dg_interp *in, nn_dim res, ui
     nn_status s = nn_path_join(path, sizeof path, out, name, err);
     if (!s) s = nn_stage_open(&p.stage, path, err);
     if (s) return s;
-    put_head(&p, in, number, all);
+    put_head(&p, look, number, all);
     for (uint64_t i = (number - 1) * DG_PAGE; i < number * DG_PAGE && i < all->samples && !s; i++) {
         dg_sample sample;
-        s = next_sample(r, in, &sample, err);
-        if (!s) put_sample(&p, &sample, res);
+        s = next_sample(r, look, &sample, err);
+        if (!s) put_sample(&p, &sample, look->res);
     }
     put(&p, "</div>\n");
     put_nav(&p, number, all);
@@ -182,20 +189,18 @@ static nn_status write_page(const char *out, const dg_interp *in, nn_dim res, ui
     return nn_stage_publish(&p.stage, path, err);
 }
 
-nn_status dg_html_write(const char *out, const dg_interp *in, nn_dim res, uint64_t samples, nn_err *err)
+nn_status dg_html_write(const char *out, const dg_look *look, const dg_summary *all, nn_err *err)
 {
     char manifest[DG_PATH];
-    summary all = { .samples = samples, .pages = (samples + DG_PAGE - 1) / DG_PAGE };
     nn_status s = nn_path_join(manifest, sizeof manifest, out, "metadata.jsonl", err);
-    if (!s) s = summarise(manifest, in, &all, err);
     /* Pages 2.. in one walk over the manifest, then the first page in another. */
     for (int last = 0; last < 2 && !s; last++) {
         dg_manifest r;
         dg_sample skipped;
         s = dg_manifest_open(&r, manifest, err);
-        for (uint64_t i = 0; !last && i < DG_PAGE && i < samples && !s; i++) s = next_sample(&r, in, &skipped, err);
-        for (uint64_t number = last ? 1 : 2; number <= (last ? 1 : all.pages) && !s; number++)
-            s = write_page(out, in, res, number, &all, &r, err);
+        for (uint64_t i = 0; !last && i < DG_PAGE && i < all->samples && !s; i++) s = next_sample(&r, look, &skipped, err);
+        for (uint64_t number = last ? 1 : 2; number <= (last ? 1 : page_count(all)) && !s; number++)
+            s = write_page(out, look, number, all, &r, err);
         dg_manifest_close(&r);
     }
     return s;

@@ -72,6 +72,7 @@ static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
     nn_image_from_planar(&j->picture, sg_picture(j->work, n));
     dg_label(j->labeller, j->work, n, &l);
     sample.uncertainty = l.uncertainty;
+    sample.uncertainty_mean = dg_mean_divergence(j->divergence, j->label.width * j->label.height);
     if (!isfinite(l.uncertainty)) return nn_fail(err, NN_EFORMAT, "seed %u: the features of this picture are not finite", (unsigned)seed);
     for (nn_dim i = 0; i < j->label.width * j->label.height; i++) sample.pixels[j->label.pixels[i]]++;
     paint_heat(j);

@@ -15,6 +15,8 @@ void dg_sample_path(char out[DG_SAMPLE_PATH], const char *folder, uint32_t seed)
 
 /* ---- one line ------------------------------------------------------------------------------------------------------ */
 
+static const char *const file_hash[2] = { "file_sha256", "mask_sha256" };
+
 char *dg_manifest_line(const dg_sample *s, const dg_class *class_at, int classes, nn_err *err)
 {
     char image[DG_SAMPLE_PATH], label[DG_SAMPLE_PATH];
@@ -24,8 +26,10 @@ char *dg_manifest_line(const dg_sample *s, const dg_class *class_at, int classes
     json_t *pixels = json_object();
     for (int c = 0; c < classes; c++)
         ok = ok && json_object_set_new(pixels, class_at[c].name, json_integer((json_int_t)s->pixels[c])) == 0;
-    json_t *v = json_pack("{s:s, s:s, s:I, s:f, s:o, s:s}", "file_name", image, "mask_file_name", label, "seed", (json_int_t)s->seed,
-                          "uncertainty", s->uncertainty, "pixels", pixels, "sha256", s->sha256);
+    json_t *v = json_pack("{s:s, s:s, s:I, s:f, s:f, s:o, s:s}", "file_name", image, "mask_file_name", label, "seed", (json_int_t)s->seed,
+                          "uncertainty", s->uncertainty, "uncertainty_mean", s->uncertainty_mean, "pixels", pixels, "sha256", s->sha256);
+    for (int i = 0; v && i < 2 && *s->file_sha256[i]; i++) ok = json_object_set_new(v, file_hash[i], json_string(s->file_sha256[i])) == 0 && ok;
+    ok = v && dg_vary_put(v, &s->vary) && ok;
     char *line = NULL;
     if (v && ok) line = nn_json_line(v, err);
     else nn_fail(err, NN_ENOMEM, "metadata.jsonl: not enough memory for a line");
@@ -53,6 +57,9 @@ nn_status dg_manifest_parse(dg_sample *s, const char *line, size_t size, const d
     const json_t *uncertainty = json_object_get(v, "uncertainty"), *pixels = json_object_get(v, "pixels");
     if (!st && !json_is_real(uncertainty)) st = dg_refuse(&r, "uncertainty", "a real number", uncertainty);
     s->uncertainty = json_real_value(uncertainty);
+    const json_t *mean = json_object_get(v, "uncertainty_mean");
+    if (!st && mean && !(json_is_real(mean) && json_real_value(mean) >= 0)) st = dg_refuse(&r, "uncertainty_mean", "a real number >= 0", mean);
+    s->uncertainty_mean = mean ? json_real_value(mean) : NAN;
     if (!st && json_object_size(pixels) != (size_t)classes) st = dg_refuse(&r, "pixels", "one entry for each class", pixels);
     for (int c = 0; c < classes && !st; c++) {
         st = dg_get_whole(&r, class_at[c].name, json_object_get(pixels, class_at[c].name), 0, INT64_MAX, &whole);
@@ -68,6 +75,12 @@ nn_status dg_manifest_parse(dg_sample *s, const char *line, size_t size, const d
         if (i < 2 && (!found || strcmp(found, want[i]))) st = dg_refuse(&r, text[i], want[i], t);
         if (i == 2 && (!found || strlen(found) != 64)) st = dg_refuse(&r, text[i], "64 hexadecimal digits", t);
         if (i == 2 && !st) nn_format(s->sha256, sizeof s->sha256, "%s", found);
+    }
+    for (int i = 0; i < 2 && !st; i++) {
+        const json_t *t = json_object_get(v, file_hash[i]);
+        const char *found = json_string_value(t);
+        if (t && (!found || strlen(found) != 64)) st = dg_refuse(&r, file_hash[i], "64 hexadecimal digits", t);
+        else nn_format(s->file_sha256[i], sizeof s->file_sha256[i], "%s", found ? found : "");
     }
     json_decref(v);
     return st;

@@ -15,7 +15,7 @@ static int block_mean(const nn_image *im, nn_dim factor, nn_dim y, nn_dim x, nn_
 }
 
 /* Picture at (y0,x0) of the sheet, half picture and half class colour right of it. */
-static void put_sample(nn_image *sheet, nn_dim y0, nn_dim x0, const nn_image *picture, const nn_image *label, nn_dim factor, const dg_interp *in)
+static void put_sample(nn_image *sheet, nn_dim y0, nn_dim x0, const nn_image *picture, const nn_image *label, nn_dim factor, const dg_look *look)
 {
     const nn_dim w = picture->width / factor, h = picture->height / factor;
     for (nn_dim y = 0; y < h; y++)
@@ -25,7 +25,7 @@ static void put_sample(nn_image *sheet, nn_dim y0, nn_dim x0, const nn_image *pi
             for (nn_dim c = 0; c < 3; c++) {
                 const int v = block_mean(picture, factor, y, x, c);
                 to[c] = (uint8_t)v;
-                to[(w + 1) * 3 + c] = id < in->classes ? dg_mix(v, in->class_at[id].rgb[c]) : (uint8_t)v;
+                to[(w + 1) * 3 + c] = id < look->classes ? dg_mix(v, look->class_at[id].rgb[c]) : (uint8_t)v;
             }
         }
 }
@@ -46,7 +46,7 @@ static nn_status read_sample(const char *out, uint32_t seed, nn_image *picture, 
 }
 
 /* The first seeds of the manifest; *count of them. */
-static nn_status first_seeds(const char *out, const dg_interp *in, uint32_t seed[SAMPLES], nn_dim *count, nn_err *err)
+static nn_status first_seeds(const char *out, const dg_look *look, uint32_t seed[SAMPLES], nn_dim *count, nn_err *err)
 {
     char path[DG_PATH];
     dg_manifest r = { .file = { .fd = -1 } };
@@ -57,20 +57,20 @@ static nn_status first_seeds(const char *out, const dg_interp *in, uint32_t seed
         size_t size;
         dg_sample sample;
         if ((s = dg_manifest_next(&r, &line, &size, err)) || !line) break;
-        s = dg_manifest_parse(&sample, line, size, in->class_at, in->classes, path, err);
+        s = dg_manifest_parse(&sample, line, size, look->class_at, look->classes, path, err);
         if (!s) seed[(*count)++] = sample.seed;
     }
     dg_manifest_close(&r);
     return s;
 }
 
-nn_status dg_preview_write(const char *out, const dg_interp *in, nn_err *err)
+nn_status dg_preview_write(const char *out, const dg_look *look, nn_err *err)
 {
     uint32_t seed[SAMPLES];
     nn_dim count = 0, w = 0, h = 0, factor = 1, columns = 0;
     char path[DG_PATH];
     nn_image sheet = { 0 };
-    nn_status s = first_seeds(out, in, seed, &count, err);
+    nn_status s = first_seeds(out, look, seed, &count, err);
     for (nn_dim i = 0; i < count && !s; i++) {
         nn_image picture = { 0 }, label = { 0 };
         s = read_sample(out, seed[i], &picture, &label, err);
@@ -84,7 +84,7 @@ nn_status dg_preview_write(const char *out, const dg_interp *in, nn_err *err)
         }
         if (!s && (picture.width / factor * 2 + 1 + GAP != w || picture.height / factor + GAP != h))
             s = nn_fail(err, NN_ESHAPE, "%s: picture of seed %u has another size than the first", out, (unsigned)seed[i]);
-        if (!s) put_sample(&sheet, GAP + i / columns * h, GAP + i % columns * w, &picture, &label, factor, in);
+        if (!s) put_sample(&sheet, GAP + i / columns * h, GAP + i % columns * w, &picture, &label, factor, look);
         nn_image_free(&picture);
         nn_image_free(&label);
     }

@@ -45,15 +45,19 @@ json_t *dg_run_describe(const sg_model *m, const dg_interp *in, const dg_dataset
 {
     const sg_config *cfg = sg_get_config(m);
     /* png_get_libpng_ver and its like name the libraries in use, not the headers. */
-    json_t *v = json_pack("{s:s, s:i, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:o, s:o}}",
+    json_t *v = json_pack("{s:s, s:i, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:o, s:o, s:o}}",
         "kind", "dataset run", "format", FORMAT,
         "program", "version", o->version, "kernels", sg_get_kernels(m)->name, "libc", libc_name(),
                    "libpng", png_get_libpng_ver(NULL), "zlib", zlibVersion(), "jansson", jansson_version_str(),
-        "generator", sg_identity(m), "interpreter", in->identity,
+        "generator", sg_identity(m), "interpreter", in->identity, "task", in->task_name,
         "picture", "width", (json_int_t)cfg->resolution, "height", (json_int_t)cfg->resolution, "channels", (json_int_t)cfg->img_channels,
-        "settings", "first_seed", (json_int_t)o->first_seed, "draw", dg_put_draw(&o->draw), "skipped_seeds", skipped_seeds(in));
-    if (!v) nn_fail(err, NN_ENOMEM, "run.json: not enough memory");
-    return v;
+        "settings", "first_seed", (json_int_t)o->first_seed, "draw", dg_put_draw(&o->draw), "vary", dg_vary_put_options(&o->vary), "skipped_seeds", skipped_seeds(in));
+    const bool ok = v && (!o->shard.of || json_object_set_new(v, "shard", json_pack("{s:I, s:I, s:I}", "index", (json_int_t)o->shard.index, "of",
+                                                              (json_int_t)o->shard.of, "count", (json_int_t)o->count)) == 0);
+    if (ok) return v;
+    json_decref(v);
+    nn_fail(err, NN_ENOMEM, "run.json: not enough memory");
+    return NULL;
 }
 
 static nn_status differs(const char *path, const char *key, const json_t *found, const json_t *wanted, nn_err *err)

@@ -1,0 +1,127 @@
+/* sampler.c: samples of given seeds: drawn, labelled, measured, encoded.  Nothing here touches the disk. */
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "datasetgan/label.h"
+#include "datasetgan/set.h"
+#include "nn/hash.h"
+
+nn_status dg_sampler_open(dg_sampler *s, const sg_model *m, const dg_interp *in, const dg_dataset_options *o, nn_dim batch, nn_err *err)
+{
+    const sg_config *cfg = sg_get_config(m);
+    const int threads = omp_get_max_threads();
+    const size_t row = (size_t)(cfg->num_ws * cfg->w_dim), room = (size_t)(cfg->z_dim + cfg->w_dim) + row * (size_t)(batch + 1);
+    *s = (dg_sampler){ .m = m, .in = in, .o = o, .batch = batch };
+    s->palette.count = in->classes;
+    for (int c = 0; c < in->classes; c++) memcpy(s->palette.rgb[c], in->class_at[c].rgb, 3);
+    s->work = sg_work_open(m, batch, true, threads, err);
+    s->labeller = s->work ? dg_labeller_open(in, m, threads, err) : NULL;
+    s->at = s->labeller ? nn_alloc((size_t)batch * sizeof *s->at, "dataset: a batch", err) : NULL;
+    s->seed = s->at ? nn_alloc((size_t)batch * sizeof *s->seed, "dataset: a batch", err) : NULL;
+    s->z = s->seed ? nn_alloc(room * sizeof *s->z, "dataset: latents of a batch", err) : NULL;
+    s->divergence = s->z ? nn_alloc((size_t)(cfg->resolution * cfg->resolution) * sizeof *s->divergence, "a map of uncertainties", err) : NULL;
+    nn_status st = s->divergence ? NN_OK : err->status;
+    s->w = s->z ? s->z + cfg->z_dim : NULL;
+    s->ws = s->z ? s->w + cfg->w_dim : NULL;
+    for (nn_dim i = 0; i < batch && !st; i++) {
+        st = nn_image_make(&s->at[i].picture, cfg->resolution, cfg->resolution, cfg->img_channels, err);
+        if (!st) st = nn_image_make(&s->at[i].label, cfg->resolution, cfg->resolution, 1, err);
+    }
+    return st;
+}
+
+void dg_sampler_free_files(dg_slot *t)
+{
+    nn_bytes_free(&t->picture_png);
+    nn_bytes_free(&t->label_png);
+}
+
+void dg_sampler_close(dg_sampler *s)
+{
+    for (nn_dim i = 0; s->at && i < s->batch; i++) {
+        nn_image_free(&s->at[i].picture);
+        nn_image_free(&s->at[i].label);
+        dg_sampler_free_files(&s->at[i]);
+    }
+    nn_free(s->at);
+    nn_free(s->seed);
+    nn_free(s->z);
+    nn_free(s->divergence);
+    dg_labeller_close(s->labeller);
+    sg_work_close(s->work);
+}
+
+/* ws (num_ws,w_dim) of a seed, truncated by psi. */
+static void make_ws(const dg_sampler *s, uint32_t seed, double psi, real *ws)
+{
+    sg_options draw = s->o->draw;
+    draw.psi = psi;
+    sg_z(s->m, seed, s->z);
+    sg_mapping(s->m, s->w, s->z, 1);
+    sg_truncate(s->m, ws, s->w, 1, &draw);
+}
+
+/* Style mixing (Karras 2019, 3.1): the layers from mix_from on follow a second seed. */
+static void choose_ws(const dg_sampler *s, nn_dim i)
+{
+    const sg_config *cfg = sg_get_config(s->m);
+    const nn_dim row = cfg->num_ws * cfg->w_dim;
+    const dg_vary *v = &s->at[i].sample.vary;
+    real *ws = s->ws + i * row, *second = s->ws + s->batch * row;
+    make_ws(s, s->seed[i], v->psi, ws);
+    if (!v->mix_from) return;
+    make_ws(s, v->mix_seed, v->psi, second);
+    const nn_dim from = v->mix_from * cfg->w_dim;
+    memcpy(ws + from, second + from, (size_t)(row - from) * sizeof *ws);
+}
+
+double dg_mean_divergence(const float *divergence, nn_dim n)
+{
+    double sum = 0.0;
+    for (nn_dim i = 0; i < n; i++) sum += divergence[i];
+    return sum / (double)n;
+}
+
+/* Count, hash and encode a labelled picture: pure, so the batch is shared out over threads. */
+static void finish_sample(const dg_sampler *s, dg_slot *t)
+{
+    dg_sample *sample = &t->sample;
+    memset(sample->pixels, 0, sizeof sample->pixels);
+    for (nn_dim p = 0; p < t->label.width * t->label.height; p++) sample->pixels[t->label.pixels[p]]++;
+    dg_vary_picture(&t->picture, &sample->vary);
+    nn_status st = dg_pair_hash(&t->picture, &t->label, sample->sha256, &t->err);
+    if (!st) st = nn_png_encode(&t->picture, NULL, &t->picture_png, &t->err);
+    if (!st) st = nn_png_encode(&t->label, &s->palette, &t->label_png, &t->err);
+    if (!st) st = nn_hash_once(t->picture_png.data, t->picture_png.size, sample->file_sha256[0], &t->err);
+    if (!st) nn_hash_once(t->label_png.data, t->label_png.size, sample->file_sha256[1], &t->err);
+}
+
+nn_status dg_sampler_make(dg_sampler *s, nn_dim n, nn_err *err)
+{
+    for (nn_dim i = 0; i < n; i++) {
+        s->at[i].sample.seed = s->seed[i];
+        dg_vary_choose(&s->at[i].sample.vary, &s->o->vary, s->o->draw.psi, sg_get_config(s->m)->num_ws, s->seed[i]);
+    }
+    if (s->o->vary.psi_range || s->o->vary.mix > 0) {
+        for (nn_dim i = 0; i < n; i++) choose_ws(s, i);
+        sg_synthesis(s->m, s->work, s->ws, n, s->o->draw.noise, s->seed);
+    } else sg_draw(s->m, s->work, s->seed, n, &s->o->draw, NULL);
+    for (nn_dim i = 0; i < n; i++) {
+        dg_slot *t = &s->at[i];
+        dg_labels labels = { .label = t->label.pixels, .divergence = s->divergence };
+        nn_image_from_planar(&t->picture, sg_picture(s->work, i));
+        dg_label(s->labeller, s->work, i, &labels);
+        t->sample.uncertainty = labels.uncertainty;
+        t->sample.uncertainty_mean = dg_mean_divergence(s->divergence, t->label.width * t->label.height);
+    }
+    #pragma omp parallel for schedule(dynamic)
+    for (nn_dim i = 0; i < n; i++) finish_sample(s, &s->at[i]);
+    for (nn_dim i = 0; i < n; i++) {
+        const dg_slot *t = &s->at[i];
+        if (t->err.status) return nn_fail(err, t->err.status, "%s", t->err.msg);
+        if (!isfinite(t->sample.uncertainty))
+            return nn_fail(err, NN_EFORMAT, "seed %u: the features of this picture are not finite", (unsigned)t->sample.seed);
+    }
+    return NN_OK;
+}
