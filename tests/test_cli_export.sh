@@ -42,7 +42,7 @@ for key in $keys; do
     holds "$D/tar/$key.json"
 done
 [ "$(tar tf "$D/wds/train/train-000000.tar" | head -n 3 | tr '\n' ' ')" = "0000000000.png 0000000000.mask.png 0000000000.json " ] && ok || no "tar: order"
-grep -q '^{"seed":0,"uncertainty":[0-9.e-]*,"pixels":{.*},"sha256":"[0-9a-f]*"}$' "$D/tar/0000000000.json" && ok || no "tar: json"
+grep -q '^{"seed":0,"uncertainty":[0-9.e-]*,"uncertainty_mean":[0-9.e-]*,"pixels":{.*},"sha256":"[0-9a-f]*","file_sha256":"[0-9a-f]*","mask_sha256":"[0-9a-f]*"}$' "$D/tar/0000000000.json" && ok || no "tar: json"
 
 # ---- yolo-seg (pixels: test_outline)
 try 0 $BIN export --dataset "$D/d" --format yolo-seg --out "$D/yolo" --split 0.75/0.25

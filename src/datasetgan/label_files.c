@@ -7,6 +7,7 @@
 #include "datasetgan/fields.h"
 #include "datasetgan/folder.h"
 #include "datasetgan/set.h"
+#include "nn/hash.h"
 #include "nn/npy.h"
 
 static const char *const top[] = { "images", "labels", "uncertainty", "heat", "overlays", "metadata.jsonl", "classes.json", NULL };
@@ -42,12 +43,14 @@ static void paint_overlay(const job *j)
             j->overlay.pixels[3 * i + c] = dg_mix(j->picture.pixels[i * channels + (channels < 3 ? 0 : c)], j->in->class_at[j->label.pixels[i]].rgb[c]);
 }
 
-static nn_status add_png(const job *j, const char *folder, uint32_t seed, const nn_image *im, const nn_palette *palette, nn_err *err)
+/* hex (NULL: not wanted): the file's hash. */
+static nn_status add_png(const job *j, const char *folder, uint32_t seed, const nn_image *im, const nn_palette *palette, char *hex, nn_err *err)
 {
     char name[DG_SAMPLE_PATH];
     nn_bytes png = { 0 };
     dg_sample_path(name, folder, seed);
     nn_status s = nn_png_encode(im, palette, &png, err);
+    if (!s && hex) s = nn_hash_once(png.data, png.size, hex, err);
     if (!s) s = dg_folder_add(&j->folder, name, png.data, png.size, err);
     nn_bytes_free(&png);
     return s;
@@ -78,10 +81,10 @@ static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
     paint_heat(j);
     paint_overlay(j);
     nn_status s = dg_pair_hash(&j->picture, &j->label, sample.sha256, err);
-    if (!s) s = add_png(j, "images", seed, &j->picture, NULL, err);
-    if (!s) s = add_png(j, "labels", seed, &j->label, &palette, err);
-    if (!s) s = add_png(j, "heat", seed, &j->heat, NULL, err);
-    if (!s) s = add_png(j, "overlays", seed, &j->overlay, NULL, err);
+    if (!s) s = add_png(j, "images", seed, &j->picture, NULL, sample.file_sha256[0], err);
+    if (!s) s = add_png(j, "labels", seed, &j->label, &palette, sample.file_sha256[1], err);
+    if (!s) s = add_png(j, "heat", seed, &j->heat, NULL, NULL, err);
+    if (!s) s = add_png(j, "overlays", seed, &j->overlay, NULL, NULL, err);
     if (!s) s = add_npy(j, seed, err);
     char *line = s ? NULL : dg_manifest_line(&sample, j->in->class_at, j->in->classes, err);
     if (!s) s = line ? nn_stage_add(&j->manifest, line, strlen(line), err) : NN_ENOMEM;
