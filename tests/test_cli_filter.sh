@@ -36,6 +36,31 @@ try 2 $BIN filter --dataset "$D/d" --out "$D/none" --drop 1; says "drop"
 try 2 $BIN filter --dataset "$D/d" --out "$D/none" --drop 1.5; says "--drop"
 try 2 $BIN filter --dataset "$D/d" --out "$D/none" --drop -0.1
 
+# ---- other scores
+for score in mean sum; do
+    sed 's/.*"seed":\([0-9]*\),.*"uncertainty_mean":\([^,]*\),.*/\2 \1/' "$D/d/metadata.jsonl" | LC_ALL=C sort -g | head -n 14 | cut -d' ' -f2 | sort -n >"$D/expected"
+    try 0 $BIN filter --dataset "$D/d" --out "$D/$score" --drop 0.3 --score $score; prints "14 of 20"; prints "highest $score kept"
+    sed 's/.*"seed":\([0-9]*\),.*/\1/' "$D/$score/metadata.jsonl" >"$D/kept"
+    same "$D/kept" "$D/expected" "the 14 of the lowest $score"
+done
+grep -q '"score": "sum"' "$D/sum/run.json" && ok || no "run.json names the score"
+differ "$D/mean/run.json" "$D/sum/run.json" "two scores, two records"
+try 2 $BIN filter --dataset "$D/d" --out "$D/none" --score best; says "top10"
+cp -r "$D/d" "$D/old"
+sed -i 's/"uncertainty_mean":[^,]*,//' "$D/old/metadata.jsonl"
+try 1 $BIN filter --dataset "$D/old" --out "$D/none" --score mean; says "line 1: no uncertainty_mean"
+try 0 $BIN filter --dataset "$D/old" --out "$D/oldview"
+
+# ---- stopped and begun again: what was copied is not copied again
+env DATASETGAN_FAULT=rename:9:KILL $FAULTY filter --dataset "$D/d" --out "$D/again" --drop 0.5 >/dev/null 2>&1
+[ $? -eq 137 ] && ok || no "not killed"
+lacks "$D/again"
+kept=$(find "$D/again.tmp/images" -name '*.png' | head -n 1)
+inode=$(stat -c %i "$kept")
+try 0 $BIN filter --dataset "$D/d" --out "$D/again" --drop 0.5
+[ "$inode" = "$(stat -c %i "$(echo "$kept" | sed 's|again.tmp|again|')")" ] && ok || no "a file that was there was written again"
+same "$D/again" "$D/v" "a view that was killed on the way"
+
 # ---- classes
 pixels() { sed "s/.*\"$1\":\([0-9]*\)[,}].*/\1/" "$D/d/metadata.jsonl"; }
 n=$(pixels "red blood cell" | sort -n | sed -n 10p)

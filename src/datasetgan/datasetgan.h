@@ -251,8 +251,14 @@ nn_status dg_export(const dg_export_options *o, const dg_progress *p, dg_export_
 
 /* A view: a dataset folder with part of the samples of another.  First those leave that have fewer pixels of a class than
  * min_pixels ("nucleus=20,cytoplasm=50", NULL: none) asks, then the most uncertain `drop` of the rest (0 <= drop < 1, rounded;
- * of equals the later seed).  Files are copied, nothing of the dataset is changed.  Errors and `out` as dg_export. */
-typedef struct { const char *dataset, *out, *min_pixels; double drop; bool replace; } dg_filter_options;
+ * of equals the later seed).  Files are copied, nothing of the dataset is changed; an interrupted copy goes on.  Errors and `out` as dg_export. */
+#define DG_SCORES "top10|mean|sum"
+typedef struct {
+    const char *dataset, *out, *min_pixels;
+    const char *score;                           /* one of DG_SCORES: mean of the largest tenth of the divergences (NULL), mean or sum of all */
+    double drop;
+    bool replace;
+} dg_filter_options;
 typedef struct { uint64_t samples, kept, poor, uncertain; double highest; bool already, unfinished; } dg_filter_result;
 nn_status dg_filter(const dg_filter_options *o, const dg_progress *p, dg_filter_result *r, nn_err *err);
 

@@ -1,4 +1,5 @@
 /* filter.c: a view of a dataset: the same files without the samples whose labels are least to be trusted. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 static const char *const top[] = { "images", "labels", "metadata.jsonl", "classes.json", NULL };
 static const dg_folder_kind view_kind = { "run.json", DG_VIEW_KIND, top };
 
-typedef struct { double uncertainty; uint64_t number; } candidate;
+typedef struct { double score; uint64_t number; } candidate;
 
 typedef struct {
     const dg_filter_options *o;
@@ -49,10 +50,10 @@ static nn_status read_least(filter *f, nn_err *err)
 /* ---- who leaves ------------------------------------------------------------------------------------------------------------ */
 
 /* The most uncertain first; of equals the later seed. */
-static int by_uncertainty(const void *a, const void *b)
+static int by_score(const void *a, const void *b)
 {
     const candidate *x = a, *y = b;
-    if (x->uncertainty != y->uncertainty) return x->uncertainty < y->uncertainty ? 1 : -1;
+    if (x->score != y->score) return x->score < y->score ? 1 : -1;
     return (x->number < y->number) - (x->number > y->number);
 }
 
@@ -60,6 +61,16 @@ static bool has_least(const filter *f, const dg_sample *s)
 {
     for (int c = 0; c < f->set.class_count; c++) if (s->pixels[c] < f->least[c]) return false;
     return true;
+}
+
+static const char *score_name(const dg_filter_options *o) { return o->score ? o->score : "top10"; }
+
+/* NAN: the line does not say. */
+static double score_of(const filter *f, const dg_sample *s)
+{
+    const char *name = score_name(f->o);
+    if (!strcmp(name, "top10")) return s->uncertainty;
+    return s->uncertainty_mean * (!strcmp(name, "sum") ? (double)(f->set.width * f->set.height) : 1.0);
 }
 
 static nn_status choose(filter *f, dg_filter_result *r, nn_err *err)
@@ -71,19 +82,22 @@ static nn_status choose(filter *f, dg_filter_result *r, nn_err *err)
     uint64_t left = 0, number = 0;
     if (!s) {
         for (; number < f->set.count && dg_walk_next(&w, &s, err); number++) {
+            const double score = score_of(f, &w.sample);
             f->drop[number] = !has_least(f, &w.sample);
-            if (!f->drop[number]) list[left++] = (candidate){ w.sample.uncertainty, number };
+            if (!f->drop[number]) list[left++] = (candidate){ score, number };
+            if (isnan(score)) s = nn_fail(err, NN_EFORMAT, "%s: line %ju: no uncertainty_mean, which the score '%s' needs", f->set.manifest,
+                                          (uintmax_t)w.file.lines, score_name(f->o));
         }
         dg_walk_close(&w);
     }
     if (!s) {
         const uint64_t most = (uint64_t)(f->o->drop * (double)left + 0.5);
-        qsort(list, (size_t)left, sizeof *list, by_uncertainty);
+        qsort(list, (size_t)left, sizeof *list, by_score);
         for (uint64_t i = 0; i < most && i < left; i++) f->drop[list[i].number] = true;
         *r = (dg_filter_result){ .samples = f->set.count, .poor = f->set.count - left, .uncertain = most < left ? most : left,
                                  .unfinished = !f->set.finished };
         r->kept = r->samples - r->poor - r->uncertain;
-        if (r->kept) r->highest = list[most].uncertainty;
+        if (r->kept) r->highest = list[most].score;
         else s = nn_fail(err, NN_EINVAL, "filter: none of the %ju samples would be left", (uintmax_t)f->set.count);
     }
     nn_free(list);
@@ -99,8 +113,8 @@ static json_t *describe(const filter *f, const dg_filter_result *r, nn_err *err)
     bool ok = least != NULL;
     for (int c = 0; c < f->set.class_count; c++)
         if (f->least[c]) ok = json_object_set_new(least, f->set.class_at[c].name, json_integer((json_int_t)f->least[c])) == 0 && ok;
-    json_t *v = json_pack("{s:s, s:i, s:O, s:{s:f, s:o}, s:I, s:I, s:s, s:O}", "kind", DG_VIEW_KIND, "format", 1, "picture",
-                          json_object_get(f->set.run, "picture"), "filter", "drop", f->o->drop, "min_pixels", least, "samples",
+    json_t *v = json_pack("{s:s, s:i, s:O, s:{s:f, s:s, s:o}, s:I, s:I, s:s, s:O}", "kind", DG_VIEW_KIND, "format", 1, "picture",
+                          json_object_get(f->set.run, "picture"), "filter", "drop", f->o->drop, "score", score_name(f->o), "min_pixels", least, "samples",
                           (json_int_t)r->kept, "of", (json_int_t)r->samples, "dataset", f->set.manifest_sha256, "run", f->set.run);
     if (v && ok) return v;
     json_decref(v);
