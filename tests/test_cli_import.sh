@@ -38,6 +38,57 @@ try 0 $BIN export --dataset "$D/data" --format coco --out "$D/exported"
 try 0 $BIN import --from coco --in "$D/exported/annotations/instances_train.json" --task "$D/back.json" --out "$D/back"; prints "4 imported"
 try 0 $BIN eval --pred "$D/back/labels" --truth "$D/data/labels"; prints "pixel accuracy  1.0000"
 
+# ---- cvat: zip and folder give the bundle's labels; voc: our own export comes back
+CVAT=tests/golden/cvat.zip
+mv "$D/set/labels" "$D/kept"
+try 0 $BIN import --from cvat --in $CVAT --task "$task" --out "$D/cv"; prints "3 imported, 0 of the task kept"; quiet
+try 0 $BIN eval --pred "$D/cv/labels" --truth "$D/kept"; prints "pixel accuracy  1.0000"
+try 0 $BIN export --dataset "$D/data" --format voc --out "$D/voc"
+for from in voc cvat; do
+    try 0 $BIN import --from $from --in "$D/voc" --task "$D/back.json" --out "$D/back_$from"; prints "4 imported"
+    try 0 $BIN eval --pred "$D/back_$from/labels" --truth "$D/data/labels"; prints "pixel accuracy  1.0000"
+done
+mv "$D/voc/labelmap.txt" "$D/map"
+try 0 $BIN import --from voc --in "$D/voc" --task "$D/back.json" --out "$D/back_ids"; same "$D/back_ids/labels" "$D/back_voc/labels" "voc by ids"
+try 1 $BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/f"; says "labelmap.txt, found none"
+mv "$D/map" "$D/voc/labelmap.txt"
+try 0 $BIN import --from png --in "$D/voc/SegmentationClass" --colours "$D/voc/labelmap.txt" --task "$D/back.json" --out "$D/back_rgb"
+same "$D/back_rgb/labels" "$D/back_voc/labels" "png by colours"
+try 2 $BIN import --from voc --in "$D/voc" --colours "$D/voc/labelmap.txt" --task "$D/back.json" --out "$D/f"; says "--colours"
+# classes that the task lacks matter where a pixel has them; void by its usual names; all problems at once
+sed -i 's/^nucleus:/nukleus:/' "$D/voc/labelmap.txt"
+$BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/f" >"$D/out" 2>"$D/err"; says '"nukleus" is no class of the task'; says "4 problems; nothing was written"; lacks "$D/f"
+sed -i '4d' "$D/voc/labelmap.txt"
+$BIN import --from voc --in "$D/voc" --task "$D/back.json" --out "$D/f" >"$D/out" 2>"$D/err"; says "class id 3 at column"; says "4 problems"
+$BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/f" >"$D/out" 2>"$D/err"; says "colour #808000 at column"
+echo 'ignored:128,128,0::' >>"$D/voc/labelmap.txt"
+try 0 $BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/voided"
+try 0 $BIN eval --pred "$D/data/labels" --truth "$D/voided/labels"; prints "pixel accuracy  1.0000"
+head -c 4000 $CVAT >"$D/cut.zip"
+try 1 $BIN import --from cvat --in "$D/cut.zip" --task "$task" --out "$D/f"; says "cut.zip"
+try 1 $BIN import --from cvat --in "$D/set" --task "$task" --out "$D/f"; says "SegmentationClass"
+lacks "$D/f" "$D/f.tmp"
+
+# ---- other names, and classes joined
+printf 'ground\nred\nplasma***thin\nplasma***core #112233\n' >"$D/names"
+try 0 $BIN import --from png --in "$D/kept" --task "$task" --out "$D/named" --classes "$D/names"
+grep -q '"name": "plasma\*\*\*core"' "$D/named/task.json" && grep -q '"color": "#112233"' "$D/named/task.json" && ok || no "--classes: names and colours"
+grep -q '"level1"' "$D/named/task.json" && ok || no "--classes: a view of the parts"
+echo '{"paint": ["cytoplasm", "nucleus"], "rest": ["background"], "__ignore__": ["red blood cell"]}' >"$D/merge.json"
+try 0 $BIN import --from png --in "$D/kept" --task "$task" --out "$D/merged" --merge "$D/merge.json"; prints "3 imported"
+grep -q '"name": "paint"' "$D/merged/task.json" && ok || no "--merge: names"
+grep -q '"nucleus"' "$D/merged/task.json" && no "--merge: the view that keeps the joined classes apart goes" || ok
+try 0 $BIN train --task "$D/merged/task.json" --out "$D/mi" --members 1 --epochs 0.02 --width1 8 --width2 8
+echo '{"other": ["background", "red blood cell"], "plasma": ["cytoplasm"], "core": ["nucleus"]}' >"$D/merge2.json"
+try 0 $BIN import --from png --in "$D/kept" --task "$task" --out "$D/merged2" --merge "$D/merge2.json"
+grep -q '"real"' "$D/merged2/task.json" && ok || no "--merge: a view that stays"
+for bad in '{"a": ["background", "cytoplasm"], "b": ["nucleus"]}' '{"a": ["background", "cytoplasm", "nucleus"], "b": ["red blood cell", "nucleus"]}' '[]' \
+    '{"a": ["background", "cytoplasm", "nucleus", "red blood cell"]}' '{"a": ["background", "car"]}' '{"a": [], "b": ["nucleus"]}'; do
+    echo "$bad" >"$D/bad.json"
+    try 1 $BIN import --from png --in "$D/kept" --task "$task" --out "$D/f" --merge "$D/bad.json"; says "bad.json: "
+done
+mv "$D/kept" "$D/set/labels"
+
 # ---- the set is one to train on, from wherever it stands; the generator is found
 try 0 $BIN train --task "$D/a/task.json" --out "$D/i" --members 1 --epochs 0.02 --width1 8 --width2 8
 (mkdir -p "$D/deep/er" && cd "$D/deep" && "$BIN" import --from labelme --in ../lm --task ../set/task.json --out er/set >/dev/null) && ok || no "relative paths"
@@ -72,7 +123,7 @@ try 1 $BIN import --from labelme --in "$D/lm" --task "$task" --out "$D/set" --fo
 try 1 $BIN import --from labelme --in "$D/none" --task "$task" --out "$D/f"
 mkdir "$D/empty"
 try 2 $BIN import --from labelme --in "$D/empty" --task "$task" --out "$D/f"; says "no labels"
-try 2 $BIN import --from cvat --in "$D/lm" --task "$task" --out "$D/f"; says "--from"
+try 2 $BIN import --from cvet --in "$D/lm" --task "$task" --out "$D/f"; says "--from"
 [ "$(hash_of "$D/set")" = "$before" ] && ok || no "the task's folder was changed"
 
 # ---- all problems at once, each with its file and shape
@@ -84,7 +135,7 @@ cat >"$D/bad/seed0042.json" <<'END'
  {"label": "nucleus", "points": [[1, 1], [9, 1]]},
  {"label": "nucleus", "points": [[1, 1], [9, 1, 4], [9, 9]]},
  {"label": "nucleus", "points": [[1, 1], [1e9, 1], [9, 9]]},
- {"label": "nucleus", "points": [[1, 1], [9, 1]], "shape_type": "circle"},
+ {"label": "nucleus", "points": [[1, 1], [9, 1], [4, 4]], "shape_type": "circle"},
  {"label": "nucleus", "points": [[1, 1]], "shape_type": "rectangle"},
  {"label": "nucleus", "points": [[1, 1], [9, 9]], "shape_type": "mask"},
  {"label": "nucleus", "points": [[1, 1], [9, 9]], "shape_type": "mask", "mask": "!!!!"},

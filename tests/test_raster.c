@@ -1,4 +1,5 @@
-/* test_raster.c: polygons and rectangles against labelme's and pycocotools' own masks (tests/golden/make_raster.py), pixel for pixel. */
+/* test_raster.c: shapes against labelme's and pycocotools' own masks (tests/golden/make_raster.py), pixel for pixel. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,10 @@ static void test_golden(void)
         if (!strcmp(kind, "coco")) {
             dg_raster_coco(w, h, xy, (size_t)n, mask, scratch);
             for (int i = 0; i < w * h; i++) if (mask[i]) pixels[i] = 200;
+        } else if (!strcmp(kind, "circle") || !strcmp(kind, "point"))
+            dg_raster_circle(&c, xy[0], xy[1], kind[0] == 'c' ? sqrt((xy[0] - xy[2]) * (xy[0] - xy[2]) + (xy[1] - xy[3]) * (xy[1] - xy[3])) : 5.0, 200);
+        else if (!strncmp(kind, "line", 4)) {
+            for (int i = 1; i < n; i++) t_status(dg_raster_line(&c, p[i - 1], p[i], 10, 200, NULL), NN_OK, NULL, NULL, "shape %d", lines);
         } else if (!strcmp(kind, "rectangle")) dg_raster_rectangle(&c, p[0], p[1], 200);
         else t_status(dg_raster_polygon(&c, p, (size_t)n, 200, NULL), NN_OK, NULL, NULL, "shape %d", lines);
         int wrong = 0;
@@ -36,7 +41,7 @@ static void test_golden(void)
         t_check(pixels[w * h] == 9, "shape %d: nothing written past the end", lines);
     }
     fclose(f);
-    t_check(lines == 630, "630 shapes, found %d", lines);
+    t_check(lines == 870, "870 shapes, found %d", lines);
 }
 
 /* Far outside, and the largest coordinates allowed: no overflow, no pixel wrong. */
@@ -47,6 +52,12 @@ static void test_limits(void)
     const dg_canvas c = { pixels, 4, 4 };
     const dg_corner all[4] = { { -FAR, -FAR }, { FAR, -FAR }, { FAR, FAR }, { -FAR, FAR } }, one[1] = { { 2, 2 } };
     const dg_corner none[3] = { { -FAR, FAR }, { FAR, FAR }, { 0, FAR - 5 } };
+    dg_raster_circle(&c, FAR, FAR, FAR, 7);
+    dg_raster_line(&c, (dg_corner){ FAR, -FAR }, (dg_corner){ FAR, FAR }, 10, 7, NULL);
+    for (int i = 0; i < 16; i++) t_check(pixels[i] == 0, "pixel %d: circle and line are elsewhere", i);
+    dg_raster_circle(&c, FAR, FAR, 2.0 * FAR, 7);
+    for (int i = 0; i < 16; i++) t_check(pixels[i] == 7, "pixel %d: inside the largest circle", i);
+    memset(pixels, 0, sizeof pixels);
     dg_raster_polygon(&c, none, 3, 7, NULL);
     dg_raster_polygon(&c, one, 1, 7, NULL);
     int painted = 0;

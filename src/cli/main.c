@@ -15,7 +15,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "info",     cmd_info,     "this machine, these files: kernels, threads, architecture, identity, memory" },
     { "generate", cmd_generate, "draw pictures from a generator" },
     { "prepare",  cmd_prepare,  "make the pictures that a person will annotate" },
-    { "import",   cmd_import,   "make an annotation set from LabelMe, COCO or label maps" },
+    { "import",   cmd_import,   "make an annotation set from LabelMe, COCO, CVAT, VOC or label maps" },
     { "train",    cmd_train,    "train a style interpreter on an annotation set" },
     { "label",    cmd_label,    "draw chosen pictures with label, uncertainty and overlay" },
     { "dataset",  cmd_dataset,  "draw and label any number of pictures" },

@@ -57,9 +57,10 @@ nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_mo
 /* Labels that other tools wrote, for the pictures of a task, as an annotation set below `out` (docs/FILES.md).  Labels and
  * pictures are matched by the names of their files.  Every problem is given to `problem` (may be NULL) as one line, then
  * NN_EFORMAT; nothing is written.  `out` as in dg_export. */
-#define DG_IMPORT_SOURCES "labelme|png|coco"
+#define DG_IMPORT_SOURCES "labelme|png|coco|cvat|voc"
 typedef struct {
     const char *from, *in, *task, *out;          /* from: one of DG_IMPORT_SOURCES */
+    const char *classes, *merge, *colours;       /* files, or NULL: other class names; classes to join; png: the colours' names */
     bool replace;
     void (*problem)(void *user, const char *line);
     void *user;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "datasetgan/fields.h"
 #include "datasetgan/folder.h"
 #include "nn/hash.h"
 #include "nn/sys.h"
@@ -86,31 +87,34 @@ static bool same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static nn_status give_file(dg_import *x, const char *name, const char *tail, nn_err *err)
+nn_status dg_import_give(dg_import *x, const char *path, const nn_zip_entry *record, const char *tail, nn_err *err)
 {
-    char path[DG_PATH], stem[256];
+    char stem[256], name[DG_PATH];
     nn_err e = { 0 };
-    nn_status s = nn_path_join(path, sizeof path, x->o->in, name, err);
-    if (s || same_file(path, x->task.path)) return s;
-    if (dg_import_stem(stem, path, &e)) return dg_import_problem(x, &e, err);
+    if (record) nn_format(name, sizeof name, "%s: %s", x->o->in, record->name);
+    else nn_format(name, sizeof name, "%s", path);
+    if (dg_import_stem(stem, record ? record->name : path, &e)) return dg_import_problem(x, &e, err);
     nn_dim i = dg_import_find(x, stem);
     const size_t length = strlen(stem), cut = strlen(tail);
     if (i < 0 && cut && length > cut && !strcmp(stem + length - cut, tail)) {
         stem[length - cut] = 0;
         i = dg_import_find(x, stem);
     }
-    if (i < 0) nn_fail(&e, NN_EMISMATCH, "%s: %s has no picture of this name", path, x->task.path);
-    else if (x->item[i].path[0]) nn_fail(&e, NN_EMISMATCH, "%s: '%s' has labels in two files", path, stem);
-    else nn_format(x->item[i].path, DG_PATH, "%s", path);
+    if (i < 0) nn_fail(&e, NN_EMISMATCH, "%s: %s has no picture of this name", name, x->task.path);
+    else if (x->item[i].path[0]) nn_fail(&e, NN_EMISMATCH, "%s: '%s' has labels in two files", name, stem);
+    else {
+        nn_format(x->item[i].path, DG_PATH, "%s", name);
+        x->item[i].record = record;
+    }
     return e.status ? dg_import_problem(x, &e, err) : NN_OK;
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-nn_status dg_import_list(dg_import *x, const char *ending, const char *tail, nn_err *err)
+nn_status dg_import_list(dg_import *x, const char *folder, const char *ending, const char *tail, nn_err *err)
 {
-    DIR *d = opendir(x->o->in);
-    if (!d) return nn_fail(err, NN_EIO, "%s: opendir: %s", x->o->in, strerror(errno));
+    DIR *d = opendir(folder);
+    if (!d) return nn_fail(err, NN_EIO, "%s: opendir: %s", folder, strerror(errno));
     size_t count = 0, room = 0;
     char **name = NULL;
     nn_status s = NN_OK;
@@ -132,30 +136,14 @@ nn_status dg_import_list(dg_import *x, const char *ending, const char *tail, nn_
     closedir(d);
     if (count) qsort(name, count, sizeof *name, by_name);      /* problems in the same order on every file system */
     for (size_t i = 0; i < count; i++) {
-        if (!s) s = give_file(x, name[i], tail, err);
+        char path[DG_PATH];
+        if (!s) s = nn_path_join(path, sizeof path, folder, name[i], err);
+        if (!s && !same_file(path, x->task.path)) s = dg_import_give(x, path, NULL, tail, err);
         nn_free(name[i]);
     }
     nn_free(name);
     return s;
 }
-
-/* ---- png: label maps -------------------------------------------------------------------------------------------------------- */
-
-static nn_status find_png(dg_import *x, nn_err *err) { return dg_import_list(x, ".png", "_label", err); }
-
-static nn_status paint_png(dg_import *x, nn_dim i, nn_image *im, nn_err *err)
-{
-    dg_item it = x->task.item[i];
-    nn_image label;
-    nn_err e = { 0 };
-    nn_format(it.label, sizeof it.label, "%s", x->item[i].path);
-    if (dg_item_label(&x->task, &it, im->width, &label, &e)) return dg_import_problem(x, &e, err);
-    memcpy(im->pixels, label.pixels, (size_t)(label.width * label.height));
-    nn_image_free(&label);
-    return NN_OK;
-}
-
-static const dg_import_source import_png = { "png", find_png, paint_png };
 
 /* ---- one item ---------------------------------------------------------------------------------------------------------------- */
 
@@ -186,16 +174,19 @@ static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
         nn_fail(&e, NN_ESHAPE, "%s: expected a square picture, found %td x %td", it->image, p->picture.width, p->picture.height);
         return dg_import_problem(x, &e, err);
     }
-    if (p->kept) return dg_item_label(&x->task, it, p->picture.width, &p->label, &e) ? dg_import_problem(x, &e, err) : NN_OK;
-    const nn_status s = nn_image_make(&p->label, p->picture.width, p->picture.height, 1, err);
-    return s ? s : x->source->paint(x, i, &p->label, err);
+    nn_status s = NN_OK;
+    if (p->kept) s = dg_item_label(&x->task, it, p->picture.width, &p->label, &e) ? dg_import_problem(x, &e, err) : NN_OK;
+    else s = nn_image_make(&p->label, p->picture.width, p->picture.height, 1, err);
+    if (!s && !p->kept) s = x->source->paint(x, i, &p->label, err);
+    if (!s && x->merging && p->label.pixels) dg_join_label(&x->merge, &p->label);
+    return s;
 }
 
 /* ---- first reading: problems, and what the set's bytes depend on ------------------------------------------------------------- */
 
 static nn_status check_all(dg_import *x, dg_import_result *r, char content[65], nn_err *err)
 {
-    char *line = nn_json_line(x->task.json, err);
+    char *line = nn_json_line(x->json_out, err);
     nn_hash *h = line ? nn_hash_open(err) : NULL;
     nn_status s = h ? NN_OK : NN_ENOMEM;
     if (h) nn_hash_add(h, line, strlen(line));
@@ -264,7 +255,8 @@ static nn_status write_piece(const dg_import *x, const dg_folder *f, nn_dim i, c
     char image[300], label[300];
     nn_palette palette = { .count = 256 };
     nn_bytes png = { 0 };
-    for (int c = 0; c < 256; c++) memcpy(palette.rgb[c], c < x->task.class_count ? x->task.class_at[c].rgb : (const uint8_t[]){ 224, 224, 192 }, 3);
+    const int classes = x->merging ? x->merge.class_count : x->task.class_count;
+    for (int c = 0; c < 256; c++) memcpy(palette.rgb[c], c >= classes ? (const uint8_t[]){ 224, 224, 192 } : x->merging ? x->merge.class_at[c].rgb : x->task.class_at[c].rgb, 3);
     nn_format(image, sizeof image, "images/%s.png", x->item[i].stem);
     nn_format(label, sizeof label, "labels/%s.png", x->item[i].stem);
     nn_status s = dg_folder_add(f, image, p->png.data, p->png.size, err);
@@ -285,7 +277,7 @@ static nn_status write_piece(const dg_import *x, const dg_folder *f, nn_dim i, c
 
 static nn_status write_set(dg_import *x, const dg_folder *f, nn_err *err)
 {
-    json_t *task = json_deep_copy(x->task.json), *items = json_array();
+    json_t *task = json_deep_copy(x->json_out), *items = json_array();
     nn_status s = task && items ? NN_OK : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     if (!s) s = dg_folder_make(f, "images", err);
     if (!s) s = dg_folder_make(f, "labels", err);
@@ -307,10 +299,31 @@ static nn_status write_set(dg_import *x, const dg_folder *f, nn_err *err)
 
 static const dg_import_source *find_source(const char *name, nn_err *err)
 {
-    const dg_import_source *const all[] = { &dg_import_labelme, &import_png, &dg_import_coco };
+    const dg_import_source *const all[] = { &dg_import_labelme, &dg_import_png, &dg_import_coco, &dg_import_cvat, &dg_import_voc };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) if (!strcmp(all[i]->name, name)) return all[i];
     nn_fail(err, NN_EINVAL, "import: there is no source '%.40s'", name);
     return NULL;
+}
+
+/* --classes: other names and colours for the task's ids.  Its views go with their ids; those of names in parts come. */
+static nn_status replace_classes(dg_import *x, nn_err *err)
+{
+    nn_status s = dg_classes_read(x->o->classes, x->task.class_at, &x->task.class_count, err);
+    if (!s && (json_object_set_new(x->task.json, "classes", dg_put_classes(x->task.class_at, x->task.class_count))
+               || json_object_set_new(x->task.json, "views", dg_level_views(x->task.class_at, x->task.class_count))))
+        s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    return s;
+}
+
+static nn_status read_task(dg_import *x, nn_err *err)
+{
+    nn_status s = dg_task_read(&x->task, x->o->task, err);
+    if (!s && x->o->colours && x->source != &dg_import_png) s = nn_fail(err, NN_EINVAL, "--colours: expected with --from png, found with %s", x->o->from);
+    if (!s && x->o->classes) s = replace_classes(x, err);
+    x->merging = x->o->merge != NULL;
+    if (!s && x->merging) s = dg_join_read(x, x->o->merge, &x->merge, err);
+    if (!s && (x->json_out = json_deep_copy(x->task.json)) == NULL) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    return s || !x->merging ? s : dg_join_task(&x->merge, x->json_out, x->task.class_count, err);
 }
 
 nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err *err)
@@ -321,7 +334,7 @@ nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err 
     dg_import x = { .o = o, .source = find_source(o->from, err) };
     dg_folder f = { 0 };
     char content[65];
-    nn_status s = x.source ? dg_task_read(&x.task, o->task, err) : NN_EINVAL;
+    nn_status s = x.source ? read_task(&x, err) : NN_EINVAL;
     if (!s) s = sort_items(&x, err);
     if (!s) s = x.source->find(&x, err);
     if (!s) s = check_all(&x, r, content, err);
@@ -334,6 +347,8 @@ nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err 
     r->problems = x.problems;
     json_decref(record);
     json_decref(x.json);
+    json_decref(x.json_out);
+    nn_zip_close(&x.zip);
     for (nn_dim i = 0; x.item && i < x.task.item_count; i++) json_decref(x.item[i].coco);
     nn_free(x.item);
     nn_free(x.by_stem);

@@ -2,12 +2,14 @@
 #ifndef DG_IMPORT_H
 #define DG_IMPORT_H
 
-#include "datasetgan/datasetgan.h"
+#include "datasetgan/classes.h"
+#include "nn/zip.h"
 
 typedef struct dg_import dg_import;
 typedef struct {
     char stem[256];
-    char path[DG_PATH];              /* labels for it from outside; "" when there are none */
+    char path[DG_PATH];              /* labels for it from outside, or what messages call them; "" when there are none */
+    const nn_zip_entry *record;      /* where they are in a zip; NULL: in the file */
     json_t *coco;                    /* the same out of one file: import_coco.c */
 } dg_import_item;
 
@@ -19,6 +21,14 @@ typedef struct {
     nn_status (*paint)(dg_import *x, nn_dim i, nn_image *im, nn_err *err);
 } dg_import_source;
 
+/* --merge: the classes of the set to make, and the new id of each of the task's. */
+typedef struct { int class_count; dg_class class_at[NN_VOID]; uint8_t map[NN_VOID]; } dg_join;
+/* { "NEW": ["OLD", ...], ... }, in the order of the new ids; every class of the task is in one list; those of "__ignore__" become void. */
+nn_status dg_join_read(const dg_import *x, const char *path, dg_join *m, nn_err *err);
+/* Put the new classes there, and the views by their ids; a view that keeps apart what is joined goes. */
+nn_status dg_join_task(const dg_join *m, json_t *task, int old_count, nn_err *err);
+void dg_join_label(const dg_join *m, nn_image *label);
+
 struct dg_import {
     const dg_import_options *o;
     const dg_import_source *source;
@@ -26,6 +36,13 @@ struct dg_import {
     dg_import_item *item;            /* (task.item_count) */
     nn_dim *by_stem;                 /* (task.item_count): items in the order of their stems */
     json_t *json;                    /* coco: the file */
+    json_t *json_out;                /* task.json of the set, but for its items: classes merged */
+    nn_zip zip;                      /* cvat, voc: the file, when it is one */
+    size_t colours;                  /* cvat, voc, png: the list of classes that the labels come with */
+    dg_class colour[NN_VOID];
+    int colour_id[NN_VOID];          /* its class in the task, -1: none */
+    bool merging;
+    dg_join merge;
     uint64_t problems;
 };
 
@@ -37,9 +54,11 @@ nn_status dg_import_stem(char out[256], const char *path, nn_err *err);
 nn_dim dg_import_find(const dg_import *x, const char *stem);
 /* Class id of a name, -1: none. */
 int dg_import_class(const dg_import *x, const char *name);
-/* Give each file of the folder that ends in `ending` to the item of its stem, or of its stem without `tail` (may be ""). */
-nn_status dg_import_list(dg_import *x, const char *ending, const char *tail, nn_err *err);
+/* Give a file of labels (record: in x->zip; path is not used then) to the item of its stem, or of its stem without `tail` (may be ""). */
+nn_status dg_import_give(dg_import *x, const char *path, const nn_zip_entry *record, const char *tail, nn_err *err);
+/* The same with each file of a folder that ends in `ending`. */
+nn_status dg_import_list(dg_import *x, const char *folder, const char *ending, const char *tail, nn_err *err);
 
-extern const dg_import_source dg_import_labelme, dg_import_coco;
+extern const dg_import_source dg_import_labelme, dg_import_coco, dg_import_png, dg_import_cvat, dg_import_voc;
 
 #endif

@@ -1,4 +1,4 @@
-/* import_labelme.c: LabelMe's JSON: polygons, rectangles and masks, painted as labelme paints them; later shapes go over earlier. */
+/* import_labelme.c: LabelMe's JSON: its shapes, painted as labelme paints them; later shapes go over earlier. */
 #include "datasetgan/import.h"
 
 #include <math.h>
@@ -8,9 +8,18 @@
 #include "datasetgan/raster.h"
 
 enum { JSON_BYTES_MAX = 512 << 20, CORNERS_MAX = 1000000 };
+enum { LINE_WIDTH = 10, POINT_RADIUS = 5 };                  /* labelme.utils.shape_to_mask: line_width, point_size */
 
 /* A shape while it is read: every problem of it names the file and "shapes[N]". */
-typedef struct { dg_reader r; char place[64]; const json_t *json; int id; size_t count; dg_corner *corner; } shape;
+typedef struct {
+    dg_reader r;
+    char place[64];
+    const json_t *json;
+    int id;
+    size_t count;
+    dg_corner *corner;               /* (count), cut towards zero to whole pixels, as Pillow does */
+    double exact[2][2];              /* the first two as they are */
+} shape;
 
 static nn_status refuse(const shape *s, const char *part, const char *expected, const json_t *found)
 {
@@ -28,7 +37,6 @@ static nn_status read_class(const dg_import *x, shape *s)
     return s->id >= 0 ? NN_OK : refuse(s, "label", "a class of the task, _background_ or __ignore__", label);
 }
 
-/* Corners are cut towards zero to whole pixels, as Pillow does. */
 static nn_status read_corners(shape *s)
 {
     const json_t *list = json_object_get(s->json, "points");
@@ -47,6 +55,7 @@ static nn_status read_corners(shape *s)
             if (!json_is_number(v) || !(fabs(at[k]) <= DG_COORDINATE_MAX)) return refuse(s, part, "[x, y], within 1048576 pixels", v ? v : p);
         }
         s->corner[i] = (dg_corner){ (int)at[0], (int)at[1] };
+        if (i < 2) memcpy(s->exact[i], at, sizeof at);
     }
     return NN_OK;
 }
@@ -83,7 +92,6 @@ static nn_status paint_mask(const shape *s, const dg_canvas *c)
 {
     const json_t *v = json_object_get(s->json, "mask");
     const char *text = json_string_value(v);
-    if (s->count != 2) return refuse(s, "points", "2 points, the mask's corners", NULL);
     if (!text) return refuse(s, "mask", "a PNG in base64", v);
     const dg_corner a = s->corner[0], b = s->corner[1];
     char name[DG_PATH + 96];
@@ -105,6 +113,46 @@ static nn_status paint_mask(const shape *s, const dg_canvas *c)
 
 /* ---- a shape, a file --------------------------------------------------------------------------------------------------------- */
 
+/* ---- the other kinds ------------------------------------------------------------------------------------------------------------ */
+
+static nn_status paint_rectangle(const shape *s, const dg_canvas *c)
+{
+    dg_raster_rectangle(c, s->corner[0], s->corner[1], (uint8_t)s->id);
+    return NN_OK;
+}
+
+/* A middle and a point of the border. */
+static nn_status paint_circle(const shape *s, const dg_canvas *c)
+{
+    const double *m = s->exact[0], *p = s->exact[1];
+    dg_raster_circle(c, m[0], m[1], sqrt((m[0] - p[0]) * (m[0] - p[0]) + (m[1] - p[1]) * (m[1] - p[1])), (uint8_t)s->id);
+    return NN_OK;
+}
+
+static nn_status paint_point(const shape *s, const dg_canvas *c)
+{
+    dg_raster_circle(c, s->exact[0][0], s->exact[0][1], POINT_RADIUS, (uint8_t)s->id);
+    return NN_OK;
+}
+
+static nn_status paint_line(const shape *s, const dg_canvas *c)
+{
+    nn_status st = NN_OK;
+    for (size_t i = 1; i < s->count && !st; i++) st = dg_raster_line(c, s->corner[i - 1], s->corner[i], LINE_WIDTH, (uint8_t)s->id, s->r.err);
+    return st;
+}
+
+static nn_status paint_polygon(const shape *s, const dg_canvas *c) { return dg_raster_polygon(c, s->corner, s->count, (uint8_t)s->id, s->r.err); }
+
+/* ---- a shape, a file --------------------------------------------------------------------------------------------------------- */
+
+static const struct { const char *name; size_t least, most; const char *expected; nn_status (*paint)(const shape *s, const dg_canvas *c); } kinds[] = {
+    { "polygon", 3, CORNERS_MAX, "3 points or more", paint_polygon }, { "oriented_rectangle", 3, CORNERS_MAX, "3 points or more", paint_polygon },
+    { "rectangle", 2, 2, "2 points, the rectangle's corners", paint_rectangle }, { "mask", 2, 2, "2 points, the mask's corners", paint_mask },
+    { "circle", 2, 2, "2 points, the middle and one of the border", paint_circle }, { "line", 2, 2, "2 points, the line's ends", paint_line },
+    { "linestrip", 2, CORNERS_MAX, "2 points or more", paint_line }, { "point", 1, 1, "1 point", paint_point },
+};
+
 static nn_status paint_shape(const dg_import *x, shape *s, const dg_canvas *c)
 {
     const json_t *type = json_object_get(s->json, "shape_type");
@@ -113,15 +161,12 @@ static nn_status paint_shape(const dg_import *x, shape *s, const dg_canvas *c)
     nn_status st = read_class(x, s);
     if (!st) st = read_corners(s);
     if (st) return st;
-    if (is && !strcmp(is, "mask")) return paint_mask(s, c);
-    if (is && !strcmp(is, "rectangle")) {
-        if (s->count != 2) return refuse(s, "points", "2 points, the rectangle's corners", NULL);
-        dg_raster_rectangle(c, s->corner[0], s->corner[1], (uint8_t)s->id);
-        return NN_OK;
+    for (size_t k = 0; is && k < sizeof kinds / sizeof *kinds; k++) {
+        if (strcmp(is, kinds[k].name)) continue;
+        if (s->count < kinds[k].least || s->count > kinds[k].most) return refuse(s, "points", kinds[k].expected, NULL);
+        return kinds[k].paint(s, c);
     }
-    if (!is || (strcmp(is, "polygon") && strcmp(is, "oriented_rectangle"))) return refuse(s, "shape_type", "polygon, rectangle or mask", type);
-    if (s->count < 3) return refuse(s, "points", "3 points or more", NULL);
-    return dg_raster_polygon(c, s->corner, s->count, (uint8_t)s->id, s->r.err);
+    return refuse(s, "shape_type", "polygon, rectangle, circle, line, linestrip, point or mask", type);
 }
 
 static nn_status check_size(const dg_reader *r, const json_t *v, const nn_image *im)
@@ -160,6 +205,6 @@ static nn_status paint_labelme(dg_import *x, nn_dim i, nn_image *im, nn_err *err
     return st;
 }
 
-static nn_status find_labelme(dg_import *x, nn_err *err) { return dg_import_list(x, ".json", "", err); }
+static nn_status find_labelme(dg_import *x, nn_err *err) { return dg_import_list(x, x->o->in, ".json", "", err); }
 
 const dg_import_source dg_import_labelme = { "labelme", find_labelme, paint_labelme };

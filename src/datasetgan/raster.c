@@ -118,6 +118,54 @@ void dg_raster_rectangle(const dg_canvas *c, dg_corner a, dg_corner b, uint8_t i
     for (int y = larger(smaller(a.y, b.y), 0); y <= bottom; y++) paint_row(c, y, smaller(a.x, b.x), larger(a.x, b.x), id);
 }
 
+/* ---- lines and circles, as Pillow draws them (ImageDraw.line with a width, ImageDraw.ellipse) ------------------------------- */
+
+/* To the nearest whole number, halves towards zero. */
+static int round_down(double v) { return v >= 0 ? (int)ceil(v - 0.5) : (int)-ceil(-v - 0.5); }
+
+nn_status dg_raster_line(const dg_canvas *c, dg_corner a, dg_corner b, int width, uint8_t id, nn_err *err)
+{
+    const int dx = b.x - a.x, dy = b.y - a.y;
+    if (dx == 0 && dy == 0) {
+        if (a.x >= 0 && a.x < c->width) paint_row(c, a.y, a.x, a.x, id);
+        return NN_OK;
+    }
+    /* A quad along the segment without caps: of width - 1 steps across, the odd one goes to one side. */
+    const double length = hypot(dx, dy), more = width / 2 / length, less = (width - 1) / 2 / length;
+    const dg_corner corner[4] = {
+        { a.x - round_down(less * dy), a.y + round_down(more * dx) }, { b.x - round_down(less * dy), b.y + round_down(more * dx) },
+        { b.x + round_down(more * dy), b.y - round_down(less * dx) }, { a.x + round_down(more * dy), a.y - round_down(less * dx) },
+    };
+    return dg_raster_polygon(c, corner, 4, id, err);
+}
+
+/* In steps of half a pixel from the middle, so that odd and even diameters are alike, the border goes from the widest place to the
+ * top, each time to that of the next points (up, up and inwards, inwards) which lies nearest to the circle x^2 + y^2 = d^2; the
+ * first of equals.  A row is as wide as the first point that the border has in it. */
+void dg_raster_circle(const dg_canvas *c, double x, double y, double radius, uint8_t id)
+{
+    const int left = (int)(x - radius), top = (int)(y - radius), w = (int)(x + radius) - left, h = (int)(y + radius) - top;
+    const int64_t a2 = (int64_t)w * w, b2 = (int64_t)h * h;
+    int u = w, v = h % 2, row = -1;
+    for (;;) {
+        if (v != row) {
+            paint_row(c, top + (h + v) / 2, left + (w - u) / 2, left + (w + u) / 2, id);
+            paint_row(c, top + (h - v) / 2, left + (w - u) / 2, left + (w + u) / 2, id);
+            row = v;
+        }
+        if (u == w % 2 && v == h) return;
+        const int step[3][2] = { { 0, 2 }, { -2, 2 }, { -2, 0 } };
+        double best = INFINITY;
+        int to = 0;
+        for (int k = 0; k < (u > 1 ? 3 : 1); k++) {
+            const double p = u + step[k][0], q = v + step[k][1], off = fabs((double)a2 * q * q + (double)b2 * p * p - (double)a2 * (double)b2);
+            if (off < best) { best = off; to = k; }
+        }
+        u += step[to][0];
+        v += step[to][1];
+    }
+}
+
 /* ---- pycocotools --------------------------------------------------------------------------------------------------------
  * The outline is walked on a grid five times finer, one step of the longer axis at a time.  Where a step enters or leaves the
  * middle of a column, every pixel from that height on, in the order down the columns, changes sides.  (The rule of

@@ -16,5 +16,8 @@ nn_status dg_raster_polygon(const dg_canvas *c, const dg_corner *corner, size_t 
 void dg_raster_coco(nn_dim width, nn_dim height, const double *xy, size_t n, uint8_t *mask, uint8_t *scratch);
 /* Both corners included; they may be in any order and lie outside. */
 void dg_raster_rectangle(const dg_canvas *c, dg_corner a, dg_corner b, uint8_t id);
+/* A segment of a width in pixels, and a disc of points no farther than radius, as Pillow's ImageDraw.line and .ellipse paint them. */
+nn_status dg_raster_line(const dg_canvas *c, dg_corner a, dg_corner b, int width, uint8_t id, nn_err *err);
+void dg_raster_circle(const dg_canvas *c, double x, double y, double radius, uint8_t id);
 
 #endif

@@ -45,3 +45,14 @@ for i in range(200):
         p = (np.stack([w / 2, h / 2], -1) + rng.uniform(1, 12, (n, 1)) * np.stack([np.cos(a), np.sin(a)], 1)).round(3)
     mask = M.decode(M.frPyObjects([p.ravel().tolist()], h, w))[..., 0]
     print('coco', w, h, len(p), *(float(v) for v in p.ravel()), ''.join(str(int(v)) for v in mask.ravel()))
+for i in range(240):
+    w, h = int(rng.integers(1, 31)), int(rng.integers(1, 31))
+    kind = ('circle', 'point', 'line', 'linestrip')[i % 4]
+    n = {'circle': 2, 'point': 1, 'line': 2, 'linestrip': int(rng.integers(2, 6))}[kind]
+    p = rng.uniform(-3, [w + 3, h + 3], (n, 2)).round(2)
+    if kind == 'circle':                                             # whole, half and any radii, from none at all to larger than the picture
+        p[1] = p[0] + (rng.integers(0, 24, 2) / 2 if i % 3 else rng.uniform(-9, 9, 2).round(3))
+    if kind == 'linestrip' and i % 8 == 3:
+        p[-1] = p[-2]                                                # a segment without length
+    mask = shape_to_mask((h, w), p.tolist(), kind)
+    print(kind, w, h, n, *(float(v) for v in p.ravel()), ''.join(str(int(v)) for v in mask.ravel()))
