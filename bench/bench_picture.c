@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     sg_work *wk = m ? sg_work_open(m, batch, false, threads, &err) : NULL;
     if (!wk) { fprintf(stderr, "bench_picture: %s\n", err.msg); return 1; }
 
-    const sg_options o = { .psi = 0.7, .cutoff = -1, .noise = SG_NOISE_CONST };
+    const sg_options o = { .psi = 0.7, .cutoff = -1, .noise = SG_NOISE_CONST, 0 };
     uint32_t seed[BATCH_MAX];
     double t[RUNS_MAX], cpu[RUNS_MAX];
     for (int r = -2; r < runs; r++) {                       /* two to warm up */

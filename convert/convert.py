@@ -182,11 +182,11 @@ def main():
         safetensors.write(a.output, metadata, tensors, a.force)
     for note in notes:
         print('convert: note: %s' % note, file=sys.stderr)
-    print('%s: %s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, channels %s, conv_clamp %s; %d tensors'
+    last = 'norm_eps' if 'norm_eps' in metadata else 'conv_clamp'
+    print('%s: %s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, %s classes, channels %s, %s %s; %d tensors'
           % (('dry run' if a.dry_run else 'wrote ' + a.output,)
              + tuple(metadata[k] for k in ('network', 'architecture', 'resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels',
-                                           'channels', 'conv_clamp'))
-             + (len(tensors),)))
+                                           'c_dim', 'channels')) + (last, metadata[last], len(tensors))))
     print('identity %s' % safetensors.identity(metadata, tensors))
 
 

@@ -1,4 +1,4 @@
-"""What a StyleGAN2 generator (skip architecture) consists of, under the names of stylegan2-ada-pytorch.
+"""What a StyleGAN2 generator consists of, under the names of stylegan2-ada-pytorch.
 
 Dialects translate a file's tensors to these names; this module derives the hyper-parameters from the shapes and says
 which tensors the network reads (training/networks.py of NVlabs/stylegan2-ada-pytorch).
@@ -15,6 +15,7 @@ _FC = re.compile(r'mapping\.fc(0|[1-9][0-9]?)\.(weight|bias)$')
 _BLOCK = re.compile(r'synthesis\.b([1-9][0-9]{0,5})\.(.+)$')
 # Registered by every layer, read only where something is resampled: b4 has no picture to enlarge, conv1 does not enlarge.
 _UNREAD = re.compile(r'synthesis\.(b4|b[0-9]+\.conv1)\.resample_filter$')
+_UNREAD_BUT_SKIP = re.compile(r'synthesis\.b[0-9]+\.resample_filter$')
 
 
 class Config:
@@ -22,19 +23,21 @@ class Config:
     the two that the file itself states, `notes` what a user should know, `more` metadata for people; `finish(config, tensors)`,
     when there is one, is called after a config.json was read."""
     conv_clamp, mapping_lr_multiplier, stated, finish = None, 0.01, (), None
+    network, architecture, c_dim, label_mode = 'stylegan2', 'skip', 0, None
 
     def __init__(self):
         self.notes, self.more = [], {}
 
     def metadata(self):
+        classes = {'label_mode': self.label_mode} if self.c_dim else {}
         return {
-            **self.more,
-            'format': '1', 'kind': 'generator', 'network': 'stylegan2', 'architecture': 'skip',
+            **self.more, **classes,
+            'format': '1', 'kind': 'generator', 'network': self.network, 'architecture': self.architecture,
             'resolution': str(self.resolution), 'z_dim': str(self.z_dim), 'w_dim': str(self.w_dim),
             'mapping_layers': str(self.mapping_layers), 'mapping_lr_multiplier': number(self.mapping_lr_multiplier),
             'img_channels': str(self.img_channels), 'num_ws': str(self.num_ws),
             'channels': ','.join(str(c) for c in self.channels),
-            'conv_clamp': 'none' if self.conv_clamp is None else number(self.conv_clamp), 'c_dim': '0', 'noise': 'const',
+            'conv_clamp': 'none' if self.conv_clamp is None else number(self.conv_clamp), 'c_dim': str(self.c_dim), 'noise': 'const',
         }
 
 
@@ -44,7 +47,7 @@ def number(value):
 
 
 def derive(shapes, where):
-    """Config from {name: shape}.  Refuses other architectures by name."""
+    """Config from {name: shape}; the architecture follows from which blocks have a ToRGB or a skip."""
     def shape(name, rank):
         if name not in shapes:
             raise Refused('%s: tensor %s is missing' % (where, quoted(name)))
@@ -53,18 +56,10 @@ def derive(shapes, where):
                           % (where, quoted(name), rank, list(shapes[name])))
         return shapes[name]
 
-    if any(n.startswith('mapping.embed.') for n in shapes):
-        raise Refused('%s: a class-conditional StyleGAN2 (mapping.embed): not supported yet' % where)
     blocks = sorted({int(m.group(1)) for m in map(_BLOCK.match, shapes) if m})
     if not blocks or blocks != [4 << i for i in range(len(blocks))] or len(blocks) > LEVELS_MAX:
         raise Refused('%s: expected synthesis blocks 4, 8, 16, ... up to at most %d, found %s'
                       % (where, 4 << (LEVELS_MAX - 1), blocks[:12] or 'none'))
-    if any(n.endswith('.skip.weight') and _BLOCK.match(n) for n in shapes):
-        raise Refused('%s: StyleGAN2 with the architecture resnet: not supported yet, only skip is' % where)
-    without = [b for b in blocks if 'synthesis.b%d.torgb.weight' % b not in shapes]
-    if without and without == blocks[:-1]:
-        raise Refused('%s: StyleGAN2 with the architecture orig: not supported yet, only skip is' % where)
-
     layers = {int(m.group(1)) for m in map(_FC.match, shapes) if m}
     if not layers or layers != set(range(len(layers))) or len(layers) > MAPPING_MAX:
         raise Refused('%s: expected mapping layers fc0, fc1, ... without a gap, found %s' % (where, sorted(layers) or 'none'))
@@ -72,9 +67,16 @@ def derive(shapes, where):
     c = Config()
     c.resolution, c.mapping_layers, c.num_ws = blocks[-1], len(layers), 2 * len(blocks)
     c.z_dim, c.w_dim = shape('mapping.fc0.weight', 2)[1], shape('mapping.w_avg', 1)[0]
+    if 'mapping.embed.weight' in shapes:
+        rows, c.c_dim = shape('mapping.embed.weight', 2)
+        c.label_mode, c.z_dim = 'embed' if 'mapping.embed.bias' in shapes else 'concat', c.z_dim - rows
+    if any('synthesis.b%d.skip.weight' % b in shapes for b in blocks):
+        c.architecture = 'resnet'
+    elif len(blocks) > 1 and not any('synthesis.b%d.torgb.weight' % b in shapes for b in blocks[:-1]):
+        c.architecture = 'orig'
     c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
     c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
-    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim], DIM_MAX),
+    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
                                ('channels', c.channels, CHANNELS_MAX)):
         for value in values:
             if not 1 <= value <= most:
@@ -96,8 +98,13 @@ def wanted(c, shapes):
         found = tuple(shapes.get(name, ()))
         out[name] = found if len(found) == 2 and max(found) <= FILTER_MAX else (4, 4)
 
+    embedded = shapes['mapping.embed.weight'][0] if c.c_dim else 0
+    if c.c_dim:
+        out['mapping.embed.weight'] = (embedded, c.c_dim)
+        if c.label_mode == 'embed':
+            out['mapping.embed.bias'] = (embedded,)
     for i in range(c.mapping_layers):
-        out['mapping.fc%d.weight' % i] = (c.w_dim, c.z_dim if i == 0 else c.w_dim)
+        out['mapping.fc%d.weight' % i] = (c.w_dim, c.z_dim + embedded if i == 0 else c.w_dim)
         out['mapping.fc%d.bias' % i] = (c.w_dim,)
     out['synthesis.b4.const'] = (c.channels[0], 4, 4)
     for i, channels in enumerate(c.channels):
@@ -106,10 +113,15 @@ def wanted(c, shapes):
         for conv in ('conv0', 'conv1')[i == 0:]:
             layer(block + conv, c.channels[i - 1] if conv == 'conv0' else channels, channels, 3)
             out[block + conv + '.noise_const'], out[block + conv + '.noise_strength'] = (r, r), ()
-        layer(block + 'torgb', channels, c.img_channels, 1)
+        if c.architecture == 'skip' or r == c.resolution:
+            layer(block + 'torgb', channels, c.img_channels, 1)
         if i:
             filter_(block + 'conv0.resample_filter')
+        if i and c.architecture == 'skip':
             filter_(block + 'resample_filter')
+        if i and c.architecture == 'resnet':
+            out[block + 'skip.weight'] = (channels, c.channels[i - 1], 1, 1)
+            filter_(block + 'skip.resample_filter')
     return out
 
 
@@ -124,15 +136,16 @@ def select(shapes, where):
             raise Refused('%s: tensor %s: expected shape %s, found %s' % (where, quoted(name), list(need), list(shapes[name])))
     dropped = [n for n in shapes if n not in want]
     for name in dropped:                     # an unknown part of the generator means another network, not a spare tensor
-        if name.startswith(('mapping.', 'synthesis.')) and not _UNREAD.match(name):
+        if name.startswith(('mapping.', 'synthesis.')) and not _UNREAD.match(name) \
+                and not (c.architecture != 'skip' and _UNREAD_BUT_SKIP.match(name)):
             raise Refused('%s: tensor %s is no part of a StyleGAN2: a variant that is not supported' % (where, quoted(name)))
     return c, list(want), dropped
 
 
 def apply_config(c, given, tensors, where):
     """Take conv_clamp and mapping_lr_multiplier from a config.json; whatever else it states must agree with the tensors."""
-    facts = {'network': 'stylegan2', 'architecture': 'skip', 'c_dim': 0}
-    facts.update((k, getattr(c, k)) for k in ('resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels', 'num_ws'))
+    facts = {}
+    facts.update((k, getattr(c, k)) for k in ('network', 'architecture', 'c_dim', 'resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels', 'num_ws'))
     for key, fact in facts.items():
         if key in given and (given[key] != fact or isinstance(given[key], bool)):
             raise Refused('%s: %s is %s, the tensors say %s' % (where, key, quoted(repr(given[key])), fact))
@@ -185,3 +198,32 @@ def translated(f, sources, found, load):
     config, names, _ = select(shapes, f.name)
     used = {s.name for s in sources.values()}
     return config, {n: sources[n].numbers(load(sources[n].name)) for n in names}, [n for n in found if n not in used]
+
+
+_MEAN_OF, _PARTS, _MEAN_SEED = 10000, 20, 0
+
+
+def mean_of_w(config, tensors):
+    """The mean of w over many z in double, as the network itself maps them; z is NumPy's RandomState, the same everywhere."""
+    rng, lr, total = np.random.RandomState(_MEAN_SEED), config.mapping_lr_multiplier, np.zeros(config.w_dim)
+    before, behind = (np.sqrt(2), 1.0) if config.network == 'stylegan1' else (1.0, np.sqrt(2))       # where the gain is
+    with np.errstate(over='ignore', invalid='ignore'):
+        for _ in range(_PARTS):
+            x = rng.randn(_MEAN_OF // _PARTS, config.z_dim)
+            x /= np.sqrt(np.mean(x * x, axis=1, keepdims=True) + 1e-8)
+            for i in range(config.mapping_layers):
+                weight, bias = (tensors['mapping.fc%d.%s' % (i, end)].astype(np.float64) for end in ('weight', 'bias'))
+                x = x @ (weight.T * (before * lr / np.sqrt(weight.shape[1]))) + bias * lr
+                x = np.where(x < 0, 0.2 * x, x) * behind
+            total += x.sum(axis=0)
+        return (total / _MEAN_OF).astype(np.float32)
+
+
+def estimate_mean(config, tensors):
+    """The missing mean.  Done last, since config.json may state the mapping's lr_multiplier."""
+    tensors['mapping.w_avg'] = mean_of_w(config, tensors)
+    if not np.isfinite(tensors['mapping.w_avg']).all():
+        raise Refused('no mean of w in the file, and the one over %d z is not finite in float32' % _MEAN_OF)
+    text = 'estimated: mean over %d z of numpy.random.RandomState(%d), as the file has none' % (_MEAN_OF, _MEAN_SEED)
+    config.more['w_avg'] = text
+    config.notes.append('mapping.w_avg is ' + text)

@@ -241,8 +241,8 @@ def test_networks():
     cases = (
         (without('mapping.w_avg'), 'mapping.w_avg'), (without('synthesis.b4.conv1.noise_const'), 'noise_const'),
         (without('synthesis.b4.torgb.weight'), 'torgb.weight'),
-        (plus(mapping__embed__weight=(3, 4)), 'class-conditional'), (plus(synthesis__b4__skip__weight=(2, 2, 1, 1)), 'resnet'),
-        (lambda s: (s.pop('synthesis.b4.torgb.weight'), s.update({'synthesis.b8.torgb.weight': (1, 2, 1, 1)})), 'orig'),
+        (plus(mapping__embed__weight=(3, 4)), 'z_dim of -1'), (plus(synthesis__b4__skip__weight=(2, 2, 1, 1)), 'no part of'),
+        (lambda s: (s.pop('synthesis.b4.torgb.weight'), s.update({'synthesis.b8.torgb.weight': (1, 2, 1, 1)})), 'is missing'),
         (plus(synthesis__b16__conv1__weight=(2, 2, 3, 3)), 'blocks 4, 8'),
         (plus(mapping__fc2__weight=(3, 3)), 'without a gap'), (plus(synthesis__b4__attention__weight=(2,)), 'no part of a StyleGAN2'),
         (plus(synthesis__b4__torgb__weight=(2, 2, 1, 1), synthesis__b4__torgb__bias=(2,)), '2 channels'),

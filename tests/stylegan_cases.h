@@ -4,7 +4,7 @@
 
 #include "stylegan/stylegan.h"
 
-/* One case of tests/golden/stylegan2_<name>_want.safetensors ("a", "b", "c"): what was asked for, and what came out.  Case c
+/* One case of tests/golden/<name>_want.safetensors ("a", "b", "c"): what was asked for, and what came out.  Case c
  * mixes styles: row i of its one picture's ws comes from the i-th z. */
 typedef struct {
     nn_st file;

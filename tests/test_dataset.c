@@ -159,7 +159,7 @@ static void test_other_runs(void)
     o = tiny_options(&runs, whole, TINY_MANY, 8);
     o.draw.cutoff = 3;
     refuse(whole, &o, &runs.interp, NN_EMISMATCH, "settings.draw.cutoff is null there, 3", "another cutoff");
-    o.draw = (sg_options){ 0.7, -1, SG_NOISE_NONE };
+    o.draw = (sg_options){ 0.7, -1, SG_NOISE_NONE, 0 };
     refuse(whole, &o, &runs.interp, NN_EMISMATCH, "settings.draw.noise is \"const\" there, \"none\"", "another noise");
     o = tiny_options(&runs, whole, TINY_MANY, 8);
     o.first_seed = 5;

@@ -12,7 +12,7 @@
 
 enum { SEEDS = 5, COLS = 3 };
 static const uint32_t seed[SEEDS] = { 7, 3, 12, 4, 100000 };
-static const sg_options draw = { 0.8, 3, SG_NOISE_RANDOM };
+static const sg_options draw = { 0.8, 3, SG_NOISE_RANDOM, 0 };
 static const char options[] = "--seeds 7,3,12,4,100000 --psi 0.8 --cutoff 3 --noise random --batch 2 --grid 3x2";
 
 static void check_latents(const char *folder, const sg_model *m, const real *ws)

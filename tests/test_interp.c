@@ -34,7 +34,7 @@ static void make(dg_interp *in, uint32_t seed[2])
     in->class_at[1] = (dg_class){ "cell", { 1, 254, 16 } };
     strcpy(in->generator, GENERATOR);
     strcpy(in->task_name, "a task");
-    in->draw = (sg_options){ 0.7, -1, SG_NOISE_NONE };
+    in->draw = (sg_options){ 0.7, -1, SG_NOISE_NONE, 0 };
     seed[0] = 4294967295u;
     seed[1] = 0;
     in->seed = seed;

@@ -42,8 +42,8 @@ static nn_dim picture_count(const sg_model *m)
 
 static void goldens(void)
 {
-    static const char *const names[] = { "rgb", "grey", "rgba" };
-    for (int i = 0; i < 3; i++) {
+    static const char *const names[] = { "stylegan2_rgb", "stylegan2_grey", "stylegan2_rgba", "stylegan1_a", "stylegan1_b" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         sg64_golden_cases(names[i], NULL);
         for (int r = 0; r < nn_kernels_count(); r++) {
             const nn_kernels *k = nn_kernels_at(r);
@@ -64,16 +64,18 @@ static void spoil(float *x, uint64_t n, bool zero)
     else x[n - 1] += (float)(0.1 * sqrt(square / (double)n));
 }
 
-static void every_tensor_counts(void)
+static void every_tensor_counts(const char *name)
 {
+    char path[128];
     nn_err err = { 0 };
     nn_bytes file;
     nn_st whole, st;
     sg_golden g;
-    sg_model *m = model(SMALL, &nn_kernels_ref);
-    const bool open = sg_golden_open(&g, "rgb", "a", m);
+    nn_format(path, sizeof path, "tests/golden/%s.safetensors", name);
+    sg_model *m = model(path, &nn_kernels_ref);
+    const bool open = sg_golden_open(&g, name, "a", m);
     sg_close(m);
-    if (!open || nn_file_read(SMALL, 1 << 24, &file, &err) || nn_st_parse(&whole, file.data, file.size, SMALL, &err)) {
+    if (!open || nn_file_read(path, 1 << 24, &file, &err) || nn_st_parse(&whole, file.data, file.size, path, &err)) {
         t_fail("spoilt tensors: %s", err.msg);
         return;
     }
@@ -96,7 +98,7 @@ static void every_tensor_counts(void)
         nn_free(x);
         memcpy(at, whole.data + e->begin, bytes);
     }
-    printf("  ok   %zu tensors spoilt in two ways; the least visible, %s, is %.0f limits off\n", whole.count, which, least);
+    printf("  ok   %s: %zu tensors spoilt in two ways; the least visible, %s, is %.0f limits off\n", name, whole.count, which, least);
     sg_golden_close(&g);
     nn_st_close(&whole);
     nn_bytes_free(&file);
@@ -128,7 +130,7 @@ static void weak_styles(void)
         sg_model *m = nn_st_parse(&st, file.data, file.size, "weak styles", &err) ? NULL : sg_load(&st, k, &err);
         if (!m) { t_fail("%s", err.msg); break; }
         sg_work *wk = work(m, 1, false, 1);
-        sg_draw(m, wk, &(uint32_t){ 5 }, 1, &(sg_options){ 1.0, -1, SG_NOISE_NONE }, NULL);
+        sg_draw(m, wk, &(uint32_t){ 5 }, 1, &(sg_options){ 1.0, -1, SG_NOISE_NONE, 0 }, NULL);
         const nn_dim n = picture_count(m);
         if (!want) memcpy(want = room(n), sg_picture(wk, 0), (size_t)n * sizeof *want);
         else t_close(sg_picture(wk, 0), want, n, 80, "weak styles/%s picture", k->name);
@@ -192,9 +194,9 @@ static void bundle_seeds(const nn_kernels *k, int seeds, real *taps)
     for (int i = 0; i < seeds; i++) {
         sg_z(m, seed[i], own_z);
         t_same(own_z, z + i * 256, sizeof own_z, "bundle z of seed %u", seed[i]);
-        sg_mapping(m, own_w, own_z, 1);
+        sg_mapping(m, own_w, own_z, 1, 0);
         t_close(own_w, w + i * 256, 256, 16, "bundle/%s w of seed %u", k->name, seed[i]);
-        sg_draw(m, wk, &seed[i], 1, &(sg_options){ 0.7, -1, SG_NOISE_CONST }, NULL);
+        sg_draw(m, wk, &seed[i], 1, &(sg_options){ 0.7, -1, SG_NOISE_CONST, 0 }, NULL);
         if (i == 0) bundle_taps(m, wk, taps);
         const int off = levels_off(wk, 0, f.data + e->begin + i * 128 * 128 * 3, &im, &count);
         worst = off > worst ? off : worst;
@@ -222,7 +224,7 @@ static void bundle_annotations(const nn_kernels *k)
     for (size_t i = 0; i + BATCH <= json_array_size(items); i += BATCH) {
         uint32_t seed[BATCH];
         for (size_t b = 0; b < BATCH; b++) seed[b] = (uint32_t)json_integer_value(json_object_get(json_array_get(items, i + b), "seed"));
-        sg_draw(m, wk, seed, BATCH, &(sg_options){ 0.7, -1, SG_NOISE_CONST }, NULL);
+        sg_draw(m, wk, seed, BATCH, &(sg_options){ 0.7, -1, SG_NOISE_CONST, 0 }, NULL);
         for (size_t b = 0; b < BATCH; b++) {
             char path[256];
             nn_image stored = { 0 };
@@ -265,7 +267,7 @@ static void same_bytes(const char *path, const nn_kernels *k, sg_noise noise, nn
 {
     static const uint32_t seed[8] = { 0, 1, 2, 3, 4000000000u, 5, 77, 42 };
     static const struct { nn_dim batch; int threads; uint32_t shuffle; } way[] = { { 1, 2, 0 }, { 3, 1, 1 }, { 3, 2, 2 }, { 8, 1, 3 }, { 8, 2, 4 } };
-    const sg_options o = { 0.7, 3, noise };
+    const sg_options o = { 0.7, 3, noise, 0 };
     sg_model *m = model(path, k);
     const nn_dim each = gather(m, NULL, 0, NULL), ws_each = sg_get_config(m)->num_ws * sg_get_config(m)->w_dim;
     real *want = room(seeds * each), *want_ws = room(seeds * ws_each), *got = room(each), *ws = room(seeds * ws_each);
@@ -317,7 +319,7 @@ static void random_noise(void)
     sg_model *m = model(SMALL, &nn_kernels_ref);
     sg_work *wk = work(m, 2, true, 1), *other = work(m, 1, true, 1);
     real *ws = room(2 * sg_get_config(m)->num_ws * sg_get_config(m)->w_dim);
-    sg_draw(m, wk, seed, 2, &(sg_options){ 1.0, -1, SG_NOISE_RANDOM }, ws);
+    sg_draw(m, wk, seed, 2, &(sg_options){ 1.0, -1, SG_NOISE_RANDOM, 0 }, ws);
     for (int b = 0; b < 2; b++) {
         for (int i = 0; i < sg_tap_count(m); i++) {
             const nn_dim n = m->tap[i].h * m->tap[i].w;
@@ -325,7 +327,7 @@ static void random_noise(void)
             for (nn_dim p = 0; p < n; p++) noise[b][i][p] = (real)nn_rng_normal(seed[b], NN_RNG_NOISE, (uint32_t)i, (uint64_t)p);
             m->layer[i].noise = noise[b][i];
         }
-        sg_draw(m, other, &seed[b], 1, &(sg_options){ 1.0, -1, SG_NOISE_CONST }, NULL);
+        sg_draw(m, other, &seed[b], 1, &(sg_options){ 1.0, -1, SG_NOISE_CONST, 0 }, NULL);
         t_same(sg_picture(wk, b), sg_picture(other, 0), (size_t)picture_count(m) * sizeof(real), "random noise of seed %u", seed[b]);
     }
     for (int b = 0; b < 2; b++) for (int i = 0; i < sg_tap_count(m); i++) nn_free(noise[b][i]);
@@ -342,14 +344,14 @@ static void truncation(void)
     real *w = room(c->w_dim), *ws = room(c->num_ws * c->w_dim);
     const size_t row = (size_t)c->w_dim * sizeof *w;
     t_randn(w, c->w_dim, 1);
-    sg_truncate(m, ws, w, 1, &(sg_options){ 0.0, -1, SG_NOISE_NONE });
+    sg_truncate(m, ws, w, 1, &(sg_options){ 0.0, -1, SG_NOISE_NONE, 0 });
     for (nn_dim l = 0; l < c->num_ws; l++) t_same(ws + l * c->w_dim, m->w_avg, row, "psi 0 is the mean, row %td", l);
-    sg_truncate(m, ws, w, 1, &(sg_options){ -2.5, 1, SG_NOISE_NONE });
+    sg_truncate(m, ws, w, 1, &(sg_options){ -2.5, 1, SG_NOISE_NONE, 0 });
     real first[64];
     for (nn_dim i = 0; i < c->w_dim; i++) first[i] = (real)(m->w_avg[i] - 2.5 * ((double)w[i] - m->w_avg[i]));
     t_close(ws, first, c->w_dim, 1, "psi -2.5, first row");
     for (nn_dim l = 1; l < c->num_ws; l++) t_same(ws + l * c->w_dim, w, row, "psi acts on rows below the cutoff alone, row %td", l);
-    sg_truncate(m, ws, w, 1, &(sg_options){ 0.5, 0, SG_NOISE_NONE });
+    sg_truncate(m, ws, w, 1, &(sg_options){ 0.5, 0, SG_NOISE_NONE, 0 });
     for (nn_dim l = 0; l < c->num_ws; l++) t_same(ws + l * c->w_dim, w, row, "cutoff 0 is no truncation, row %td", l);
     nn_free(w);
     nn_free(ws);
@@ -378,10 +380,10 @@ static void stated_memory(void)
         }
         for (int i = 0; i < sg_tap_count(m); i++) {           /* the shared maps fit the largest layer, wherever it is */
             const size_t before = sg_work_bytes(m, 3, false, 2);
-            m->tap[i].c *= 1000;
-            const size_t map = (size_t)(3 * nn_map_count(k->layout, m->tap[i].c, m->tap[i].h, m->tap[i].w)) * sizeof(real);
+            m->layer[i].c *= 1000;
+            const size_t map = (size_t)(3 * nn_map_count(k->layout, m->layer[i].c, m->tap[i].h, m->tap[i].w)) * sizeof(real);
             t_check(sg_work_bytes(m, 3, false, 2) > map && sg_work_bytes(m, 3, false, 2) - before < map, "%s: layer %d the largest", k->name, i);
-            m->tap[i].c /= 1000;
+            m->layer[i].c /= 1000;
         }
         sg_close(m);
     }
@@ -393,7 +395,8 @@ int main(void)
     const nn_kernels *fastest = nn_kernels_pick("auto", &err);
     omp_set_num_threads(1);          /* a second one only where it is what is tested */
     goldens();
-    every_tensor_counts();
+    every_tensor_counts("stylegan2_rgb");
+    every_tensor_counts("stylegan1_b");
     weak_styles();
     real *taps = room(1 << 21);          /* the bundle's are 864 channels on 11 maps, 1.3 million numbers */
     for (int r = 0; r < nn_kernels_count(); r++) {
@@ -405,6 +408,7 @@ int main(void)
     nn_free(taps);
     bundle_annotations(fastest);
     same_bytes(BUNDLE, fastest, SG_NOISE_CONST, 3);
+    same_bytes("tests/golden/stylegan1_b.safetensors", fastest, SG_NOISE_RANDOM, 8);
     random_noise();
     truncation();
     stated_memory();

@@ -10,7 +10,7 @@ void tiny_interp(dg_interp *out, const char *path, const sg_model *m, const char
     enum { M = 3, H1 = 16, H2 = 8, K = 3 };
     uint32_t annotated[] = { 12, 4, 3, 60, 1 };
     nn_err err = { 0 };
-    dg_interp in = { .members = M, .classes = K, .h1 = H1, .h2 = H2, .tap_count = sg_tap_count(m), .draw = { 0.7, -1, SG_NOISE_CONST },
+    dg_interp in = { .members = M, .classes = K, .h1 = H1, .h2 = H2, .tap_count = sg_tap_count(m), .draw = { 0.7, -1, SG_NOISE_CONST, 0 },
                      .seed_count = 5, .seed = annotated,
                      .class_at = { { "dark", { 0, 0, 0 } }, { "", { 230, 25, 75 } }, { "light", { 255, 255, 255 } } } };
     for (int i = 0; i < in.tap_count; i++) {

@@ -56,7 +56,7 @@ static void write_item(const char *folder, int i, const nn_image *picture)
 
 void tiny_set_make(const char *folder, const sg_model *m)
 {
-    const sg_options draw = { 0.75, 5, SG_NOISE_CONST };
+    const sg_options draw = { 0.75, 5, SG_NOISE_CONST, 0 };
     const nn_dim res = sg_get_config(m)->resolution;
     nn_err err = { 0 };
     char text[4096];

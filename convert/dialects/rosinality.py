@@ -19,7 +19,6 @@ from rename import Source
 from torchfile import entries
 
 NAME = 'StyleGAN2 of rosinality/stylegan2-pytorch, also inside pSp / e4e'
-_MEAN_OF, _PARTS, _MEAN_SEED = 10000, 20, 0
 _CONVERSIONS = {'weight': (5, (1, 2, 3, 4)), 'modulation.weight': (2, (0, 1)), 'modulation.bias': (1, (0,))}
 
 
@@ -91,31 +90,6 @@ def _row(t, f):
     return rows[0]
 
 
-def mean_of_w(config, tensors):
-    """The mean of w over many z in double, as the network itself maps them; z is NumPy's RandomState, the same everywhere."""
-    rng, lr, total = np.random.RandomState(_MEAN_SEED), config.mapping_lr_multiplier, np.zeros(config.w_dim)
-    with np.errstate(over='ignore', invalid='ignore'):
-        for _ in range(_PARTS):
-            x = rng.randn(_MEAN_OF // _PARTS, config.z_dim)
-            x /= np.sqrt(np.mean(x * x, axis=1, keepdims=True) + 1e-8)
-            for i in range(config.mapping_layers):
-                weight, bias = (tensors['mapping.fc%d.%s' % (i, end)].astype(np.float64) for end in ('weight', 'bias'))
-                x = x @ (weight.T * (lr / np.sqrt(weight.shape[1]))) + bias * lr
-                x = np.where(x < 0, 0.2 * x, x) * np.sqrt(2)
-            total += x.sum(axis=0)
-        return (total / _MEAN_OF).astype(np.float32)
-
-
-def _estimate(config, tensors):
-    """The missing mean.  Done last, since config.json may state the mapping's lr_multiplier."""
-    tensors['mapping.w_avg'] = mean_of_w(config, tensors)
-    if not np.isfinite(tensors['mapping.w_avg']).all():
-        raise Refused('no latent_avg in the file, and the mean of w over %d z is not finite in float32' % _MEAN_OF)
-    text = 'estimated: mean over %d z of numpy.random.RandomState(%d), as the file has no latent_avg' % (_MEAN_OF, _MEAN_SEED)
-    config.more['w_avg'] = text
-    config.notes.append('mapping.w_avg is ' + text)
-
-
 def convert(f):
     state, prefix = _state(f)
     tensors = {n[len(prefix):]: t for n, t in entries(f, state).items() if n.startswith(prefix)}
@@ -132,5 +106,5 @@ def convert(f):
     found['latent_avg'], sources['mapping.w_avg'] = row.shape, Source('latent_avg', 1, (0,))
     config, out, _ = stylegan2.translated(f, sources, found, lambda n: row if n == 'latent_avg' else f.numbers(tensors[n], prefix + n))
     config.stated = ('conv_clamp',)                     # that code has none
-    config.finish = None if average else _estimate
+    config.finish = None if average else stylegan2.estimate_mean
     return config, out, []

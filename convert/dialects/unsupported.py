@@ -20,7 +20,7 @@ def of_keys(keys):
     rules = (
         (r'synthesis\.L[0-9]+_[0-9]+_[0-9]+\.', 'StyleGAN3 state dict'),
         (r'synthesis\.input\.(freqs|phases|transform)$', 'StyleGAN3 state dict'),
-        (r'g_(mapping|synthesis)\.', 'StyleGAN1 state dict of lernapparat / DatasetGAN'),
+        (r'g_(mapping|synthesis)\.', 'part of a StyleGAN1 state dict of lernapparat / DatasetGAN'),
         (r'decoder\.(convs|style|conv1)\.', 'part of a StyleGAN2 inside a pSp / e4e / ReStyle encoder'),
         (r'(style\.[0-9]+|convs\.[0-9]+\.conv)\.', 'part of a StyleGAN2 state dict of rosinality/stylegan2-pytorch'),
         (r'mapping\.dense0\.linear\.weight$', 'StyleGAN1 of InterFaceGAN'),

@@ -71,18 +71,24 @@ int cli_threads(int64_t wanted);
 size_t cli_peak_bytes(void);
 double cli_seconds(void);                    /* a clock that only goes forward */
 
-/* psi, cutoff and noise, as three options that share rows in every command. */
-typedef struct { double psi; int64_t cutoff; const char *noise; bool psi_given, cutoff_given, noise_given; } cli_draw;
+/* psi, cutoff, noise and class, as four options that share rows in every command. */
+typedef struct {
+    double psi;
+    int64_t cutoff, class_id;
+    const char *noise;
+    bool psi_given, cutoff_given, noise_given, class_given;
+} cli_draw;
 #define CLI_DRAW_OPTIONS(d, psi_default) \
     { "psi", CLI_REAL, &(d).psi, -HUGE_VAL, HUGE_VAL, NULL, false, "truncation: 0 the mean picture, 1 none (default: " psi_default ")", &(d).psi_given }, \
-    { "cutoff", CLI_INT, &(d).cutoff, 0, 1000, NULL, false, "truncate only the first N layers (default: all)", &(d).cutoff_given }, \
+    { "cutoff", CLI_INT, &(d).cutoff, 0, 1000, NULL, false, "truncate only the first N layers (default: what task, interpreter or generator says, else all)", &(d).cutoff_given }, \
+    { "class", CLI_INT, &(d).class_id, 0, 4095, NULL, false, "class of a conditional generator, from 0", &(d).class_given }, \
     { "noise", CLI_CHOICE, &(d).noise, 0, 0, "const|none|random", false, "noise inputs: the file's, none, or drawn from the seed (default: const)", &(d).noise_given }
 /* Put the options that were given into o, with a warning where they differ from what `source` says (NULL: no source). */
 void cli_draw_apply(const char *command, const cli_draw *d, const char *source, sg_options *o);
 const char *cli_noise_name(sg_noise n);
 
-/* NN_EINVAL when the cutoff lies beyond the generator's layers. */
-nn_status cli_check_cutoff(const sg_model *m, const sg_options *o, nn_err *err);
+/* NN_EINVAL when the cutoff lies beyond the generator's layers or the class beyond its classes. */
+nn_status cli_check_draw(const sg_model *m, const sg_options *o, nn_err *err);
 /* Pick the kernel row and open the generator: `path`, or the bundled one when NULL. */
 sg_model *cli_open_generator(const char *path, const char *kernels, nn_err *err);
 /* The same for a task: `path`, or the file that the task names where that exists, or the bundled one. */

@@ -84,7 +84,7 @@ static nn_status score_task(const job *j, dg_task *t, result *r, char identity[6
     if (dg_interp_open(&it, j->interpreter, err)) return err->status;
     cli_draw_apply(NAME, &j->draw, t->path, &t->draw);
     sg_model *m = cli_open_task_generator(j->generator, t, j->kernels, err);
-    if (m && cli_check_cutoff(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) {
+    if (m && cli_check_draw(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) {
         dg_eval_task(t, j->split, m, &it, &r->confusion, err);
         r->mismatch = err->status == NN_EMISMATCH;
     }
@@ -125,8 +125,8 @@ static nn_status check_form(const job *j, nn_err *err)
 {
     if (j->pred || j->truth) {
         if (!j->pred || !j->truth) return nn_fail(err, NN_EINVAL, "--pred and --truth go together: two folders of label maps");
-        if (j->interpreter || j->generator || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given)
-            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --psi, --cutoff and --noise "
+        if (j->interpreter || j->generator || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given || j->draw.class_given)
+            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --psi, --cutoff, --class and --noise "
                            "do not go with them");
         return NN_OK;
     }

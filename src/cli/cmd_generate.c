@@ -17,7 +17,7 @@
 #include "nn/sys.h"
 
 static const char NAME[] = "generate";
-enum { META = 7 };
+enum { META = 8 };             /* the last, class, only of conditional generators */
 
 typedef struct {
     const char *out, *taps, *save_w;
@@ -45,6 +45,7 @@ static json_t *settings(const job *j, nn_err *err)
                           "generator", sg_identity(j->model), "kernels", sg_get_kernels(j->model)->name, "psi", j->draw.psi,
                           "cutoff", j->draw.cutoff < 0 ? json_null() : json_integer(j->draw.cutoff),
                           "noise", cli_noise_name(j->draw.noise));
+    if (s && sg_get_config(j->model)->c_dim && json_object_set_new(s, "class", json_integer(j->draw.class_id))) { json_decref(s); s = NULL; }
     if (!s) nn_fail(err, NN_ENOMEM, "settings of the run: not enough memory");
     return s;
 }
@@ -166,7 +167,7 @@ static nn_status write_latents(const job *j, nn_err *err)
     real *ws = nn_alloc(bytes, "w of all layers and seeds", err);
     if (z && w && ws) {
         for (nn_dim i = 0; i < n; i++) sg_z(j->model, j->seeds.at[i], z + i * c->z_dim);
-        sg_mapping(j->model, w, z, n);
+        sg_mapping(j->model, w, z, n, j->draw.class_id);
         sg_truncate(j->model, ws, w, n, &j->draw);
         bool same = false;
         if (nn_path_exists(j->save_w) && !j->force) {
@@ -191,7 +192,8 @@ typedef struct {
     real *tap[SG_TAPS_MAX];
     int64_t *seeds;
     nn_st_pair meta[META];
-    char psi[32], cutoff[32];
+    int meta_count;
+    char psi[32], cutoff[32], class_id[32];
 } taps;
 
 static nn_status open_taps(const job *j, taps *t, nn_err *err)
@@ -199,11 +201,14 @@ static nn_status open_taps(const job *j, taps *t, nn_err *err)
     const sg_model *m = j->model;
     nn_format(t->psi, sizeof t->psi, "%.17g", j->draw.psi);
     nn_format(t->cutoff, sizeof t->cutoff, "%td", j->draw.cutoff);
+    nn_format(t->class_id, sizeof t->class_id, "%td", j->draw.class_id);
     const nn_st_pair meta[META] = {
         { "format", "1" }, { "kind", "taps" }, { "generator", sg_identity(m) }, { "kernels", sg_get_kernels(m)->name },
         { "psi", t->psi }, { "cutoff", t->cutoff }, { "noise", cli_noise_name(j->draw.noise) },
+        { "class", t->class_id },
     };
     memcpy(t->meta, meta, sizeof meta);
+    t->meta_count = sg_get_config(m)->c_dim ? META : META - 1;
     t->seeds = nn_alloc(j->seeds.count * sizeof *t->seeds, "list of seeds", err);
     if (!t->seeds) return err->status;
     for (size_t i = 0; i < j->seeds.count; i++) t->seeds[i] = j->seeds.at[i];
@@ -222,7 +227,7 @@ static bool taps_there(const job *j, const taps *t)
     nn_st f = { 0 };
     nn_err unreadable = { 0 };
     bool same = nn_st_open(&f, j->taps, &unreadable) == NN_OK && f.count == (size_t)sg_tap_count(j->model) + 1;
-    for (int i = 0; same && i < META; i++) {
+    for (int i = 0; same && i < t->meta_count; i++) {
         const char *v = nn_st_meta(&f, t->meta[i].key);
         same = v && !strcmp(v, t->meta[i].value);
     }
@@ -260,7 +265,7 @@ static nn_status write_taps(const job *j, const taps *t, nn_err *err)
         tensor[i] = (nn_st_tensor){ s->name, NN_F32, 4, { j->seeds.count, (uint64_t)s->c, (uint64_t)s->h, (uint64_t)s->w }, t->tap[i] };
     }
     tensor[n] = (nn_st_tensor){ "seeds", NN_I64, 1, { j->seeds.count }, t->seeds };
-    return nn_st_write(j->taps, tensor, (size_t)n + 1, t->meta, META, err);
+    return nn_st_write(j->taps, tensor, (size_t)n + 1, t->meta, (size_t)t->meta_count, err);
 }
 
 /* ---- drawing ---------------------------------------------------------------------------------------------------------- */
@@ -345,7 +350,7 @@ int cmd_generate(int argc, char **argv)
     const char *generator = NULL, *kernels = "auto", *grid = NULL;
     int64_t threads = 0;
     cli_draw draw = { 0 };
-    job j = { .batch = 1, .draw = { 0.7, -1, SG_NOISE_CONST } };
+    job j = { .batch = 1, .draw = { 0.7, -1, SG_NOISE_CONST, 0 } };
     const cli_opt opt[] = {
         { "seeds", CLI_SEEDS, &j.seeds, 0, 0, NULL, true, "seeds to draw, such as 3,7,10-20", NULL },
         { "out", CLI_STR, &j.out, 0, 0, "DIR", true, "folder for seedNNNN.png and run.json, made when missing", NULL },
@@ -372,7 +377,10 @@ int cmd_generate(int argc, char **argv)
     cli_draw_apply(NAME, &draw, NULL, &j.draw);
     sg_model *model = NULL;
     if (!grid || parse_grid(grid, &j, &err) == NN_OK) j.model = model = cli_open_generator(generator, kernels, &err);
-    if (model && cli_check_cutoff(model, &j.draw, &err) == NN_OK && run(&j, &written, &err) == NN_OK)
+    if (model && !draw.cutoff_given) j.draw.cutoff = sg_get_config(model)->cutoff;
+    if (model && sg_get_config(model)->c_dim && !draw.class_given)
+        nn_fail(&err, NN_EINVAL, "the generator is conditional: --class is needed, 0 to %td", sg_get_config(model)->c_dim - 1);
+    if (model && err.status == NN_OK && cli_check_draw(model, &j.draw, &err) == NN_OK && run(&j, &written, &err) == NN_OK)
         printf("%zu pictures in %s, %zu of them drawn now (%.1f s, peak memory %.0f MB)\n", j.seeds.count, j.out, written,
                cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
     sg_close(model);

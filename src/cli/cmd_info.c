@@ -99,7 +99,9 @@ static void print_draw(const sg_options *o)
 {
     char cutoff[32] = "all layers";
     if (o->cutoff >= 0) nn_format(cutoff, sizeof cutoff, "the first %td layers", o->cutoff);
-    row("drawn with", "psi %g on %s, noise %s", o->psi, cutoff, cli_noise_name(o->noise));
+    char chosen[32] = "";
+    if (o->class_id) nn_format(chosen, sizeof chosen, ", class %td", o->class_id);
+    row("drawn with", "psi %g on %s, noise %s%s", o->psi, cutoff, cli_noise_name(o->noise), chosen);
 }
 
 static void print_classes(const dg_class *c, int count)
@@ -119,7 +121,9 @@ static nn_status print_generator(const info *in, const nn_st *f, nn_err *err)
            c->architecture, c->resolution, c->resolution, c->img_channels, c->img_channels == 1 ? "" : "s", c->z_dim, c->w_dim,
            c->mapping_layers, c->mapping_layers == 1 ? "" : "s", c->num_ws);
     for (nn_dim l = 0; l < c->levels; l++) printf("%s%td", l ? "," : " ", c->channels[l]);
-    if (isfinite(c->conv_clamp)) printf(" channels, clamp %g\n", c->conv_clamp);
+    if (c->c_dim) printf(" channels, %td classes", c->c_dim);
+    if (c->norm_eps > 0.0) printf(" channels, eps %g of the instance norm\n", c->norm_eps);
+    else if (isfinite(c->conv_clamp)) printf(" channels, clamp %g\n", c->conv_clamp);
     else puts(" channels, no clamp");
     nn_dim D = 0;
     for (int i = 0; i < sg_tap_count(m); i++) D += sg_tap_at(m, i)->c;

@@ -82,7 +82,7 @@ static nn_status run(const job *j, nn_err *err)
     if (!path || dg_task_read(&t, path, err)) return err->status;
     cli_draw_apply(NAME, &j->draw, t.path, &t.draw);
     sg_model *m = cli_open_task_generator(j->generator, &t, j->kernels, err);
-    if (m && cli_check_cutoff(m, &t.draw, err) == NN_OK) train(j, &t, m, err);
+    if (m && cli_check_draw(m, &t.draw, err) == NN_OK) train(j, &t, m, err);
     cli_progress_end();
     sg_close(m);
     dg_task_free(&t);
@@ -113,7 +113,9 @@ int cmd_train(int argc, char **argv)
         { "stop", CLI_CHOICE, &c->stop, 0, 0, "epochs|official", false, "after the epochs, or by the released code's rule (default: the recipe's)", NULL },
         { "width1", CLI_INT, &c->width1, 1, 65536, NULL, false, "first hidden layer (default: 128; 256 from 32 classes on)", &c->width1_given },
         { "width2", CLI_INT, &c->width2, 1, 65536, NULL, false, "second hidden layer (default: 32; 128 from 32 classes on)", &c->width2_given },
-        { "taps-set", CLI_STR, &j.taps, 0, 0, "NAMES", false, "feature maps to use, such as b64.conv0,b64.conv1 (default: all)", NULL },
+        { "taps-set", CLI_STR, &j.taps, 0, 0, "NAMES", false,
+          "feature maps to use, such as b64.conv0,b64.conv1, or a set: released, paper (StyleGAN1), editgan (StyleGAN2) "
+          "(default: released, or every conv0 and conv1)", NULL },
         CLI_DRAW_OPTIONS(j.draw, "the task's"),
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },

@@ -70,6 +70,10 @@ void cli_draw_apply(const char *command, const cli_draw *d, const char *source, 
         }
         o->cutoff = (nn_dim)d->cutoff;
     }
+    if (d->class_given) {
+        if (source && d->class_id != o->class_id) cli_warn(command, "--class %td replaces %td of %s", (nn_dim)d->class_id, o->class_id, source);
+        o->class_id = (nn_dim)d->class_id;
+    }
     if (d->noise_given) {
         const sg_noise n = !strcmp(d->noise, "const") ? SG_NOISE_CONST : !strcmp(d->noise, "none") ? SG_NOISE_NONE : SG_NOISE_RANDOM;
         if (source && n != o->noise) cli_warn(command, "--noise %s replaces %s of %s", d->noise, cli_noise_name(o->noise), source);
@@ -77,9 +81,13 @@ void cli_draw_apply(const char *command, const cli_draw *d, const char *source, 
     }
 }
 
-nn_status cli_check_cutoff(const sg_model *m, const sg_options *o, nn_err *err)
+nn_status cli_check_draw(const sg_model *m, const sg_options *o, nn_err *err)
 {
-    const nn_dim layers = sg_get_config(m)->num_ws;
+    const nn_dim layers = sg_get_config(m)->num_ws, classes = sg_get_config(m)->c_dim;
+    if (classes == 0 && o->class_id != 0)
+        return nn_fail(err, NN_EINVAL, "class: the generator has none, found %td", o->class_id);
+    if (classes > 0 && o->class_id >= classes)
+        return nn_fail(err, NN_EINVAL, "class: expected 0 to %td, found %td", classes - 1, o->class_id);
     if (o->cutoff <= layers) return NN_OK;
     return nn_fail(err, NN_EINVAL, "cutoff: expected at most the generator's %td layers, found %td", layers, o->cutoff);
 }

@@ -7,9 +7,9 @@
 
 /* ---- which maps ---------------------------------------------------------------------------------------------------- */
 
-static bool is_named(const char *name, const char *const *names, int count)
+static bool is_named(const sg_tap_info *tap, const char *const *names, int count)
 {
-    for (int i = 0; i < count; i++) if (!strcmp(name, names[i])) return true;
+    for (int i = 0; i < count; i++) if (sg_tap_is(tap, names[i])) return true;
     return false;
 }
 
@@ -18,14 +18,15 @@ static nn_status choose_taps(dg_features *f, const sg_model *m, const char *cons
 {
     for (int i = 0; i < count; i++) {
         bool known = false;
-        for (int j = 0; j < sg_tap_count(m); j++) known |= !strcmp(names[i], sg_tap_at(m, j)->name);
+        for (int j = 0; j < sg_tap_total(m); j++) known |= sg_tap_is(sg_tap_at(m, j), names[i]);
         if (!known) return nn_fail(err, NN_EINVAL, "the generator has no feature map '%.64s'; it has %s to %s", names[i],
                                    sg_tap_at(m, 0)->name, sg_tap_at(m, sg_tap_count(m) - 1)->name);
-        if (is_named(names[i], names, i)) return nn_fail(err, NN_EINVAL, "feature map '%.64s' is named twice", names[i]);
+        for (int j = 0; j < i; j++)
+            if (!strcmp(names[i], names[j])) return nn_fail(err, NN_EINVAL, "feature map '%.64s' is named twice", names[i]);
     }
-    for (int j = 0; j < sg_tap_count(m); j++) {
+    for (int j = 0; j < sg_tap_total(m); j++) {
         const sg_tap_info *tap = sg_tap_at(m, j);
-        if (names && !is_named(tap->name, names, count)) continue;
+        if (names ? !is_named(tap, names, count) : !sg_tap_is(tap, "default")) continue;
         f->tap[f->tap_count++] = j;
         f->D += tap->c;
         dg_map_group *last = f->group_count ? &f->group[f->group_count - 1] : NULL;

@@ -125,6 +125,11 @@ nn_status dg_get_draw(const dg_reader *r, const char *place, const json_t *v, sg
     int64_t layers = -1;                                  /* null: all of them */
     if (cutoff && !json_is_null(cutoff) && (s = dg_get_whole(r, at, cutoff, 0, 4096, &layers))) return s;
     out->cutoff = (nn_dim)layers;
+    int64_t class_id = 0;                                 /* of a conditional generator; absent: the first, or there are none */
+    nn_format(at, sizeof at, "%s.class", place);
+    const json_t *chosen = json_object_get(v, "class");
+    if (chosen && (s = dg_get_whole(r, at, chosen, 0, 4096, &class_id))) return s;
+    out->class_id = (nn_dim)class_id;
     const char *text = json_string_value(noise);
     for (size_t i = 0; i < sizeof noises / sizeof *noises; i++)
         if (text && !strcmp(text, noises[i].name)) { out->noise = noises[i].value; return NN_OK; }
@@ -137,5 +142,7 @@ json_t *dg_put_draw(const sg_options *o)
     const char *noise = "";
     for (size_t i = 0; i < sizeof noises / sizeof *noises; i++) if (noises[i].value == o->noise) noise = noises[i].name;
     json_t *cutoff = o->cutoff < 0 ? json_null() : json_integer(o->cutoff);
-    return json_pack("{s:f, s:o, s:s}", "psi", o->psi, "cutoff", cutoff, "noise", noise);
+    json_t *v = json_pack("{s:f, s:o, s:s}", "psi", o->psi, "cutoff", cutoff, "noise", noise);
+    if (o->class_id && json_object_set_new(v, "class", json_integer(o->class_id))) { json_decref(v); return NULL; }
+    return v;
 }

@@ -18,7 +18,7 @@ nn_status dg_get_whole(const dg_reader *r, const char *place, const json_t *v, i
 nn_status dg_get_classes(const dg_reader *r, const char *place, const json_t *list, dg_class out[NN_VOID], int *count);
 json_t *dg_put_classes(const dg_class *c, int count);            /* NULL: not enough memory */
 
-/* { "psi", "cutoff": null or a number of layers, "noise" } */
+/* { "psi", "cutoff": null or a number of layers, "noise", "class": only when not 0 } */
 nn_status dg_get_draw(const dg_reader *r, const char *place, const json_t *v, sg_options *out);
 json_t *dg_put_draw(const sg_options *o);
 

@@ -248,7 +248,7 @@ nn_status dg_interp_check(const dg_interp *in, const sg_model *m, nn_err *err)
                        sg_identity(m));
     for (int i = 0; i < in->tap_count; i++) {
         const sg_tap_info *tap = NULL;
-        for (int j = 0; j < sg_tap_count(m); j++)
+        for (int j = 0; j < sg_tap_total(m); j++)
             if (!strcmp(sg_tap_at(m, j)->name, in->tap[i])) tap = sg_tap_at(m, j);
         if (!tap) return nn_fail(err, NN_EMISMATCH, "%s: the interpreter reads feature map '%s', which this generator has not", in->file.path, in->tap[i]);
         if (tap->c != in->tap_channels[i])

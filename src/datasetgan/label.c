@@ -244,8 +244,8 @@ static void find_taps(const dg_interp *in, const sg_model *m, sg_tap_info *tap, 
 {
     for (int i = 0; i < in->tap_count; i++) {
         int j = 0;
-        while (j < sg_tap_count(m) && strcmp(sg_tap_at(m, j)->name, in->tap[i]) != 0) j++;
-        NN_ASSERT(j < sg_tap_count(m));                                /* dg_interp_check has looked */
+        while (j < sg_tap_total(m) && strcmp(sg_tap_at(m, j)->name, in->tap[i]) != 0) j++;
+        NN_ASSERT(j < sg_tap_total(m));                                /* dg_interp_check has looked */
         tap[i] = *sg_tap_at(m, j);
         index[i] = j;
     }

@@ -92,7 +92,7 @@ void dg_latent_ws(const sg_model *m, real *ws, const real *latent, dg_space spac
     if (space == DG_SPACE_WPLUS) memcpy(ws, latent, (size_t)(c->num_ws * c->w_dim) * sizeof *ws);
     else if (space == DG_SPACE_W) sg_truncate(m, ws, latent, 1, o);
     else {
-        sg_mapping(m, w, latent, 1);
+        sg_mapping(m, w, latent, 1, o->class_id);
         sg_truncate(m, ws, w, 1, o);
     }
 }

@@ -68,6 +68,17 @@ typedef struct nn_kernels {
     /* Skip image: y = upfirdn2d(x, filter, up 2, pads (2,1), gain 4) of one plane (h,w) -> (2h,2w).  Filter fh,fw <= 16. */
     void (*upsample2)(real *y, const real *x, const real *f, nn_dim h, nn_dim w, nn_dim fh, nn_dim fw);
 
+    /* StyleGAN1, one group of NN_CB channels (the last may be partly padding) of a map of c channels; see the layers below. */
+    void (*blur3)(real *y, const real *x, const real *f, const real *b, nn_dim c, nn_dim h, nn_dim w, nn_dim group, nn_dim y0, nn_dim y1);
+    /* y = lrelu(x + noise[p]*strength[i]), sum[i] = sum of y, over the pixels [p0, p1).  noise may be NULL.  y may be x. */
+    void (*noise_act)(real *y, const real *x, const real *noise, const real *strength, nn_dim c, nn_dim hw, nn_dim group,
+                      nn_dim p0, nn_dim p1, double slope, double sum[NN_CB]);
+    /* sum[i] = sum of (x - mean[i])^2. */
+    void (*square_dev)(const real *x, const double mean[NN_CB], nn_dim c, nn_dim hw, nn_dim group, nn_dim p0, nn_dim p1, double sum[NN_CB]);
+    /* x = (x - mean[i])*gain[i] + shift[i]. */
+    void (*rescale)(real *x, const double mean[NN_CB], const double gain[NN_CB], const double shift[NN_CB], nn_dim c, nn_dim hw,
+                    nn_dim group, nn_dim p0, nn_dim p1);
+
     /* y[o] of one row as nn_dense_ref with n = 1, for outputs [o0, o1). */
     void (*dense)(real *y, const real *x, const real *w, const real *b, nn_dim in, nn_dim o0, nn_dim o1,
                   double wgain, double bgain, double slope, double gain);
@@ -117,6 +128,16 @@ void nn_dense_run(const nn_kernels *k, real *y, const real *x, const real *w, co
 void nn_to_rgb_run(const nn_kernels *k, const nn_conv_shape *s, real *img, const real *x, const real *w, const real *style,
                    const real *b, double clamp, bool add);
 void nn_upsample2_run(const nn_kernels *k, real *y, const real *x, const real *f, nn_dim planes, nn_dim h, nn_dim w, nn_dim fh, nn_dim fw);
+
+/* y = x correlated with f (3,3), zero padding, + b[c].  One picture, c channels of (h,w). */
+void nn_blur3_run(const nn_kernels *k, real *y, const real *x, const real *f, const real *b, nn_dim c, nn_dim h, nn_dim w);
+/* The epilogue of a StyleGAN1 layer, bias excepted: v = lrelu(x + noise[p]*strength[i]), then instance norm and style
+ *   y[i,p] = (v[i,p] - mean_i) / sqrt(var_i + eps) * (1 + style[i]) + style[c + i],   var biased, over all pixels of a channel
+ * noise (hw) or NULL, strength (c), style (2c).  sums: nn_norm_scratch doubles.  y may be x.  Sums are cut into pieces of a fixed
+ * size and added in order.  (Karras 2019 eq. 1; [SG1] networks_stylegan.py layer_epilogue) */
+nn_dim nn_norm_scratch(nn_dim c, nn_dim hw);
+void nn_style_norm_run(const nn_kernels *k, real *y, const real *x, const real *noise, const real *strength, const real *style,
+                       nn_dim c, nn_dim hw, double slope, double eps, double *sums);
 
 /* Between layouts: dst planar (c,h,w). */
 void nn_map_to_planar(nn_layout from, real *dst, const real *map, nn_dim c, nn_dim h, nn_dim w);

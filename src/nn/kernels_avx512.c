@@ -20,6 +20,7 @@
 #include "nn/fast_conv.h"
 #include "nn/fast_winograd.h"
 #include "nn/fast_maps.h"
+#include "nn/fast_style.h"
 #include "nn/fast_train.h"
 #include "nn/fast_norm.h"
 

@@ -69,6 +69,62 @@ static void upsample2(real *y, const real *x, const real *f, nn_dim h, nn_dim w,
     nn_upfirdn2d_ref(y, x, f, 1, h, w, fh, fw, r, 4.0);
 }
 
+/* ---- StyleGAN1: a group is NN_CB planes, or those that are left ---------------------------------------------------- */
+
+static nn_dim group_end(nn_dim c, nn_dim group) { return (group + 1) * NN_CB < c ? (group + 1) * NN_CB : c; }
+
+static void blur3(real *y, const real *x, const real *f, const real *b, nn_dim c, nn_dim h, nn_dim w, nn_dim group, nn_dim y0, nn_dim y1)
+{
+    for (nn_dim i = group * NN_CB; i < group_end(c, group); i++)
+        for (nn_dim oy = y0; oy < y1; oy++)
+            for (nn_dim ox = 0; ox < w; ox++) {
+                double sum = 0.0;
+                for (nn_dim ky = 0; ky < 3; ky++)
+                    for (nn_dim kx = 0; kx < 3; kx++) {
+                        const nn_dim iy = oy + ky - 1, ix = ox + kx - 1;
+                        if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue;
+                        sum += (double)x[(i * h + iy) * w + ix] * f[ky * 3 + kx];
+                    }
+                y[(i * h + oy) * w + ox] = (real)(sum + b[i]);
+            }
+}
+
+static void noise_act(real *y, const real *x, const real *noise, const real *strength, nn_dim c, nn_dim hw, nn_dim group,
+                      nn_dim p0, nn_dim p1, double slope, double sum[NN_CB])
+{
+    for (nn_dim i = group * NN_CB; i < group_end(c, group); i++) {
+        double s = 0.0;
+        for (nn_dim p = p0; p < p1; p++) {
+            const double v = x[i * hw + p] + (noise ? (double)noise[p] * strength[i] : 0.0);
+            y[i * hw + p] = (real)(v < 0.0 ? slope * v : v);
+            s += y[i * hw + p];
+        }
+        sum[i % NN_CB] = s;
+    }
+}
+
+static void square_dev(const real *x, const double mean[NN_CB], nn_dim c, nn_dim hw, nn_dim group, nn_dim p0, nn_dim p1, double sum[NN_CB])
+{
+    for (nn_dim i = group * NN_CB; i < group_end(c, group); i++) {
+        double s = 0.0;
+        for (nn_dim p = p0; p < p1; p++) {
+            const double d = x[i * hw + p] - mean[i % NN_CB];
+            s += d * d;
+        }
+        sum[i % NN_CB] = s;
+    }
+}
+
+static void rescale(real *x, const double mean[NN_CB], const double gain[NN_CB], const double shift[NN_CB], nn_dim c, nn_dim hw,
+                    nn_dim group, nn_dim p0, nn_dim p1)
+{
+    for (nn_dim i = group * NN_CB; i < group_end(c, group); i++)
+        for (nn_dim p = p0; p < p1; p++)
+            x[i * hw + p] = (real)((x[i * hw + p] - mean[i % NN_CB]) * gain[i % NN_CB] + shift[i % NN_CB]);
+}
+
+/* ---- matrices ------------------------------------------------------------------------------------------------------ */
+
 static void dense(real *y, const real *x, const real *w, const real *b, nn_dim in, nn_dim o0, nn_dim o1,
                   double wgain, double bgain, double slope, double gain)
 {
@@ -162,7 +218,7 @@ static void norm_dx(real *dx, const real *dy, const real *x, const real *mean, c
 const nn_kernels nn_kernels_ref = {
     "ref", any_cpu, NN_PLANAR,
     conv_packed, conv_pack, conv_scratch, conv_units, conv_unit,
-    to_rgb, upsample2, dense, gemm, mix,
+    to_rgb, upsample2, blur3, noise_act, square_dev, rescale, dense, gemm, mix,
     bias_relu, relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ref, nn_softmax_ce_ref, nn_adam_ref,
     norm_stats, norm_apply, norm_mask, norm_dx,
 };

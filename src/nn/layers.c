@@ -1,4 +1,5 @@
 /* layers.c: kernels shared out over threads.  Threads take whole units and never split a sum. */
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -40,6 +41,59 @@ void nn_upsample2_run(const nn_kernels *k, real *y, const real *x, const real *f
 {
     #pragma omp parallel for schedule(static) if (planes * h * w > NN_PARALLEL_MIN)
     for (nn_dim p = 0; p < planes; p++) k->upsample2(y + p * 4 * h * w, x + p * h * w, f, h, w, fh, fw);
+}
+
+void nn_blur3_run(const nn_kernels *k, real *y, const real *x, const real *f, const real *b, nn_dim c, nn_dim h, nn_dim w)
+{
+    enum { ROWS = 16 };
+    const nn_dim groups = (c + NN_CB - 1) / NN_CB, bands = (h + ROWS - 1) / ROWS;
+    #pragma omp parallel for schedule(static) if (c * h * w > NN_PARALLEL_MIN)
+    for (nn_dim u = 0; u < groups * bands; u++) {
+        const nn_dim y0 = u % bands * ROWS;
+        k->blur3(y, x, f, b, c, h, w, u / bands, y0, y0 + ROWS < h ? y0 + ROWS : h);
+    }
+}
+
+enum { NORM_PIECE = 4096 };                     /* pixels whose sum one thread takes: 256 kB of a blocked map */
+
+static nn_dim norm_pieces(nn_dim hw) { return (hw + NORM_PIECE - 1) / NORM_PIECE; }
+
+nn_dim nn_norm_scratch(nn_dim c, nn_dim hw) { return (c + NN_CB - 1) / NN_CB * (norm_pieces(hw) + 2) * NN_CB; }
+
+/* out[i] = (the pieces' sums, in order) / hw. */
+static void mean_of_pieces(double out[NN_CB], const double *sums, nn_dim pieces, nn_dim hw)
+{
+    for (int i = 0; i < NN_CB; i++) {
+        double total = 0.0;
+        for (nn_dim q = 0; q < pieces; q++) total += sums[q * NN_CB + i];
+        out[i] = total / (double)hw;
+    }
+}
+
+void nn_style_norm_run(const nn_kernels *k, real *y, const real *x, const real *noise, const real *strength, const real *style,
+                       nn_dim c, nn_dim hw, double slope, double eps, double *sums)
+{
+    const nn_dim groups = (c + NN_CB - 1) / NN_CB, pieces = norm_pieces(hw), units = groups * pieces;
+    double *mean = sums + units * NN_CB, *var = mean + groups * NN_CB;
+    for (nn_dim i = 0; i < (units + 2 * groups) * NN_CB; i++) sums[i] = 0.0;      /* a kernel may leave padding out */
+    #define PIECE(u) (u) / pieces, (u) % pieces * NORM_PIECE, ((u) % pieces + 1) * NORM_PIECE < hw ? ((u) % pieces + 1) * NORM_PIECE : hw
+    #pragma omp parallel for schedule(static) if (c * hw > NN_PARALLEL_MIN)
+    for (nn_dim u = 0; u < units; u++) k->noise_act(y, x, noise, strength, c, hw, PIECE(u), slope, sums + u * NN_CB);
+    for (nn_dim g = 0; g < groups; g++) mean_of_pieces(mean + g * NN_CB, sums + g * pieces * NN_CB, pieces, hw);
+    #pragma omp parallel for schedule(static) if (c * hw > NN_PARALLEL_MIN)
+    for (nn_dim u = 0; u < units; u++) k->square_dev(y, mean + u / pieces * NN_CB, c, hw, PIECE(u), sums + u * NN_CB);
+    for (nn_dim g = 0; g < groups; g++) mean_of_pieces(var + g * NN_CB, sums + g * pieces * NN_CB, pieces, hw);
+    #pragma omp parallel for schedule(static) if (c * hw > NN_PARALLEL_MIN)
+    for (nn_dim u = 0; u < units; u++) {
+        const nn_dim first = u / pieces * NN_CB;
+        double gain[NN_CB] = { 0 }, shift[NN_CB] = { 0 };
+        for (nn_dim i = 0; i < NN_CB && first + i < c; i++) {
+            gain[i] = (1.0 + style[first + i]) / sqrt(var[first + i] + eps);
+            shift[i] = style[c + first + i];
+        }
+        k->rescale(y, mean + first, gain, shift, c, hw, PIECE(u));
+    }
+    #undef PIECE
 }
 
 void nn_map_to_planar(nn_layout from, real *dst, const real *map, nn_dim c, nn_dim h, nn_dim w)

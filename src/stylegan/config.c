@@ -11,13 +11,18 @@ static nn_status read_text(const nn_st *f, const char *key, const char **out, nn
     return *out ? NN_OK : nn_fail(err, NN_EFORMAT, "%s: metadata '%s' is missing: expected a generator made by convert/", f->path, key);
 }
 
-/* A key with one supported value; `why` says what the others are. */
-static nn_status read_word(const nn_st *f, const char *key, const char *want, const char *why, nn_err *err)
+/* A key with one of a few supported values, the list of which ends in NULL. */
+static nn_status read_word(const nn_st *f, const char *key, const char *const *want, char *out, size_t size, nn_err *err)
 {
     const char *found;
+    char list[64] = "";
     if (read_text(f, key, &found, err)) return NN_EFORMAT;
-    if (!strcmp(found, want)) return NN_OK;
-    return nn_fail(err, NN_EFORMAT, "%s: metadata '%s': expected '%s', found '%.64s'%s", f->path, key, want, found, why);
+    for (int i = 0; want[i]; i++) {
+        if (!strcmp(found, want[i])) { nn_format(out, size, "%s", found); return NN_OK; }
+        const size_t used = strlen(list);
+        nn_format(list + used, sizeof list - used, "%s'%s'", i ? " or " : "", want[i]);
+    }
+    return nn_fail(err, NN_EFORMAT, "%s: metadata '%s': expected %s, found '%.64s': others are not supported", f->path, key, list, found);
 }
 
 /* Through the JSON reader, because strtod takes the decimal point from the locale. */
@@ -65,13 +70,12 @@ static nn_status read_channels(const nn_st *f, sg_config *c, nn_err *err)
 static nn_status read_sizes(const nn_st *f, sg_config *c, nn_err *err)
 {
     const nn_dim largest = (nn_dim)4 << (SG_LEVELS_MAX - 1);
-    nn_dim c_dim;
     if (nn_st_meta_dim(f, "resolution", 4, largest, &c->resolution, err)
         || nn_st_meta_dim(f, "z_dim", 1, SG_DIM_MAX, &c->z_dim, err) || nn_st_meta_dim(f, "w_dim", 1, SG_DIM_MAX, &c->w_dim, err)
         || nn_st_meta_dim(f, "mapping_layers", 1, SG_MAPPING_MAX, &c->mapping_layers, err)
         || nn_st_meta_dim(f, "img_channels", 1, 4, &c->img_channels, err)
-        || nn_st_meta_dim(f, "num_ws", 1, SG_TAPS_MAX, &c->num_ws, err)
-        || nn_st_meta_dim(f, "c_dim", 0, PTRDIFF_MAX, &c_dim, err)) return NN_EFORMAT;
+        || nn_st_meta_dim(f, "num_ws", 1, SG_LAYERS_MAX, &c->num_ws, err)
+        || nn_st_meta_dim(f, "c_dim", 0, SG_DIM_MAX, &c->c_dim, err)) return NN_EFORMAT;
 
     while ((nn_dim)4 << c->levels <= c->resolution) c->levels++;
     if ((nn_dim)4 << (c->levels - 1) != c->resolution)
@@ -82,24 +86,47 @@ static nn_status read_sizes(const nn_st *f, sg_config *c, nn_err *err)
     if (c->num_ws != 2 * c->levels)
         return nn_fail(err, NN_EFORMAT, "%s: metadata 'num_ws': expected %td for resolution %td, found %td", f->path,
                        2 * c->levels, c->resolution, c->num_ws);
-    if (c_dim != 0)
-        return nn_fail(err, NN_EFORMAT, "%s: metadata 'c_dim': expected 0, found %td: conditional generators are not supported",
-                       f->path, c_dim);
     return NN_OK;
+}
+
+/* Classes: how many numbers one adds to z, and how the two are normalised. */
+static nn_status read_classes(const nn_st *f, sg_config *c, nn_err *err)
+{
+    static const char *const modes[] = { "embed", "concat", NULL };
+    char mode[16];
+    if (!c->c_dim) return NN_OK;
+    if (read_word(f, "label_mode", modes, mode, sizeof mode, err)) return NN_EFORMAT;
+    c->concat = !strcmp(mode, "concat");
+    const nn_st_entry *e = nn_st_find(f, "mapping.embed.weight");
+    if (!e || e->rank != 2 || e->dim[0] < 1 || e->dim[0] > (uint64_t)(SG_DIM_MAX - c->z_dim))
+        return nn_fail(err, e ? NN_ESHAPE : NN_EFORMAT, "%s: tensor 'mapping.embed.weight': expected 2 dimensions, the first from 1 to %td%s",
+                       f->path, SG_DIM_MAX - c->z_dim, e ? "" : ", found no such tensor");
+    c->embed_dim = (nn_dim)e->dim[0];
+    return NN_OK;
+}
+
+/* A whole number that may be missing. */
+static nn_status read_optional(const nn_st *f, const char *key, nn_dim hi, nn_dim *out, nn_err *err)
+{
+    return nn_st_meta(f, key) ? nn_st_meta_dim(f, key, 0, hi, out, err) : NN_OK;
 }
 
 nn_status sg_config_read(const nn_st *f, sg_config *c, nn_err *err)
 {
+    static const char *const kinds[] = { "generator", NULL }, *const networks[] = { "stylegan2", "stylegan1", NULL };
+    static const char *const any[] = { "skip", "orig", "resnet", NULL };
     nn_dim format;
-    *c = (sg_config){ .network = "stylegan2", .architecture = "skip" };
-    if (read_word(f, "kind", "generator", "", err) || nn_st_meta_dim(f, "format", 1, PTRDIFF_MAX, &format, err)) return NN_EFORMAT;
+    char kind[16];
+    *c = (sg_config){ .cutoff = -1, .conv_clamp = INFINITY };
+    if (read_word(f, "kind", kinds, kind, sizeof kind, err) || nn_st_meta_dim(f, "format", 1, PTRDIFF_MAX, &format, err)) return NN_EFORMAT;
     if (format > SG_FORMAT)
         return nn_fail(err, NN_EFORMAT, "%s: metadata 'format': expected at most %d, found %td: the file is from a later version",
                        f->path, SG_FORMAT, format);
-    if (read_word(f, "network", c->network, ": other networks are not supported", err)
-        || read_word(f, "architecture", c->architecture, ": 'resnet' and 'orig' generators are not supported", err)
-        || read_sizes(f, c, err) || read_channels(f, c, err)
+    if (read_word(f, "network", networks, c->network, sizeof c->network, err)) return NN_EFORMAT;
+    const bool one = !strcmp(c->network, "stylegan1");
+    if (read_word(f, "architecture", one ? (const char *const[]){ "orig", NULL } : any, c->architecture, sizeof c->architecture, err)
+        || read_sizes(f, c, err) || read_channels(f, c, err) || read_classes(f, c, err)
         || read_positive(f, "mapping_lr_multiplier", false, &c->mapping_lr_multiplier, err)
-        || read_positive(f, "conv_clamp", true, &c->conv_clamp, err)) return NN_EFORMAT;
-    return NN_OK;
+        || read_optional(f, "truncation_cutoff", c->num_ws, &c->cutoff, err)) return err->status;
+    return one ? read_positive(f, "norm_eps", false, &c->norm_eps, err) : read_positive(f, "conv_clamp", true, &c->conv_clamp, err);
 }

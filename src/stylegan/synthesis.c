@@ -41,39 +41,54 @@ static void make_styles(const sg_model *m, sg_work *wk, const real *ws, nn_dim n
     }
     for (nn_dim l = 0; l < c->levels; l++) {
         const sg_rgb *r = &m->rgb[l];
+        if (!r->weight) continue;
         nn_dense_run(m->kernels, wk->rgb_style[l], wk->by_layer + (2 * l + 1) * n * c->w_dim, r->affine.weight, r->affine.bias, n,
                      c->w_dim, r->shape.cin, by_w, 1.0, 1.0, 1.0 / sqrt((double)r->shape.cin));
     }
 }
 
-/* Noise of picture b in layer i, or NULL where it would add nothing. */
-static const real *layer_noise(const sg_model *m, sg_work *wk, int i, nn_dim b, sg_noise noise, const uint32_t *seeds)
+/* NULL where it would add nothing. */
+const real *sg_layer_noise(const sg_model *m, sg_work *wk, int i, nn_dim b, sg_noise noise, const uint32_t *seeds)
 {
     const sg_layer *l = &m->layer[i];
-    if (noise == SG_NOISE_NONE || *l->strength == 0) return NULL;
+    if (noise == SG_NOISE_NONE || (!m->one && *l->strength == 0)) return NULL;
     if (noise == SG_NOISE_CONST) return l->noise;
-    const nn_dim pixels = m->tap[i].h * m->tap[i].w;
+    const nn_dim pixels = l->res * l->res;
     real *z = wk->noise + b * pixels;
     #pragma omp parallel for if (pixels > NN_PARALLEL_MIN / 16)      /* about 16 times the work of a multiplication */
     for (nn_dim p = 0; p < pixels; p++) z[p] = (real)nn_rng_normal(seeds[b], NN_RNG_NOISE, (uint32_t)i, (uint64_t)p);
     return z;
 }
 
-/* Layer i of n pictures from x, `step` numbers a picture (0: all share one). */
-static const real *draw_layer(const sg_model *m, sg_work *wk, int i, const real *x, nn_dim step, nn_dim n, sg_noise noise,
-                              const uint32_t *seeds)
+static nn_dim output_count(const sg_model *m, const sg_layer *l) { return nn_map_count(m->kernels->layout, l->c, l->res, l->res); }
+
+/* Layer i of n pictures from x, `step` numbers a picture (0: all share one).  `gain` is of the whole layer, 1 but in a resnet. */
+static void draw_layer(const sg_model *m, sg_work *wk, int i, const real *x, nn_dim step, nn_dim n, double gain, sg_noise noise,
+                       const uint32_t *seeds)
 {
     const sg_layer *l = &m->layer[i];
     const nn_conv_shape *s = &l->conv.shape;
-    const nn_dim map = nn_map_count(m->kernels->layout, s->cout, m->tap[i].h, m->tap[i].w);
+    const nn_dim map = output_count(m, l);
     for (nn_dim b = 0; b < n; b++)
         wk->job[b] = (nn_conv_job){
             .x = x + b * step, .y = wk->map[i] + b * map, .style = wk->style[i] + b * s->cin, .demod = wk->demod[i] + b * s->cout,
-            .noise = layer_noise(m, wk, i, b, noise, seeds), .strength = *l->strength, .bias = l->bias,
-            .slope = SLOPE, .gain = SQRT2, .clamp = m->config.conv_clamp,
+            .noise = sg_layer_noise(m, wk, i, b, noise, seeds), .strength = *l->strength, .bias = l->bias,
+            .slope = SLOPE, .gain = SQRT2 * gain, .clamp = m->config.conv_clamp * gain,
         };
     nn_conv_run(m->kernels, &l->conv, wk->job, n, wk->scratch, wk->threads);
-    return wk->map[i];
+}
+
+/* A resnet's shortcut from the block's input x, added to its last map, one picture at a time.  ([ADA] SynthesisBlock.forward) */
+static void add_skip(const sg_model *m, sg_work *wk, nn_dim level, const real *x, nn_dim step, real *to, nn_dim n)
+{
+    const sg_layer *l = &m->skip[level];
+    const nn_dim map = output_count(m, l);
+    for (nn_dim b = 0; b < n; b++, to += map) {
+        wk->job[0] = (nn_conv_job){ .x = x + b * step, .y = wk->skip, .style = m->ones, .demod = l->scale, .slope = 1.0, .gain = 1.0, .clamp = INFINITY };
+        nn_conv_run(m->kernels, &l->conv, wk->job, 1, wk->scratch, wk->threads);
+        #pragma omp parallel for simd schedule(static) if (map > NN_PARALLEL_MIN)
+        for (nn_dim p = 0; p < map; p++) to[p] += wk->skip[p];
+    }
 }
 
 /* The picture so far, twice as large, plus this level's share.  The last level lands in image[0]. */
@@ -84,24 +99,36 @@ static void draw_rgb(const sg_model *m, sg_work *wk, nn_dim level, const real *x
     const nn_dim map = nn_map_count(m->kernels->layout, s->cin, s->h, s->w), size = s->cout * s->h * s->w;
     const nn_dim turn = (m->config.levels - 1 - level) % 2;
     real *image = wk->image[turn];
-    if (level > 0)
+    const bool add = r->filter != NULL;                       /* the others draw one picture, at the last level */
+    if (add)
         nn_upsample2_run(m->kernels, image, wk->image[!turn], r->filter, n * s->cout, s->h / 2, s->w / 2, r->fh, r->fw);
     for (nn_dim b = 0; b < n; b++)
         nn_to_rgb_run(m->kernels, s, image + b * size, x + b * map, r->weight, wk->rgb_style[level] + b * s->cin, r->bias,
-                      m->config.conv_clamp, level > 0);
+                      m->config.conv_clamp, add);
+}
+
+/* Level l: conv0 (but at 4x4), conv1, shortcut, picture.  Layer 2l is conv1 of level l. */
+static void synthesis2(const sg_model *m, sg_work *wk, const real *ws, nn_dim n, sg_noise noise, const uint32_t *seeds)
+{
+    make_styles(m, wk, ws, n);
+    for (nn_dim level = 0; level < m->config.levels; level++) {
+        const int last = 2 * (int)level;
+        const bool shortcut = m->skip[level].conv.packed != NULL;
+        const real *in = level ? wk->map[last - 2] : m->constant, *x = in;
+        const nn_dim step = level ? output_count(m, &m->layer[last - 2]) : 0;
+        if (level) draw_layer(m, wk, last - 1, x, step, n, 1.0, noise, seeds);
+        draw_layer(m, wk, last, level ? wk->map[last - 1] : x, level ? output_count(m, &m->layer[last - 1]) : 0, n,
+                   shortcut ? 1.0 / SQRT2 : 1.0, noise, seeds);
+        if (shortcut) add_skip(m, wk, level, in, step, wk->map[last], n);
+        if (m->rgb[level].weight) draw_rgb(m, wk, level, wk->map[last], n);
+    }
 }
 
 void sg_synthesis(const sg_model *m, sg_work *wk, const real *ws, nn_dim n, sg_noise noise, const uint32_t *seeds)
 {
     NN_ASSERT(wk->model == m && n >= 1 && n <= wk->max_batch && (noise != SG_NOISE_RANDOM || seeds));
-    make_styles(m, wk, ws, n);
-    const real *x = m->constant;
-    nn_dim step = 0;
-    for (int i = 0; i < m->layer_count; i++) {
-        x = draw_layer(m, wk, i, x, step, n, noise, seeds);
-        step = nn_map_count(m->kernels->layout, m->tap[i].c, m->tap[i].h, m->tap[i].w);
-        if (i % 2 == 0) draw_rgb(m, wk, i / 2, x, n);         /* layer 2l is conv1 of level l */
-    }
+    if (m->one) sg_synthesis1(m, wk, ws, n, noise, seeds);
+    else synthesis2(m, wk, ws, n, noise, seeds);
 }
 
 void sg_draw(const sg_model *m, sg_work *wk, const uint32_t *seeds, nn_dim n, const sg_options *o, real *ws_out)
@@ -109,7 +136,7 @@ void sg_draw(const sg_model *m, sg_work *wk, const uint32_t *seeds, nn_dim n, co
     NN_ASSERT(n >= 1 && n <= wk->max_batch);
     real *ws = ws_out ? ws_out : wk->ws;
     for (nn_dim b = 0; b < n; b++) sg_z(m, seeds[b], wk->z + b * m->config.z_dim);
-    sg_mapping(m, wk->w, wk->z, n);
+    sg_mapping(m, wk->w, wk->z, n, o->class_id);
     sg_truncate(m, ws, wk->w, n, o);
     sg_synthesis(m, wk, ws, n, o->noise, seeds);
 }

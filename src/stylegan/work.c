@@ -3,20 +3,33 @@
 
 static nn_dim larger(nn_dim a, nn_dim b) { return a > b ? a : b; }
 
-/* Feature maps: each layer its own, or in turn two that fit the largest, because a layer reads only the one before it. */
+/* Feature maps: each layer its own, or in turn two that fit the largest, because a layer reads only the one before it.  A resnet
+ * block's last layer is drawn while its input is still needed: three in turn. */
 static void lay_out_maps(sg_work *wk, nn_arena *a)
 {
     const sg_model *m = wk->model;
-    nn_dim need[2] = { 0, 0 };
+    const int turns = m->skip[m->config.levels - 1].conv.packed ? 3 : 2;
+    nn_dim need[3] = { 0, 0, 0 }, raw = 0, skip = 0, sums = 0;
+    real *shared[3] = { NULL, NULL, NULL };
     for (int i = 0; i < m->layer_count; i++) {
-        const sg_tap_info *t = &m->tap[i];
-        const nn_dim n = wk->max_batch * nn_map_count(m->kernels->layout, t->c, t->h, t->w);
-        if (wk->keep_taps) wk->map[i] = nn_take_real(a, n);
-        else need[i % 2] = larger(need[i % 2], n);
+        const sg_layer *l = &m->layer[i];
+        const nn_dim one = nn_map_count(m->kernels->layout, l->c, l->res, l->res), n = wk->max_batch * one;
+        need[i % turns] = larger(need[i % turns], n);
+        if (turns == 3) skip = larger(skip, one);
+        if (!m->one) continue;
+        raw = larger(raw, n);
+        sums = larger(sums, nn_norm_scratch(l->c, l->res * l->res));
     }
-    if (wk->keep_taps) return;
-    real *shared[2] = { nn_take_real(a, need[0]), nn_take_real(a, need[1]) };
-    for (int i = 0; i < m->layer_count; i++) wk->map[i] = shared[i % 2];
+    for (int t = 0; t < turns && !wk->keep_taps; t++) shared[t] = nn_take_real(a, need[t]);
+    real *const any_raw = nn_take_real(a, raw);
+    for (int i = 0; i < m->layer_count; i++) {
+        const sg_layer *l = &m->layer[i];
+        const nn_dim n = wk->max_batch * nn_map_count(m->kernels->layout, l->c, l->res, l->res);
+        wk->map[i] = wk->keep_taps ? nn_take_real(a, n) : shared[i % turns];
+        wk->raw[i] = m->one && wk->keep_taps && i % 2 ? nn_take_real(a, n) : any_raw;
+    }
+    wk->skip = nn_take_real(a, skip);
+    wk->sums = nn_take(a, (size_t)sums * sizeof *wk->sums);
 }
 
 static void lay_out(sg_work *wk, nn_arena *a)
@@ -31,12 +44,15 @@ static void lay_out(sg_work *wk, nn_arena *a)
     wk->ws = nn_take_real(a, n * c->num_ws * c->w_dim);
     wk->by_layer = nn_take_real(a, n * c->num_ws * c->w_dim);
     for (int i = 0; i < m->layer_count; i++) {
-        const nn_conv_shape *s = &m->layer[i].conv.shape;
-        wk->style[i] = nn_take_real(a, n * s->cin);
-        wk->demod[i] = nn_take_real(a, n * s->cout);
+        const sg_layer *l = &m->layer[i];
+        const nn_conv_shape *s = &l->conv.shape;
+        wk->style[i] = nn_take_real(a, n * (m->one ? 2 * l->c : s->cin));
+        wk->demod[i] = m->one ? NULL : nn_take_real(a, n * s->cout);
         widest = larger(widest, s->cin);
-        scratch = larger(scratch, nn_conv_scratch(m->kernels, s, wk->threads));
+        if (l->conv.packed) scratch = larger(scratch, nn_conv_scratch(m->kernels, s, wk->threads));
     }
+    for (nn_dim l = 0; l < c->levels; l++)
+        if (m->skip[l].conv.packed) scratch = larger(scratch, nn_conv_scratch(m->kernels, &m->skip[l].conv.shape, wk->threads));
     for (nn_dim l = 0; l < c->levels; l++) wk->rgb_style[l] = nn_take_real(a, n * m->rgb[l].shape.cin);
     wk->style_square = nn_take_real(a, n * widest);
     wk->noise = nn_take_real(a, n * pixels);
@@ -88,7 +104,10 @@ const real *sg_picture(const sg_work *wk, nn_dim n)
 
 const real *sg_tap(const sg_work *wk, nn_dim n, int tap)
 {
-    const sg_tap_info *t = sg_tap_at(wk->model, tap);
+    const sg_model *m = wk->model;
+    const sg_tap_info *t = sg_tap_at(m, tap);
     NN_ASSERT(wk->keep_taps && n >= 0 && n < wk->max_batch);
-    return wk->map[tap] + n * nn_map_count(wk->model->kernels->layout, t->c, t->h, t->w);
+    if (m->source[tap].place == SG_INPUT) return m->constant;
+    const int i = m->source[tap].layer;
+    return (m->source[tap].place == SG_RAW ? wk->raw[i] : wk->map[i]) + n * nn_map_count(m->kernels->layout, t->c, t->h, t->w);
 }

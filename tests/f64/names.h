@@ -80,6 +80,9 @@
 #define nn_dense_run nn64_dense_run
 #define nn_to_rgb_run nn64_to_rgb_run
 #define nn_upsample2_run nn64_upsample2_run
+#define nn_blur3_run nn64_blur3_run
+#define nn_norm_scratch nn64_norm_scratch
+#define nn_style_norm_run nn64_style_norm_run
 #define nn_map_to_planar nn64_map_to_planar
 #define nn_map_from_planar nn64_map_from_planar
 
@@ -105,6 +108,13 @@
 #define sg_identity sg64_identity
 #define sg_tap_count sg64_tap_count
 #define sg_tap_at sg64_tap_at
+#define sg_tap_total sg64_tap_total
+#define sg_tap_is sg64_tap_is
+#define sg_table_add sg64_table_add
+#define sg_add_tap sg64_add_tap
+#define sg_describe1 sg64_describe1
+#define sg_synthesis1 sg64_synthesis1
+#define sg_layer_noise sg64_layer_noise
 #define sg_model_bytes sg64_model_bytes
 #define sg_config_read sg64_config_read
 #define sg_z sg64_z
