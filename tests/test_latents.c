@@ -13,14 +13,14 @@ static sg_model *model;
 static void write_latents(void)
 {
     const sg_config *c = sg_get_config(model);
-    const sg_options draw = { 0.75, 5, SG_NOISE_CONST };
+    const sg_options draw = { 0.75, 5, SG_NOISE_CONST, 0 };
     const nn_dim layers = c->num_ws + 1;
     float z[TINY_ITEMS * 64], w[TINY_ITEMS * 64], ws[TINY_ITEMS * 16 * 64] = { 0 };
     nn_err err = { 0 };
     NN_ASSERT(c->z_dim <= 64 && c->w_dim <= 64 && layers <= 16);
     for (nn_dim i = 0; i < TINY_ITEMS; i++) {
         sg_z(model, (uint32_t)(TINY_SEED + i), z + i * c->z_dim);
-        sg_mapping(model, w + i * c->w_dim, z + i * c->z_dim, 1);
+        sg_mapping(model, w + i * c->w_dim, z + i * c->z_dim, 1, 0);
         sg_truncate(model, ws + i * layers * c->w_dim, w + i * c->w_dim, 1, &draw);
     }
     nn_npy_write(tiny_path(folder, "z.npy"), z, 2, (const uint64_t[]){ TINY_ITEMS, (uint64_t)c->z_dim }, &err);

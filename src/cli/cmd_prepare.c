@@ -40,7 +40,7 @@ static nn_status check(const job *j, bool choose_given, bool from_given, const c
 
 int cmd_prepare(int argc, char **argv)
 {
-    job j = { .kernels = "auto", .o = { .draw = { 0.7, -1, SG_NOISE_CONST } } };
+    job j = { .kernels = "auto", .o = { .draw = { 0.7, -1, SG_NOISE_CONST, 0 } } };
     cli_seeds seeds = { 0 };
     int64_t choose = 16, from = 1000, first_seed = 0, batch = 4, threads = 0;
     bool choose_given = false, from_given = false;

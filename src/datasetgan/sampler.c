@@ -58,7 +58,7 @@ static void make_ws(const dg_sampler *s, uint32_t seed, double psi, real *ws)
     sg_options draw = s->o->draw;
     draw.psi = psi;
     sg_z(s->m, seed, s->z);
-    sg_mapping(s->m, s->w, s->z, 1);
+    sg_mapping(s->m, s->w, s->z, 1, draw.class_id);
     sg_truncate(s->m, ws, s->w, 1, &draw);
 }
 
