@@ -119,6 +119,12 @@ demo: $(BIN)  ## train on the bundled annotations, score, draw 200 labelled samp
 score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
 	@tools/score.sh $(BIN) out/score
 
+# Each prints its figures.  The test run has a short version of all three.
+faults: $(BIN) $(FAULTY) $(BUILD)/tests/test_replay  ## every call and allocation fails once, 100 kills, power cuts after every call
+	DATASETGAN_ALL_FAULTS=1 $(BUILD)/tests/test_replay
+	BUILD=$(BUILD) KILLS=100 sh tests/test_cli_kills.sh
+	BUILD=$(BUILD) DATASETGAN_ALL_FAULTS=1 sh tests/test_cli_faults.sh
+
 mutants:  ## plant bugs in a copy and require red tests
 	@tests/mutants.sh
 
@@ -156,5 +162,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help test mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
+.PHONY: all help test faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
 .SECONDARY:

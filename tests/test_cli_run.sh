@@ -2,11 +2,12 @@
 # A bad day: two processes on one folder, a full disk, limits, closed pipes, signals, file systems that cannot sync, rename or lock,
 # files that change while they are read.  Each time one clear line, or the right result; and the same command goes on.
 . tests/cli_lib.sh
+in_memory
 tiny_task "$D/tiny"
 tiny_interpreter "$D/tiny/task.json" "$D/i"
 export DATASETGAN_LEAKS=1
 run="dataset --generator $TINY --interpreter $D/i --threads 1"
-try 0 $BIN $run --out "$D/whole" --count 300
+try 0 $BIN $run --out "$D/whole" --count 200
 try 0 $BIN $run --out "$D/few" --count 3
 
 # ---- two processes on one folder: the second is refused, a dead one is in nobody's way
@@ -20,8 +21,8 @@ kill -9 $pid
 wait $pid 2>/dev/null
 lacks "$D/two/index.html"
 listed=$(wc -l <"$D/two/metadata.jsonl")
-if [ "$listed" -lt 300 ]; then
-    try 0 $BIN $run --out "$D/two" --count 300
+if [ "$listed" -lt 200 ]; then
+    try 0 $BIN $run --out "$D/two" --count 200
     same "$D/two" "$D/whole" "resumed after the first process died"
 else
     skip "the first process was too fast"
@@ -40,8 +41,8 @@ fi
 try 0 $BIN filter --dataset "$D/few" --out "$D/v"
 
 # ---- limits and signals
-try 1 sh -c "ulimit -f 1; exec $BIN $run --out $D/limit --count 300"; says "File too large"; no_temporaries "$D/limit"
-try 0 $BIN $run --out "$D/limit" --count 300
+try 1 sh -c "ulimit -f 1; exec $BIN $run --out $D/limit --count 200"; says "File too large"; no_temporaries "$D/limit"
+try 0 $BIN $run --out "$D/limit" --count 200
 same "$D/limit" "$D/whole" "resumed after RLIMIT_FSIZE"
 try 1 sh -c "$BIN $run --out $D/closed --count 3 >&-"; says "standard output: cannot write"
 same "$D/closed" "$D/few" "closed standard output: all is there"
@@ -54,7 +55,7 @@ same "$D/broken" "$D/few" "broken pipe: all is there"
 wait
 for signal in TERM INT HUP PIPE; do
     folder=$D/$signal
-    $BIN $run --out "$folder" --count 300 >"$D/out" 2>"$D/err" &
+    $BIN $run --out "$folder" --count 200 >"$D/out" 2>"$D/err" &
     pid=$!
     while kill -0 $pid 2>/dev/null && [ "$(find "$folder" -name '*.png*' 2>/dev/null | wc -l)" -lt 20 ]; do sleep 0.01; done
     kill -$signal $pid
@@ -66,7 +67,7 @@ for signal in TERM INT HUP PIPE; do
         HUP) [ $got -eq 129 ] && ok || no "SIGHUP: status $got" ;;
         PIPE) [ $got -eq 0 ] && ok || no "SIGPIPE: status $got" ;;
     esac
-    try 0 $BIN $run --out "$folder" --count 300
+    try 0 $BIN $run --out "$folder" --count 200
     same "$folder" "$D/whole" "resumed after SIG$signal"
 done
 

@@ -2,6 +2,7 @@
 # Shards, merge and verify: the parts of a run joined have the bytes of the run; what does not belong together, is damaged, missing or
 # too much is found.  And samples that are drawn otherwise, each by its own seed.
 . tests/cli_lib.sh
+in_memory
 tiny_task "$D/tiny"
 tiny_interpreter "$D/tiny/task.json" "$D/i"
 run="$BIN dataset --generator $TINY --interpreter $D/i --threads 1"

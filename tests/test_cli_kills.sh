@@ -1,0 +1,67 @@
+#!/bin/sh
+# SIGKILL at moments spread evenly over runs of dataset, a shard, filter, merge and train: the same command then ends with the bytes of
+# an undisturbed run, and no sample is lost that was listed.  KILLS=100 (`make faults`): so many; a test run has a few.
+. tests/cli_lib.sh
+in_memory
+KILLS=${KILLS:-5}
+tiny_task "$D/tiny"
+tiny_interpreter "$D/tiny/task.json" "$D/i"
+common="--generator $TINY --interpreter $D/i --threads 1"
+inside=0 killed=0 least=999999 most=0
+
+now() { date +%s%N; }
+listed() { cat "$1/metadata.jsonl" 2>/dev/null | wc -l; }
+drawn() { find "$1" -name '*.png*' 2>/dev/null | wc -l; }
+
+# moments NAME N OUT MARK COMMAND...: kill COMMAND (which writes OUT, and MARK last) N times.
+moments() {
+    name=$1 n=$2 out=$3 mark=$4
+    shift 4
+    begin=$(now)
+    try 0 $BIN "$@"
+    took=$((($(now) - begin) / 1000))
+    rm -rf "$D/want"
+    mv "$out" "$D/want"
+    for i in $(seq 1 "$n"); do
+        at=$((took * (2 * i - 1) / (2 * n)))
+        timeout -s KILL "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" $BIN "$@" >"$D/out" 2>"$D/err"
+        got=$?
+        part=$out
+        [ -d "$out.tmp" ] && part=$out.tmp
+        before=$(listed "$part") files=$(drawn "$part")
+        if [ $got -eq 137 ]; then
+            killed=$((killed + 1))
+            where="before or after its work"
+            if { [ -e "$part" ] || [ -e "$out.part" ]; } && [ ! -e "$mark" ]; then
+                inside=$((inside + 1)) where="inside"
+                [ "$before" -lt $least ] && least=$before
+                [ "$before" -gt $most ] && most=$before
+            fi
+            echo "  ok   $name killed after $((at / 1000)) ms, $where: $before samples listed, $files pictures and labels there"
+        fi
+        if [ -e "$out/metadata.jsonl" ]; then head -n "$before" "$out/metadata.jsonl" >"$D/before"; else : >"$D/before"; fi
+        try 0 $BIN "$@"
+        [ ! -s "$D/before" ] || [ "$(head -n "$(wc -l <"$D/before")" "$out/metadata.jsonl" | cmp - "$D/before" 2>&1)" = "" ] && ok || no "$name: a listed sample was lost"
+        case $name in
+            dataset) resumed=$(sed -n 's/^\([0-9]*\) samples in .* \([0-9]*\) of them made now.*/\1 \2/p' "$D/out")
+                [ $((${resumed% *} - ${resumed#* })) -ge "$before" ] && ok || no "dataset: $before samples were listed, $resumed" ;;
+        esac
+        same "$out" "$D/want" "$name killed after $((at / 1000)) ms, then again"
+        rm -rf "$out" "$out.tmp" "$out.part"
+    done
+    mv "$D/want" "$out"
+}
+
+samples=200
+[ "$KILLS" -gt 50 ] && samples=600
+moments dataset $((KILLS * 45 / 100 + 1)) "$D/d" "$D/d/index.html" dataset $common --count $samples --out "$D/d" --mix 0.5 --psi-to 0.9
+moments shard $((KILLS * 15 / 100)) "$D/s1" "$D/s1/index.html" dataset $common --count $samples --out "$D/s1" --mix 0.5 --psi-to 0.9 --shard 1/2
+moments filter $((KILLS * 15 / 100)) "$D/v" "$D/v" filter --dataset "$D/d" --out "$D/v" --drop 0.2
+try 0 $BIN dataset $common --count $samples --out "$D/s2" --mix 0.5 --psi-to 0.9 --shard 2/2
+moments merge $((KILLS * 10 / 100 + 1)) "$D/m" "$D/m" merge --out "$D/m" "$D/s2" "$D/s1"
+same "$D/m" "$D/d" "the merged shards are the run"
+moments train $((KILLS * 20 / 100 + 1)) "$D/t" "$D/t" train --task "$D/tiny/task.json" --out "$D/t" --members 4 --epochs $((KILLS > 50 ? 200 : 15)) --batch 64 \
+    --width1 64 --width2 32 --threads 1
+echo "  ok   $killed kills, $inside of them strictly inside a run, at $least to $most listed samples"
+[ $inside -ge $((KILLS * 8 / 10 - 1)) ] && ok || no "only $inside of $KILLS kills were inside a run"
+done_testing
