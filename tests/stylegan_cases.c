@@ -57,7 +57,8 @@ bool sg_golden_open(sg_golden *g, const char *name, const char *prefix, const sg
     g->n = (nn_dim)n;
     g->zs = (nn_dim)zs;
     g->draw = (sg_options){ strtod(meta(g, prefix, "psi"), NULL), strtol(meta(g, prefix, "cutoff"), NULL, 10),
-                            !strcmp(noise, "none") ? SG_NOISE_NONE : SG_NOISE_CONST, 0 };
+                            !strcmp(noise, "none") ? SG_NOISE_NONE : SG_NOISE_CONST,
+                            c->c_dim ? strtol(meta(g, prefix, "class"), NULL, 10) : 0 };
     g->z = bind(g, prefix, "z", (nn_want){ .rank = 2, .dim = { zs, (uint64_t)c->z_dim } });
     g->w = bind(g, prefix, "w", (nn_want){ .rank = 2, .dim = { zs, w_dim } });
     g->ws = bind(g, prefix, "ws", (nn_want){ .rank = 3, .dim = { n, (uint64_t)c->num_ws, w_dim } });
@@ -115,7 +116,7 @@ static void walk(const sg_golden *g, const sg_model *m, compare *each, judge *j)
     const sg_config *c = sg_get_config(m);
     const nn_dim n = g->n, zs = g->zs, rows = c->num_ws, size = c->img_channels * c->resolution * c->resolution;
     real *w = room(zs * c->w_dim), *ws = room(zs * rows * c->w_dim);
-    sg_mapping(m, w, g->z, zs, 0);
+    sg_mapping(m, w, g->z, zs, g->draw.class_id);
     each(j, "w", w, g->w, zs * c->w_dim);
     sg_truncate(m, ws, g->w, zs, &g->draw);
     if (zs != n)

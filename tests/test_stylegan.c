@@ -42,7 +42,7 @@ static nn_dim picture_count(const sg_model *m)
 
 static void goldens(void)
 {
-    static const char *const names[] = { "stylegan2_rgb", "stylegan2_grey", "stylegan2_rgba", "stylegan1_a", "stylegan1_b" };
+    static const char *const names[] = { "stylegan2_rgb", "stylegan2_grey", "stylegan2_rgba", "stylegan2_res", "stylegan2_orig", "stylegan1_a", "stylegan1_b" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         sg64_golden_cases(names[i], NULL);
         for (int r = 0; r < nn_kernels_count(); r++) {
@@ -396,6 +396,8 @@ int main(void)
     omp_set_num_threads(1);          /* a second one only where it is what is tested */
     goldens();
     every_tensor_counts("stylegan2_rgb");
+    every_tensor_counts("stylegan2_res");
+    every_tensor_counts("stylegan2_orig");
     every_tensor_counts("stylegan1_b");
     weak_styles();
     real *taps = room(1 << 21);          /* the bundle's are 864 channels on 11 maps, 1.3 million numbers */
