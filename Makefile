@@ -6,7 +6,7 @@ PREFIX  ?= /usr/local
 BUILD   := build/$(CONFIG)$(if $(filter-out cc gcc,$(notdir $(CC))),-$(notdir $(CC)))
 
 # Library and Debian package, by pkg-config name.
-LIBS    := libpng:libpng-dev zlib:zlib1g-dev jansson:libjansson-dev libcrypto:libssl-dev
+LIBS    := libpng:libpng-dev libjpeg:libjpeg-dev zlib:zlib1g-dev jansson:libjansson-dev libcrypto:libssl-dev
 PKGS    := $(foreach l,$(LIBS),$(firstword $(subst :, ,$l)))
 
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wvla -Wstrict-prototypes -Wmissing-prototypes

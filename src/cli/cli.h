@@ -115,5 +115,6 @@ int cmd_label(int argc, char **argv);
 int cmd_filter(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_segment(int argc, char **argv);
 
 #endif

@@ -1,0 +1,395 @@
+/* cmd_segment_train.c: datasetgan segment train: from a folder of labelled pictures, or online from a generator and an interpreter. */
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/segment.h"
+#include "nn/rng.h"
+#include "nn/sys.h"
+
+static const char NAME[] = "segment train";
+
+typedef struct {
+    const char *dataset, *images, *labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule;
+    cli_draw draw;
+    int64_t limit, size, width, stride, steps, batch, seed, threads, every, first_seed;
+    double epochs, minutes, lr, decay, average, strength, stain, class_stain, warp, zoom_low, zoom_high, blur, noise;
+    bool epochs_given, steps_given, soft, aux, force, images_given;
+} job;
+
+/* ---- sources ----------------------------------------------------------------------------------------------------------------------------- */
+
+/* A folder, shuffled anew for every pass. */
+typedef struct { cli_labelled l; uint32_t *order; uint64_t pass; bool shuffled; uint64_t seed; } folder_source;
+
+static nn_status fetch_folder(void *user, uint64_t first, nn_dim n, dl_sample *out, nn_err *err)
+{
+    folder_source *f = user;
+    const uint64_t count = (uint64_t)f->l.count;
+    (void)err;
+    for (nn_dim i = 0; i < n; i++) {
+        const uint64_t at = first + (uint64_t)i, pass = at / count;
+        nn_dim which = (nn_dim)(at % count);
+        if (f->order && (!f->shuffled || f->pass != pass)) {
+            nn_rng_shuffle(f->seed, NN_RNG_SHUFFLE, (uint32_t)pass, f->order, (uint32_t)count);
+            f->pass = pass;
+            f->shuffled = true;
+        }
+        if (f->order) which = (nn_dim)f->order[which];
+        const nn_dim pixels = f->l.size * f->l.size;
+        out[i] = (dl_sample){ f->l.size, f->l.size, f->l.rgb + 3 * which * pixels, f->l.label + which * pixels, NULL };
+    }
+    return NN_OK;
+}
+
+static nn_status open_folder(folder_source *f, const char *images, const char *labels, int classes, const job *j, bool shuffle, nn_err *err)
+{
+    *f = (folder_source){ .seed = (uint64_t)j->seed };
+    nn_status s = cli_labelled_read(&f->l, images, labels, classes, (nn_dim)j->size, shuffle ? j->limit : 0, err);
+    if (!s && shuffle && !(f->order = nn_alloc((size_t)f->l.count * sizeof *f->order, "an order", err))) s = NN_ENOMEM;
+    return s;
+}
+
+static void close_folder(folder_source *f)
+{
+    cli_labelled_free(&f->l);
+    nn_free(f->order);
+}
+
+/* Drawn and labelled on the way: seeds first_seed, first_seed + 1, ... without the annotated ones. */
+typedef struct {
+    dg_interp in;
+    sg_model *m;
+    sg_work *work;
+    dg_labeller *labeller;
+    sg_options draw;
+    uint64_t first_seed;
+    nn_dim batch, res;
+    bool soft;
+    uint8_t *rgb, *label;
+    real *mean, *prob;               /* (K,res,res) of one picture; (batch,res,res,K) */
+    nn_image one;
+} online_source;
+
+static bool annotated(const online_source *o, uint64_t seed)
+{
+    for (nn_dim i = 0; i < o->in.seed_count; i++) if (o->in.seed[i] == seed) return true;
+    return false;
+}
+
+/* The seed of sample `at`: the annotated seeds below it are skipped.  They are few, so they are counted each time. */
+static uint32_t seed_of(const online_source *o, uint64_t at)
+{
+    uint64_t seed = o->first_seed + at, skipped = 0, before = UINT64_MAX;
+    while (skipped != before) {
+        before = skipped;
+        skipped = 0;
+        for (nn_dim i = 0; i < o->in.seed_count; i++) skipped += o->in.seed[i] >= o->first_seed && o->in.seed[i] <= seed;
+        seed = o->first_seed + at + skipped;
+    }
+    NN_ASSERT(!annotated(o, seed));
+    return (uint32_t)seed;
+}
+
+static void keep_sample(online_source *o, nn_dim i, dl_sample *out)
+{
+    const nn_dim pixels = o->res * o->res, K = o->in.classes;
+    nn_image_from_planar(&o->one, sg_picture(o->work, i));
+    uint8_t *rgb = o->rgb + 3 * i * pixels;
+    for (nn_dim p = 0; p < 3 * pixels; p++) rgb[p] = o->one.pixels[p / 3 * o->one.channels + (o->one.channels < 3 ? 0 : p % 3)];
+    dg_labels labels = { .label = o->label + i * pixels, .mean = o->soft ? o->mean : NULL };
+    dg_label(o->labeller, o->work, i, &labels);
+    real *prob = o->soft ? o->prob + i * pixels * K : NULL;
+    for (nn_dim p = 0; p < pixels && prob; p++) for (nn_dim k = 0; k < K; k++) prob[p * K + k] = o->mean[k * pixels + p];
+    *out = (dl_sample){ o->res, o->res, rgb, labels.label, prob };
+}
+
+static nn_status fetch_online(void *user, uint64_t first, nn_dim n, dl_sample *out, nn_err *err)
+{
+    online_source *o = user;
+    uint32_t seed[256] = { 0 };
+    (void)err;
+    for (nn_dim i = 0; i < n; i++) seed[i] = seed_of(o, first + (uint64_t)i);
+    sg_draw(o->m, o->work, seed, n, &o->draw, NULL);
+    for (nn_dim i = 0; i < n; i++) keep_sample(o, i, &out[i]);
+    return NN_OK;
+}
+
+static nn_status open_online(online_source *o, const job *j, int threads, nn_err *err)
+{
+    *o = (online_source){ .first_seed = (uint64_t)j->first_seed, .batch = (nn_dim)j->batch, .soft = j->soft };
+    if (dg_interp_open(&o->in, j->interpreter, err)) return err->status;
+    o->draw = o->in.draw;
+    cli_draw_apply(NAME, &j->draw, j->interpreter, &o->draw);
+    o->m = cli_open_generator(j->generator, j->kernels, err);
+    if (!o->m || cli_check_cutoff(o->m, &o->draw, err)) return err->status;
+    o->res = sg_get_config(o->m)->resolution;
+    o->labeller = dg_labeller_open(&o->in, o->m, threads, err);
+    if (o->labeller) o->work = sg_work_open(o->m, o->batch, true, threads, err);
+    const nn_dim pixels = o->res * o->res, K = o->in.classes;
+    if (o->work && nn_image_make(&o->one, o->res, o->res, sg_get_config(o->m)->img_channels, err) == NN_OK)
+        o->rgb = nn_alloc((size_t)(4 * o->batch * pixels), "a batch", err);
+    if (o->rgb && o->soft) o->mean = nn_alloc((size_t)((o->batch + 1) * pixels * K) * sizeof *o->mean, "a batch", err);
+    if (err->status) return err->status;
+    o->label = o->rgb + 3 * o->batch * pixels;
+    o->prob = o->soft ? o->mean + pixels * K : NULL;
+    return NN_OK;
+}
+
+static void close_online(online_source *o)
+{
+    nn_free(o->rgb);
+    nn_free(o->mean);
+    nn_image_free(&o->one);
+    sg_work_close(o->work);
+    dg_labeller_close(o->labeller);
+    sg_close(o->m);
+    dg_interp_close(&o->in);
+}
+
+/* ---- settings ------------------------------------------------------------------------------------------------------------------------------ */
+
+static json_t *describe_options(const job *j, const dl_train_options *o)
+{
+    const dl_augmentation *a = &o->augment;
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:f, s:f, s:f, s:I, s:I, s:s?, s:{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}}",
+        "net", j->net, "width", (json_int_t)j->width, "output_stride", (json_int_t)j->stride, "size", (json_int_t)j->size, "steps", (json_int_t)o->steps,
+        "minutes", o->minutes, "optimiser", o->optimiser, "schedule", o->schedule, "lr", o->lr, "decay", o->decay, "average", o->average,
+        "batch", (json_int_t)o->batch, "seed", (json_int_t)o->seed, "view", j->view, "augment", "turn", (int)a->turn, "zoom_low", a->zoom_low,
+        "zoom_high", a->zoom_high, "shift", a->shift, "warp", a->warp, "colour", a->colour, "stain", a->stain, "class_stain", a->class_stain, "blur", a->blur,
+        "noise", a->noise);
+}
+
+static json_t *describe_source(const job *j, const folder_source *f, const online_source *o)
+{
+    if (!j->interpreter) return json_pack("{s:s, s:I}", "pictures", f->l.sha256, "count", (json_int_t)f->l.count);
+    return json_pack("{s:s, s:s, s:f, s:I, s:s, s:I, s:b}", "generator", sg_identity(o->m), "interpreter", o->in.identity, "psi", o->draw.psi, "cutoff",
+                     (json_int_t)o->draw.cutoff, "noise", cli_noise_name(o->draw.noise), "first_seed", (json_int_t)o->first_seed, "soft", (int)o->soft);
+}
+
+/* What the result depends on. */
+static json_t *describe(const job *j, const dl_train_options *o, const folder_source *f, const online_source *on, const folder_source *val, const char *weights,
+                        nn_err *err)
+{
+    json_t *v = describe_options(j, o), *source = describe_source(j, f, on);
+    bool ok = v && source && !json_object_set(v, "source", source) && !json_object_set_new(v, "kernels", json_string(nn_kernels_pick(j->kernels, err)->name));
+    if (ok && j->weights) ok = !json_object_set_new(v, "weights", json_string(weights));
+    if (ok && val->l.count) ok = !json_object_set_new(v, "validation", json_string(val->l.sha256));
+    json_decref(source);
+    if (ok) return v;
+    json_decref(v);
+    nn_fail(err, NN_ENOMEM, "training settings: not enough memory");
+    return NULL;
+}
+
+static void set_augmentation(const job *j, dl_augmentation *a)
+{
+    dl_augment_default(a, j->strength);
+    const struct { double given; double *to; } own[] = { { j->stain, &a->stain }, { j->class_stain, &a->class_stain }, { j->warp, &a->warp }, { j->blur, &a->blur },
+        { j->noise, &a->noise }, { j->zoom_low, &a->zoom_low }, { j->zoom_high, &a->zoom_high } };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) if (own[i].given >= 0) *own[i].to = own[i].given;
+}
+
+/* An output with the same settings is finished; one with others is in the way. */
+static nn_status finished(const char *path, const json_t *settings, bool *done, nn_err *err)
+{
+    dl_model m;
+    *done = false;
+    if (!nn_path_exists(path)) return NN_OK;
+    if (dl_model_read(&m, path, NULL) == NN_OK) {
+        *done = json_equal(json_object_get(m.training, "settings"), settings);
+        dl_model_close(&m);
+    }
+    return *done ? NN_OK : nn_fail(err, NN_EEXISTS, "%s: exists and is not the result of this run", path);
+}
+
+/* ---- a sheet of predictions -------------------------------------------------------------------------------------------------------------------- */
+
+/* OUT's stem + .sheet.png: rows of picture, its label, the network's. */
+static nn_status write_sheet(const dl_model *m, const nn_kernels *k, const dl_source *source, int threads, const char *out, nn_err *err)
+{
+    enum { ROWS = 6, FIRST = 0 };
+    const dl_predict_options o = { .threads = threads };
+    dl_sample sample[ROWS];
+    char path[CLI_PATH];
+    nn_image sheet = { 0 };
+    const nn_dim n = m->size;
+    if (source->fetch(source->user, FIRST, ROWS, sample, err) || nn_image_make(&sheet, 3 * n, ROWS * n, 3, err)) return err->status;
+    dl_predictor *p = dl_predictor_open(m, k, &o, err);
+    uint8_t *row = nn_alloc((size_t)(4 * n * n), "a sheet", err);
+    for (int r = 0; r < ROWS && p && row && !err->status; r++) {
+        nn_image picture = { sample[r].w, sample[r].h, 3, (uint8_t *)sample[r].rgb };
+        if (picture.width != n || picture.height != n || dl_predict(p, &picture, row + 3 * n * n, NULL, err)) break;
+        for (int part = 0; part < 3; part++) {
+            if (part) cli_overlay(row, &picture, part == 1 ? sample[r].label : row + 3 * n * n, m->class_at, m->class_count);
+            else memcpy(row, picture.pixels, (size_t)(3 * n * n));
+            for (nn_dim y = 0; y < n; y++) memcpy(sheet.pixels + (((nn_dim)r * n + y) * 3 * n + part * n) * 3, row + 3 * y * n, (size_t)(3 * n));
+        }
+    }
+    nn_format(path, sizeof path, "%s.sheet.png", out);
+    if (!err->status) nn_png_write(path, &sheet, NULL, err);
+    dl_predictor_close(p);
+    nn_free(row);
+    nn_image_free(&sheet);
+    return err->status;
+}
+
+/* ---- the command ----------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct { folder_source folder, val; online_source online; dl_model model; dl_source train, check; } parts;
+
+static nn_status open_network(const job *j, parts *p, nn_err *err)
+{
+    dl_model *m = &p->model;
+    const dl_choice c = { j->net, m->class_count, (nn_dim)j->stride, (nn_dim)j->width, 0, j->aux };
+    nn_dim taken = 0;
+    m->size = (nn_dim)j->size;
+    if (dl_net_open(&m->net, &c, err)) return err->status;
+    dl_net_init(&m->net, (uint64_t)j->seed);
+    if (!j->weights) return NN_OK;
+    if (dl_weights_read(&m->net, j->weights, true, &taken, err)) return err->status;
+    printf("%td of %td tensors from %s\n", taken, dl_tensor_count(&m->net), j->weights);
+    return NN_OK;
+}
+
+static nn_status open_sources(const job *j, parts *p, int threads, nn_err *err)
+{
+    char images[CLI_PATH], labels[CLI_PATH];
+    dl_model *m = &p->model;
+    nn_status s = cli_classes(j->task, j->view, m->class_at, &m->class_count, NULL, err);
+    if (!s && j->interpreter) {
+        s = open_online(&p->online, j, threads, err);
+        if (!s && (p->online.in.classes != m->class_count || p->online.res != j->size))
+            s = nn_fail(err, NN_EINVAL, "%s: %d classes and %td px: the task has %d, and --size is %lld", j->interpreter, p->online.in.classes, p->online.res,
+                        m->class_count, (long long)j->size);
+        p->train = (dl_source){ fetch_online, &p->online };
+    } else if (!s) {
+        if (j->dataset && (nn_path_join(images, sizeof images, j->dataset, "images", err) || nn_path_join(labels, sizeof labels, j->dataset, "labels", err)))
+            return err->status;
+        s = open_folder(&p->folder, j->dataset ? images : j->images, j->dataset ? labels : j->labels, m->class_count, j, true, err);
+        p->train = (dl_source){ fetch_folder, &p->folder };
+    }
+    if (!s && j->val) {
+        if (nn_path_join(images, sizeof images, j->val, "images", err) || nn_path_join(labels, sizeof labels, j->val, "labels", err)) return err->status;
+        s = open_folder(&p->val, images, labels, m->class_count, j, false, err);
+        p->check = (dl_source){ fetch_folder, &p->val };
+    }
+    return s;
+}
+
+static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_err *err)
+{
+    char part[CLI_PATH], weights[65] = "";
+    const nn_kernels *k = nn_kernels_pick(j->kernels, err);
+    if (!k || open_sources(j, p, threads, err) || open_network(j, p, err)) return err->status;
+    dl_train_options o = { .batch = (nn_dim)j->batch, .steps = j->steps, .minutes = j->minutes, .optimiser = j->optimiser, .schedule = j->schedule, .lr = j->lr,
+                           .decay = j->decay, .average = j->average, .seed = (uint64_t)j->seed, .validate_every = j->every, .threads = threads };
+    if (j->epochs_given && !j->interpreter) o.steps = (int64_t)ceil(j->epochs * (double)p->folder.l.count / (double)j->batch);
+    set_augmentation(j, &o.augment);
+    if (j->weights) {
+        nn_st f;
+        if (nn_st_open(&f, j->weights, err) == NN_OK) nn_st_identity(&f, NULL, 0, weights, err);
+        nn_st_close(&f);
+    }
+    json_t *settings = describe(j, &o, &p->folder, &p->online, &p->val, weights, err), *curve = json_array();
+    const dl_progress progress = { cli_progress_report, (void *)"loss" };
+    nn_format(part, sizeof part, "%s.part", j->out);
+    nn_status s = settings && curve ? NN_OK : NN_ENOMEM;
+    if (!s && !j->force) s = finished(j->out, settings, there, err);
+    if (!s && !*there) s = dl_train(&p->model, k, &o, &p->train, &p->check, p->val.l.count, settings, part, j->force, curve, &progress, err);
+    cli_progress_end();
+    if (!s && !*there) {
+        p->model.training = json_pack("{s:O, s:O}", "settings", settings, "curve", curve);
+        s = dl_model_write(&p->model, j->out, err);
+        if (!s) s = write_sheet(&p->model, k, p->val.l.count >= 6 ? &p->check : &p->train, threads, j->out, err);
+        if (!s && nn_path_exists(part)) nn_sys_unlink(part);
+        const json_t *last = json_array_get(curve, json_array_size(curve) - 1), *miou = json_array_get(last, 2);
+        if (!s) printf("%lld steps, loss %.4f", (long long)json_integer_value(json_array_get(last, 0)), json_real_value(json_array_get(last, 1)));
+        if (!s && json_is_real(miou)) printf(", validation mIoU %.4f", json_real_value(miou));
+        if (!s) printf("\n");
+    }
+    json_decref(settings);
+    json_decref(curve);
+    return s;
+}
+
+static nn_status check_form(const job *j, nn_err *err)
+{
+    const int sources = !!j->dataset + (j->images || j->labels) + !!j->interpreter;
+    if (sources != 1) return nn_fail(err, NN_EINVAL, "expected one of --dataset DIR, --images DIR with --labels DIR, and --interpreter FILE");
+    if (!j->interpreter && (!j->dataset && (!j->images || !j->labels))) return nn_fail(err, NN_EINVAL, "--images and --labels go together");
+    if (j->interpreter && j->view) return nn_fail(err, NN_EINVAL, "--view goes with folders whose labels are in the view's ids");
+    if (j->interpreter && j->epochs_given) return nn_fail(err, NN_EINVAL, "--epochs counts passes over a folder: with --interpreter give --steps");
+    if (j->soft && !j->interpreter) return nn_fail(err, NN_EINVAL, "--soft goes with --interpreter");
+    if (strcmp(j->net, "light") && j->stride != 8 && j->stride != 16) return nn_fail(err, NN_EINVAL, "--output-stride: expected 8 or 16");
+    return NN_OK;
+}
+
+int cmd_segment_train(int argc, char **argv)
+{
+    job j = { .net = "light", .kernels = "auto", .optimiser = "adam", .schedule = "cosine", .size = 128, .stride = 8, .steps = 1000, .batch = 16, .lr = 3e-3,
+              .decay = 1e-2, .average = 0.99, .strength = 1, .stain = -1, .class_stain = -1, .warp = -1, .blur = -1, .noise = -1, .zoom_low = -1, .zoom_high = -1,
+              .first_seed = 1000000 };
+    const cli_opt opt[] = {
+        { "out", CLI_STR, &j.out, 0, 0, "FILE", true, "network to write, .safetensors; FILE.part keeps what an interrupted run has done", NULL },
+        { "dataset", CLI_STR, &j.dataset, 0, 0, "DIR", false, "learn from DIR/images and DIR/labels, as 'datasetgan dataset' writes them", NULL },
+        { "images", CLI_STR, &j.images, 0, 0, "DIR", false, "learn from these pictures", NULL },
+        { "labels", CLI_STR, &j.labels, 0, 0, "DIR", false, "and their label maps, STEM.png or STEM_label.png", NULL },
+        { "limit", CLI_INT, &j.limit, 1, 1e9, NULL, false, "use the first N of them (default: all)", NULL },
+        { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", false, "learn online: pictures are drawn and labelled as they are needed", NULL },
+        { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator of --interpreter (default: the bundled one)", NULL },
+        { "first-seed", CLI_INT, &j.first_seed, 0, 4294967295.0, NULL, false, "of the pictures drawn online (default: 1000000)", NULL },
+        { "soft", CLI_FLAG, &j.soft, 0, 0, NULL, false, "online: learn the ensemble's mean probabilities instead of its vote", NULL },
+        CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
+        { "task", CLI_STR, &j.task, 0, 0, "FILE", false, "names and colours of the classes, task.json (default: the bundled one)", NULL },
+        { "view", CLI_STR, &j.view, 0, 0, "NAME", false, "the labels are in the ids of this view of the task", NULL },
+        { "val", CLI_STR, &j.val, 0, 0, "DIR", false, "score on DIR/images and DIR/labels as training goes on", NULL },
+        { "val-every", CLI_INT, &j.every, 1, 1e9, NULL, false, "steps between scores (default: at the end)", NULL },
+        { "net", CLI_CHOICE, &j.net, 0, 0, DL_NETS, false, "light, or DeepLab-v3 on a ResNet (default: light)", NULL },
+        { "width", CLI_INT, &j.width, 0, 256, NULL, false, "light: channels of the first level, a multiple of 16 is fastest (default: 0: 32)", NULL },
+        { "output-stride", CLI_INT, &j.stride, 8, 16, NULL, false, "DeepLab: 8 or 16 (default: 8)", NULL },
+        { "aux", CLI_FLAG, &j.aux, 0, 0, NULL, false, "DeepLab: train with the auxiliary head", NULL },
+        { "weights", CLI_STR, &j.weights, 0, 0, "FILE", false, "start from these numbers where names and shapes agree", NULL },
+        { "size", CLI_INT, &j.size, 32, 1024, NULL, false, "pictures are brought to this many pixels (default: 128)", NULL },
+        { "steps", CLI_INT, &j.steps, 1, 1e9, NULL, false, "steps (default: 1000)", &j.steps_given },
+        { "epochs", CLI_REAL, &j.epochs, 1e-6, 1e6, NULL, false, "passes over the pictures, instead of --steps", &j.epochs_given },
+        { "minutes", CLI_REAL, &j.minutes, 0, 1e6, NULL, false, "stop after that long; the result then depends on the machine (default: 0, no limit)", NULL },
+        { "batch", CLI_INT, &j.batch, 2, 256, NULL, false, "pictures a step (default: 16)", NULL },
+        { "optimiser", CLI_CHOICE, &j.optimiser, 0, 0, "adam|sgd", false, "(default: adam)", NULL },
+        { "schedule", CLI_CHOICE, &j.schedule, 0, 0, "cosine|poly|constant", false, "of the learning rate (default: cosine)", NULL },
+        { "lr", CLI_REAL, &j.lr, 1e-12, 1e3, NULL, false, "learning rate, the highest (default: 0.003)", NULL },
+        { "decay", CLI_REAL, &j.decay, 0, 1e3, NULL, false, "weight decay of convolutions (default: 0.01)", NULL },
+        { "average", CLI_REAL, &j.average, 0, 0.999999, NULL, false, "moving average of weights; 0: the last ones (default: 0.99)", NULL },
+        { "augment", CLI_REAL, &j.strength, 0, 4, NULL, false, "strength of all augmentation; 0: none (default: 1)", NULL },
+        { "stain", CLI_REAL, &j.stain, 0, 4, NULL, false, "of optical density as a whole (default: 0.2)", NULL },
+        { "class-stain", CLI_REAL, &j.class_stain, 0, 4, NULL, false, "of each class's optical density (default: 0.4)", NULL },
+        { "warp", CLI_REAL, &j.warp, 0, 1, NULL, false, "elastic deformation, share of the size (default: 0.03)", NULL },
+        { "zoom-low", CLI_REAL, &j.zoom_low, 0.1, 1, NULL, false, "smallest enlargement (default: 0.75)", NULL },
+        { "zoom-high", CLI_REAL, &j.zoom_high, 1, 10, NULL, false, "largest enlargement (default: 1.6)", NULL },
+        { "blur", CLI_REAL, &j.blur, 0, 3, NULL, false, "largest blur, pixels (default: 1.2)", NULL },
+        { "noise", CLI_REAL, &j.noise, 0, 100, NULL, false, "largest noise, of 255 (default: 5)", NULL },
+        { "seed", CLI_INT, &j.seed, 0, 9007199254740992.0, NULL, false, "of initialisation, order and augmentation (default: 0)", NULL },
+        { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
+        { "threads", CLI_INT, &j.threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
+        { "force", CLI_FLAG, &j.force, 0, 0, NULL, false, "replace an existing network", NULL },
+    };
+    const int rc = cli_parse(NAME, "Train a segmentation network on labelled pictures, or online on what a generator draws and an interpreter labels. The same "
+                             "command goes on with a run that was stopped.", opt, sizeof opt / sizeof *opt, argc, argv, NULL, 0, NULL);
+    if (rc != CLI_RUN) return rc;
+
+    nn_err err = { 0 };
+    static parts p;
+    bool there = false;
+    cli_catch_interrupts();
+    const double start = cli_seconds();
+    const int threads = cli_threads(j.threads);
+    if (check_form(&j, &err) == NN_OK) run_with(&j, &p, threads, &there, &err);
+    dl_model_close(&p.model);
+    close_folder(&p.folder);
+    close_folder(&p.val);
+    close_online(&p.online);
+    if (err.status != NN_OK) return cli_fail(NAME, &err);
+    printf("%s%s (%.1f s, peak memory %.0f MB)\n", j.out, there ? " is there already" : " is trained", cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
+    return CLI_EXIT_OK;
+}

@@ -1,0 +1,33 @@
+/* segment.h: what the three segment commands share. */
+#ifndef CLI_SEGMENT_H
+#define CLI_SEGMENT_H
+
+#include "cli/cli.h"
+#include "deeplab/deeplab.h"
+#include "nn/jpeg.h"
+
+/* The pictures of a folder, or one file: names (without folder) in order; a label map STEM_label.png beside STEM.png is no picture. */
+typedef struct { char folder[CLI_PATH]; size_t count; char (*name)[256]; } cli_files;
+nn_status cli_list_pictures(cli_files *f, const char *path, nn_err *err);
+void cli_files_free(cli_files *f);
+/* "STEM" of "STEM.png". */
+void cli_stem(char out[256], const char *name);
+/* The label map of a picture: labels/STEM.png or labels/STEM_label.png.  Ids below `classes`, or 255. */
+nn_status cli_read_label(nn_image *out, const char *folder, const char *picture, int classes, nn_dim width, nn_dim height, nn_err *err);
+
+/* Labelled pictures of two folders at size x size, in memory.  sha256: over names, pixels and ids as read. */
+typedef struct { nn_dim count, size; uint8_t *rgb, *label; char sha256[65]; } cli_labelled;
+nn_status cli_labelled_read(cli_labelled *l, const char *images, const char *labels, int classes, nn_dim size, int64_t limit, nn_err *err);
+void cli_labelled_free(cli_labelled *l);
+
+/* Classes of a task, or of one of its views.  map (NULL: not wanted; filled with identity without a view). */
+nn_status cli_classes(const char *task, const char *view, dl_class out[NN_VOID], int *count, dg_map *map, nn_err *err);
+
+/* Half picture, half class colour. */
+void cli_overlay(uint8_t *rgb, const nn_image *picture, const uint8_t *label, const dl_class *class_at, int classes);
+
+int cmd_segment_train(int argc, char **argv);
+int cmd_segment_predict(int argc, char **argv);
+int cmd_segment_eval(int argc, char **argv);
+
+#endif

@@ -1,0 +1,249 @@
+/* augment.c: training samples.
+ *
+ * Order: geometry (picture and class probabilities are sampled bilinearly at the same places, so borders become soft targets), then
+ * optical densities, then blur, colour and noise.  Stains absorb light: what a dye does is a factor on the optical density
+ * -log(intensity / background), Beer and Lambert's law, and that is where laboratories differ.  As the classes of every
+ * pixel are known here, each gets a factor of its own: pale or dark cytoplasm, red cells with or without a pale middle. */
+#include "deeplab/augment.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/metrics.h"
+#include "nn/rng.h"
+
+const real dl_input_mean[3] = { (real)(0.485 * 255), (real)(0.456 * 255), (real)(0.406 * 255) };      /* torchvision.transforms presets */
+const real dl_input_sd[3] = { (real)(0.229 * 255), (real)(0.224 * 255), (real)(0.225 * 255) };
+
+enum { GRID = 6, CLASSES_MAX = 256 };
+
+void dl_augment_default(dl_augmentation *a, double strength)
+{
+    *a = (dl_augmentation){ .turn = strength > 0, .zoom_low = pow(0.75, strength), .zoom_high = pow(1.6, strength), .shift = 0.12 * strength,
+                            .warp = 0.03 * strength, .colour = strength, .stain = 0.2 * strength, .class_stain = 0.4 * strength,
+                            .blur = 1.2 * strength, .noise = 5.0 * strength };
+}
+
+/* ---- random numbers of one sample ---------------------------------------------------------------------------------------------------- */
+
+typedef struct { uint64_t seed, at; uint32_t step; } dice;
+static double uniform(dice *d) { return nn_rng_uniform(d->seed, NN_RNG_AUGMENT, d->step, d->at++); }
+static double between(dice *d, double lo, double hi) { return lo + (hi - lo) * uniform(d); }
+static double normal(dice *d) { return nn_rng_normal(d->seed, NN_RNG_AUGMENT, d->step, d->at++); }
+
+/* ---- geometry ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct { double m[4], cx, cy, tx, ty, dx[GRID * GRID], dy[GRID * GRID]; bool warped; } geometry;
+
+/* Source = m (output - middle) + middle of the source + shift + displacement.  zoom > 1 shows less of the picture, larger. */
+static void draw_geometry(geometry *g, dice *d, const dl_augmentation *a, nn_dim h, nn_dim w, const dl_sample *from)
+{
+    const double zoom = a->zoom_high > a->zoom_low ? exp(between(d, log(a->zoom_low), log(a->zoom_high))) : 1.0;
+    const double angle = a->turn ? between(d, 0.0, 6.283185307179586) : 0.0, flip = a->turn && uniform(d) < 0.5 ? -1.0 : 1.0;
+    const double sy = (double)from->h / (double)h / zoom, sx = (double)from->w / (double)w / zoom;
+    g->m[0] = sx * flip * cos(angle);
+    g->m[1] = -sx * flip * sin(angle);
+    g->m[2] = sy * sin(angle);
+    g->m[3] = sy * cos(angle);
+    g->cx = 0.5 * (double)(w - 1);
+    g->cy = 0.5 * (double)(h - 1);
+    g->tx = 0.5 * (double)(from->w - 1) + between(d, -a->shift, a->shift) * (double)from->w;
+    g->ty = 0.5 * (double)(from->h - 1) + between(d, -a->shift, a->shift) * (double)from->h;
+    const double size = between(d, 0.0, 1.0) * a->warp;
+    g->warped = size > 0;
+    for (int i = 0; i < GRID * GRID && g->warped; i++) {
+        g->dx[i] = size * (double)from->w * normal(d);
+        g->dy[i] = size * (double)from->h * normal(d);
+    }
+}
+
+/* Catmull-Rom weights at t in [0,1): smooth displacements. */
+static void cubic(double t, double w[4])
+{
+    w[0] = 0.5 * t * (-1 + t * (2 - t));
+    w[1] = 0.5 * (2 + t * t * (-5 + 3 * t));
+    w[2] = 0.5 * t * (1 + t * (4 - 3 * t));
+    w[3] = 0.5 * t * t * (t - 1);
+}
+
+static void displace(const geometry *g, double v, double u, double *sx, double *sy)
+{
+    double wy[4], wx[4];
+    const double gy = v * (GRID - 3), gx = u * (GRID - 3);
+    const int iy = (int)gy, ix = (int)gx;
+    cubic(gy - iy, wy);
+    cubic(gx - ix, wx);
+    for (int y = 0; y < 4; y++)
+        for (int x = 0; x < 4; x++) {
+            const int at = (iy + y < GRID ? iy + y : GRID - 1) * GRID + (ix + x < GRID ? ix + x : GRID - 1);
+            *sx += wy[y] * wx[x] * g->dx[at];
+            *sy += wy[y] * wx[x] * g->dy[at];
+        }
+}
+
+/* Beyond the border the picture is mirrored. */
+static nn_dim mirrored(nn_dim i, nn_dim n)
+{
+    if (n == 1) return 0;
+    const nn_dim period = 2 * (n - 1);
+    i = ((i % period) + period) % period;
+    return i < n ? i : period - i;
+}
+
+/* rgb (3) and class masses (K + 1, the last is void) at a source position. */
+static void sample_at(real *rgb, double *mass, const dl_sample *from, nn_dim K, double sy, double sx)
+{
+    const nn_dim y = (nn_dim)floor(sy), x = (nn_dim)floor(sx);
+    const double ty = sy - floor(sy), tx = sx - floor(sx);
+    double sum[3] = { 0 };
+    memset(mass, 0, (size_t)(K + 1) * sizeof *mass);
+    for (int c = 0; c < 4; c++) {
+        const double w = (c & 2 ? ty : 1 - ty) * (c & 1 ? tx : 1 - tx);
+        const nn_dim p = mirrored(y + (c >> 1), from->h) * from->w + mirrored(x + (c & 1), from->w);
+        for (int i = 0; i < 3; i++) sum[i] += w * from->rgb[3 * p + i];
+        if (from->soft) for (nn_dim k = 0; k < K; k++) mass[k] += w * from->soft[p * K + k];
+        else mass[from->label[p] == NN_VOID ? K : from->label[p]] += w;
+    }
+    for (int i = 0; i < 3; i++) rgb[i] = (real)sum[i];
+}
+
+static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const geometry *g)
+{
+    double mass[CLASSES_MAX + 1];
+    for (nn_dim y = 0; y < h; y++)
+        for (nn_dim x = 0; x < w; x++) {
+            const nn_dim p = y * w + x;
+            const double ox = (double)x - g->cx, oy = (double)y - g->cy;
+            double sx = g->m[0] * ox + g->m[1] * oy + g->tx, sy = g->m[2] * ox + g->m[3] * oy + g->ty;
+            if (g->warped) displace(g, (double)y / (double)h, (double)x / (double)w, &sx, &sy);
+            sample_at(rgb + 3 * p, mass, from, K, sy, sx);
+            const double known = 1.0 - mass[K];
+            weight[p] = known > 0.5;
+            for (nn_dim k = 0; k < K; k++) target[p * K + k] = (real)(known > 0.5 ? mass[k] / known : 0.0);
+        }
+}
+
+/* ---- stain ----------------------------------------------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b) { const real x = *(const real *)a, y = *(const real *)b; return (x > y) - (x < y); }
+
+/* The background's level of a channel: the 90th percentile of every 7th pixel. */
+static double background(const real *rgb, nn_dim pixels, int channel, real *room)
+{
+    nn_dim n = 0;
+    for (nn_dim p = 0; p < pixels; p += 7) room[n++] = rgb[3 * p + channel];
+    qsort(room, (size_t)n, sizeof *room, by_value);
+    const double level = room[(n - 1) * 9 / 10];
+    return level > 1 ? level : 1;
+}
+
+/* od (pixels,3) = -log((v + 1) / (background + 1)). */
+static void densities(real *od, const real *rgb, nn_dim pixels, const double bg[3])
+{
+    for (nn_dim i = 0; i < 3 * pixels; i++) od[i] = (real)-log((rgb[i] + 1.0) / (bg[i % 3] + 1.0));
+}
+
+static void class_means(double *mean, const real *od, const real *target, nn_dim pixels, nn_dim K)
+{
+    double mass[CLASSES_MAX] = { 0 };
+    memset(mean, 0, (size_t)(3 * K) * sizeof *mean);
+    for (nn_dim p = 0; p < pixels; p++)
+        for (nn_dim k = 0; k < K; k++) {
+            const double t = target[p * K + k];
+            if (t <= 0) continue;
+            mass[k] += t;
+            for (int c = 0; c < 3; c++) mean[3 * k + c] += t * od[3 * p + c];
+        }
+    for (nn_dim k = 0; k < K; k++) for (int c = 0; c < 3; c++) mean[3 * k + c] /= mass[k] > 0 ? mass[k] : 1.0;
+}
+
+/* od' = sum_k t_k f_k,c ((1 - flat_k) od + flat_k mean_k): class 0 is mostly bare glass and keeps its own. */
+static void stain(real *rgb, const real *target, nn_dim pixels, nn_dim K, dice *d, const dl_augmentation *a, real *room)
+{
+    double bg[3], mean[3 * CLASSES_MAX], factor[3 * CLASSES_MAX], flat[CLASSES_MAX], whole[3];
+    real *od = room;
+    const double common = a->stain * normal(d);
+    for (int c = 0; c < 3; c++) whole[c] = exp(common + 0.5 * a->stain * normal(d));
+    for (nn_dim k = 0; k < K; k++) {
+        const double own = k ? a->class_stain * normal(d) : 0.0;
+        for (int c = 0; c < 3; c++) factor[3 * k + c] = whole[c] * exp(own + (k ? 0.3 * a->class_stain * normal(d) : 0.0));
+        flat[k] = k && a->class_stain > 0 ? uniform(d) * uniform(d) : 0.0;
+    }
+    for (int c = 0; c < 3; c++) bg[c] = background(rgb, pixels, c, room);
+    densities(od, rgb, pixels, bg);
+    class_means(mean, od, target, pixels, K);
+    for (nn_dim p = 0; p < pixels; p++)
+        for (int c = 0; c < 3; c++) {
+            double sum = 0.0, mass = 0.0;
+            for (nn_dim k = 0; k < K; k++) {
+                const double t = target[p * K + k];
+                if (t <= 0) continue;
+                mass += t;
+                sum += t * factor[3 * k + c] * ((1 - flat[k]) * od[3 * p + c] + flat[k] * mean[3 * k + c]);
+            }
+            if (mass > 0) rgb[3 * p + c] = (real)((bg[c] + 1.0) * exp(-sum / mass) - 1.0);
+        }
+}
+
+/* ---- optics ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* Separable Gaussian, mirrored borders. */
+static void blur(real *rgb, nn_dim h, nn_dim w, double sd, real *room)
+{
+    enum { REACH = 4 };
+    double g[2 * REACH + 1], sum = 0.0;
+    for (int i = -REACH; i <= REACH; i++) sum += g[i + REACH] = exp(-0.5 * i * i / (sd * sd));
+    for (nn_dim pass = 0; pass < 2; pass++) {
+        const real *from = pass ? room : rgb;
+        real *to = pass ? rgb : room;
+        for (nn_dim y = 0; y < h; y++)
+            for (nn_dim x = 0; x < w; x++) {
+                double v[3] = { 0 };
+                for (int i = -REACH; i <= REACH; i++) {
+                    const real *at = from + 3 * (pass ? mirrored(y + i, h) * w + x : y * w + mirrored(x + i, w));
+                    for (int c = 0; c < 3; c++) v[c] += g[i + REACH] * at[c];
+                }
+                for (int c = 0; c < 3; c++) to[3 * (y * w + x) + c] = (real)(v[c] / sum);
+            }
+    }
+}
+
+static void colour(real *rgb, nn_dim pixels, dice *d, double strength)
+{
+    double gain[3], offset[3];
+    const double gamma = exp(0.15 * strength * normal(d)), light = 0.06 * strength * normal(d);
+    for (int c = 0; c < 3; c++) {
+        gain[c] = exp(light + 0.04 * strength * normal(d));
+        offset[c] = 4.0 * strength * normal(d);
+    }
+    for (nn_dim i = 0; i < 3 * pixels; i++) {
+        const double v = rgb[i] > 0 ? 255.0 * pow(rgb[i] / 255.0, gamma) : 0.0;
+        rgb[i] = (real)(v * gain[i % 3] + offset[i % 3]);
+    }
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------------------------------- */
+
+nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K) { (void)K; return 3 * h * w; }
+
+void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_augmentation *a, uint64_t seed,
+                uint32_t step, uint32_t index, real *room)
+{
+    NN_ASSERT(K <= CLASSES_MAX);
+    const nn_dim pixels = h * w;
+    dice d = { seed, (uint64_t)index << 32, step };
+    geometry g = { 0 };
+    draw_geometry(&g, &d, a, h, w, from);
+    sample_all(x, target, weight, h, w, K, from, &g);
+    if (a->stain > 0 || a->class_stain > 0) stain(x, target, pixels, K, &d, a, room);
+    const double sd = between(&d, 0.0, 1.0) * a->blur;
+    if (sd > 0.3) blur(x, h, w, sd, room);                                /* below, nothing of the neighbours is left */
+    if (a->colour > 0) colour(x, pixels, &d, a->colour);
+    const double noise = uniform(&d) * uniform(&d) * a->noise;
+    for (nn_dim i = 0; i < 3 * pixels; i++) {
+        double v = x[i] + (noise > 0 ? noise * normal(&d) : 0.0);
+        v = v < 0 ? 0 : v > 255 ? 255 : v;
+        x[i] = (real)((v - dl_input_mean[i % 3]) / dl_input_sd[i % 3]);
+    }
+}

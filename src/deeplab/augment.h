@@ -1,0 +1,33 @@
+/* augment.h: one training sample out of a labelled picture: geometry, stain, optics.  Everything random is a function of (seed, step,
+ * index), so neither threads nor a restart can change it.  Private to src/deeplab and its tests. */
+#ifndef DL_AUGMENT_H
+#define DL_AUGMENT_H
+
+#include "nn/base.h"
+
+/* A labelled picture: rgb (h,w,3); label (h,w) with 255 as void, or soft (h,w,K) probabilities; memory is the caller's. */
+typedef struct { nn_dim h, w; const uint8_t *rgb, *label; const real *soft; } dl_sample;
+
+/* Strengths; all 0 and zoom 1, 1: the picture as it is.  dl_augment_default fills the recipe's. */
+typedef struct {
+    bool turn;                       /* flips and any rotation */
+    double zoom_low, zoom_high;      /* log-uniform */
+    double shift;                    /* share of the size, both ways */
+    double warp;                     /* elastic: sd of the displacements of a 6 x 6 grid, share of the size */
+    double colour;                   /* brightness, contrast, gamma and white balance */
+    double stain;                    /* optical density of the whole picture, by channel: log-sd */
+    double class_stain;              /* optical density of each class by itself: log-sd; and levelled towards the class's mean */
+    double blur;                     /* largest Gaussian sd, pixels of the sample */
+    double noise;                    /* largest sd of Gaussian noise, of 255 */
+} dl_augmentation;
+void dl_augment_default(dl_augmentation *a, double strength);         /* strength scales every one; 0: none */
+
+/* Input normalisation: x = (byte - mean) / sd of ImageNet (torchvision's), so that its weights fit. */
+extern const real dl_input_mean[3], dl_input_sd[3];
+
+/* x (h,w,3) normalised, target (h,w,K), weight (h,w): 1, or 0 where most of a pixel is void.  room: dl_augment_room numbers. */
+nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K);
+void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_augmentation *a, uint64_t seed,
+                uint32_t step, uint32_t index, real *room);
+
+#endif

@@ -1,0 +1,214 @@
+/* predict.c: class probabilities of a picture of any size. */
+#include <math.h>
+#include <string.h>
+
+#include "deeplab/deeplab.h"
+
+enum { MIN_SIDE = 32 };                 /* four halvings must leave something */
+
+/* ---- resizing ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* y (lines, out, c) = x (lines, in, c) along the middle axis: triangle of half-width max(1, in/out), normalised inside the picture. */
+static void resize_axis(real *y, const real *x, nn_dim lines, nn_dim in, nn_dim out, nn_dim c)
+{
+    const double ratio = (double)in / (double)out, reach = ratio > 1.0 ? ratio : 1.0;
+    for (nn_dim o = 0; o < out; o++) {
+        const double middle = ((double)o + 0.5) * ratio;
+        nn_dim first = (nn_dim)floor(middle - reach), last = (nn_dim)ceil(middle + reach);
+        if (first < 0) first = 0;
+        if (last > in) last = in;
+        double total = 0.0;
+        for (nn_dim i = first; i < last; i++) total += fmax(0.0, 1.0 - fabs((double)i + 0.5 - middle) / reach);
+        for (nn_dim l = 0; l < lines; l++) {
+            real *to = y + (l * out + o) * c;
+            for (nn_dim j = 0; j < c; j++) to[j] = 0;
+            for (nn_dim i = first; i < last; i++) {
+                const real w = (real)(fmax(0.0, 1.0 - fabs((double)i + 0.5 - middle) / reach) / total);
+                const real *from = x + (l * in + i) * c;
+                for (nn_dim j = 0; j < c; j++) to[j] += w * from[j];
+            }
+        }
+    }
+}
+
+nn_status dl_resize_picture(real *y, const real *x, nn_dim h, nn_dim w, nn_dim c, nn_dim oh, nn_dim ow, nn_err *err)
+{
+    real *half = nn_alloc((size_t)(h * ow * c) * sizeof *half, "resizing a picture", err);
+    if (!half) return NN_ENOMEM;
+    resize_axis(half, x, h, w, ow, c);
+    resize_axis(y, half, 1, h, oh, ow * c);
+    nn_free(half);
+    return NN_OK;
+}
+
+/* ---- one window ------------------------------------------------------------------------------------------------------------------------------- */
+
+enum { SHAPES = 2, VARIANTS = 4 };       /* upright and turned by a quarter; four of the eight flips and turns keep the shape */
+
+struct dl_predictor {
+    const dl_model *m;
+    const nn_kernels *k;
+    dl_predict_options o;
+    nn_dim h, w;                         /* working size that `work` is laid out for */
+    dl_work *work[SHAPES];
+};
+
+dl_predictor *dl_predictor_open(const dl_model *m, const nn_kernels *k, const dl_predict_options *o, nn_err *err)
+{
+    dl_predictor *p = nn_alloc(sizeof *p, "prediction", err);
+    if (p) *p = (dl_predictor){ .m = m, .k = k, .o = *o };
+    return p;
+}
+
+void dl_predictor_close(dl_predictor *p)
+{
+    if (!p) return;
+    for (int i = 0; i < SHAPES; i++) dl_work_close(p->work[i]);
+    nn_free(p);
+}
+
+static nn_status lay_out(dl_predictor *p, nn_dim h, nn_dim w, nn_err *err)
+{
+    if (p->work[0] && p->h == h && p->w == w) return NN_OK;
+    p->h = h;
+    p->w = w;
+    for (int i = 0; i < SHAPES; i++) {
+        dl_work_close(p->work[i]);
+        p->work[i] = i && !p->o.flips ? NULL : dl_work_open(&p->m->net, p->o.flips ? VARIANTS : 1, i ? w : h, i ? h : w, false, p->o.threads, err);
+    }
+    return p->work[0] && (p->work[1] || !p->o.flips) ? NN_OK : NN_ENOMEM;
+}
+
+/* The pixel of an (h,w) map that pixel (y,x) of variant v shows: bit 0 mirrors, bit 1 turns upside down, bit 2 exchanges the axes
+ * (then y runs over w and x over h). */
+static nn_dim shown(int v, nn_dim h, nn_dim w, nn_dim y, nn_dim x)
+{
+    if (v & 4) { const nn_dim held = y; y = x; x = held; }
+    if (v & 1) x = w - 1 - x;
+    if (v & 2) y = h - 1 - y;
+    return y * w + x;
+}
+
+/* prob (h,w,K) = mean of the variants' softmax at the working size. */
+static void predict_map(dl_predictor *p, real *prob, const real *x)
+{
+    const nn_dim h = p->h, w = p->w, pixels = h * w, K = p->m->net.classes;
+    const int shapes = p->o.flips ? SHAPES : 1, each = p->o.flips ? VARIANTS : 1;
+    memset(prob, 0, (size_t)(pixels * K) * sizeof *prob);
+    for (int s = 0; s < shapes; s++) {
+        const nn_dim width = s ? h : w;
+        real *in = dl_work_input(p->work[s]);
+        for (int v = 0; v < each; v++)
+            for (nn_dim i = 0; i < pixels; i++) memcpy(in + 3 * (v * pixels + i), x + 3 * shown(4 * s + v, h, w, i / width, i % width), 3 * sizeof *in);
+        dl_forward_adapted(p->k, &p->m->net, p->work[s], each, p->o.adapt);
+        const real *logit = dl_work_logits(p->work[s]);
+        for (int v = 0; v < each; v++)
+            for (nn_dim i = 0; i < pixels; i++) {
+                real one[NN_CLASSES_MAX], *to = prob + shown(4 * s + v, h, w, i / width, i % width) * K;
+                nn_softmax_ref(one, logit + (v * pixels + i) * K, 1, K);
+                for (nn_dim c = 0; c < K; c++) to[c] += one[c] / (real)(shapes * each);
+            }
+    }
+}
+
+/* prob (h,w,K) of a window x (h,w,3), worked on at (oh,ow). */
+static nn_status predict_window(dl_predictor *p, real *prob, const real *x, nn_dim h, nn_dim w, nn_dim oh, nn_dim ow, nn_err *err)
+{
+    const nn_dim K = p->m->net.classes;
+    real *work = nn_alloc((size_t)(oh * ow * (3 + K)) * sizeof *work, "a window", err);
+    nn_status s = work ? lay_out(p, oh, ow, err) : NN_ENOMEM;
+    if (!s) s = dl_resize_picture(work, x, h, w, 3, oh, ow, err);
+    if (!s) {
+        predict_map(p, work + 3 * oh * ow, work);
+        s = dl_resize_picture(prob, work + 3 * oh * ow, oh, ow, K, h, w, err);
+    }
+    nn_free(work);
+    return s;
+}
+
+/* ---- a picture ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static nn_dim mirrored(nn_dim i, nn_dim n)
+{
+    if (n == 1) return 0;
+    const nn_dim period = 2 * (n - 1);
+    i = ((i % period) + period) % period;
+    return i < n ? i : period - i;
+}
+
+/* Pixels [y0, y0+h) x [x0, x0+w), mirrored beyond the borders, normalised. */
+static void cut_window(real *to, const nn_image *im, nn_dim y0, nn_dim x0, nn_dim h, nn_dim w)
+{
+    for (nn_dim y = 0; y < h; y++)
+        for (nn_dim x = 0; x < w; x++) {
+            const uint8_t *from = im->pixels + (mirrored(y0 + y, im->height) * im->width + mirrored(x0 + x, im->width)) * im->channels;
+            for (int c = 0; c < 3; c++) *to++ = ((real)from[im->channels < 3 ? 0 : c] - dl_input_mean[c]) / dl_input_sd[c];
+        }
+}
+
+static void put_core(const dl_predictor *p, uint8_t *label, real *prob, const real *window, const nn_image *im, nn_dim y0, nn_dim x0, nn_dim core,
+                     nn_dim margin)
+{
+    const nn_dim K = p->m->net.classes, side = core + 2 * margin;
+    for (nn_dim y = y0; y < y0 + core && y < im->height; y++)
+        for (nn_dim x = x0; x < x0 + core && x < im->width; x++) {
+            const real *from = window + ((y - y0 + margin) * side + x - x0 + margin) * K;
+            dl_argmax(label + y * im->width + x, from, 1, K);
+            if (prob) memcpy(prob + (y * im->width + x) * K, from, (size_t)K * sizeof *prob);
+        }
+}
+
+/* Half of a tile counts, a quarter on each side is context. */
+static nn_status predict_tiles(dl_predictor *p, uint8_t *label, real *prob, const nn_image *im, nn_err *err)
+{
+    const double scale = p->o.scale;
+    const nn_dim core = (nn_dim)fmax(1.0, floor((double)p->o.tile / 2 / scale)), margin = (nn_dim)ceil((double)p->o.tile / 4 / scale);
+    const nn_dim side = core + 2 * margin, K = p->m->net.classes;
+    nn_dim at = (nn_dim)floor((double)side * scale + 0.5);
+    if (at < MIN_SIDE) at = MIN_SIDE;
+    real *window = nn_alloc((size_t)(side * side * (3 + K)) * sizeof *window, "a tile", err);
+    nn_status s = window ? NN_OK : NN_ENOMEM;
+    for (nn_dim y = 0; y < im->height && !s; y += core)
+        for (nn_dim x = 0; x < im->width && !s; x += core) {
+            cut_window(window, im, y - margin, x - margin, side, side);
+            s = predict_window(p, window + 3 * side * side, window, side, side, at, at, err);
+            if (!s) put_core(p, label, prob, window + 3 * side * side, im, y, x, core, margin);
+        }
+    nn_free(window);
+    return s;
+}
+
+static nn_dim fitted(nn_dim side, nn_dim longest, nn_dim size)
+{
+    const nn_dim n = (side * size + longest / 2) / longest;
+    return n < MIN_SIDE ? MIN_SIDE : n;
+}
+
+static nn_status predict_whole(dl_predictor *p, uint8_t *label, real *prob, const nn_image *im, nn_err *err)
+{
+    const nn_dim h = im->height, w = im->width, K = p->m->net.classes, longest = h > w ? h : w;
+    real *x = nn_alloc((size_t)(3 * h * w) * sizeof *x, "a picture", err), *own = prob ? NULL : nn_alloc((size_t)(K * h * w) * sizeof *own, "probabilities", err);
+    nn_status s = x && (prob || own) ? NN_OK : NN_ENOMEM;
+    if (!s) {
+        cut_window(x, im, 0, 0, h, w);
+        s = predict_window(p, prob ? prob : own, x, h, w, fitted(h, longest, p->m->size), fitted(w, longest, p->m->size), err);
+    }
+    if (!s) dl_argmax(label, prob ? prob : own, h * w, K);
+    nn_free(x);
+    nn_free(own);
+    return s;
+}
+
+nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, nn_err *err)
+{
+    return p->o.scale > 0 ? predict_tiles(p, label, prob, picture, err) : predict_whole(p, label, prob, picture, err);
+}
+
+void dl_argmax(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K)
+{
+    for (nn_dim p = 0; p < pixels; p++) {
+        nn_dim best = 0;
+        for (nn_dim c = 1; c < K; c++) if (prob[p * K + c] > prob[p * K + best]) best = c;
+        label[p] = (uint8_t)best;
+    }
+}

@@ -1,0 +1,162 @@
+/* jpeg.c: JPEG through libjpeg, which reports errors by calling back: as in image.c, functions that call setjmp hold no local of
+ * their own that changes. */
+#include "nn/jpeg.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+enum { PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, EXIF = JPEG_APP0 + 1, EXIF_MAX = 65533 };
+
+typedef struct {
+    struct jpeg_decompress_struct d;
+    struct jpeg_error_mgr mgr;
+    jmp_buf back;
+    const char *name;
+    nn_err *err;
+    nn_status status;
+    nn_image *im;
+    uint8_t *line;                   /* CMYK: a row of four channels */
+} coder;
+
+static void on_error(j_common_ptr d)
+{
+    coder *c = d->client_data;
+    char text[JMSG_LENGTH_MAX];
+    c->mgr.format_message(d, text);
+    c->status = nn_fail(c->err, d->err->msg_code == 56 ? NN_ENOMEM : NN_EFORMAT, "%s: JPEG error: %s", c->name, text);
+    longjmp(c->back, 1);
+}
+
+/* Warnings are damage that libjpeg would paint over: a file that ends early, bytes that are no Huffman code. */
+static void on_message(j_common_ptr d, int level) { if (level < 0) on_error(d); }
+
+static void on_output(j_common_ptr d) { (void)d; }
+
+/* ---- EXIF orientation: a TIFF in an APP1 marker ------------------------------------------------------------------------------------------- */
+
+static unsigned number(const uint8_t *p, int bytes, bool little)
+{
+    unsigned v = 0;
+    for (int i = 0; i < bytes; i++) v |= (unsigned)p[i] << 8 * (little ? i : bytes - 1 - i);
+    return v;
+}
+
+/* 1 to 8; 1 (upright) where the marker is not EXIF or makes no sense. */
+static int orientation(const struct jpeg_marker_struct *m)
+{
+    enum { HEAD = 6, TIFF = 8, ENTRY = 12, ORIENTATION = 0x112, SHORT = 3 };
+    for (; m; m = m->next) {
+        const uint8_t *t = m->data + HEAD;
+        if (m->marker != EXIF || m->data_length < HEAD + TIFF || memcmp(m->data, "Exif\0", HEAD)) continue;
+        const size_t size = m->data_length - HEAD;
+        const bool little = t[0] == 'I';
+        const size_t first = number(t + 4, 4, little);
+        if (first + 2 > size || first + 2 < first) continue;
+        const unsigned entries = number(t + first, 2, little);
+        for (size_t i = 0; i < entries && first + 2 + (i + 1) * ENTRY <= size; i++) {
+            const uint8_t *e = t + first + 2 + i * ENTRY;
+            const unsigned value = number(e + 8, 2, little);
+            if (number(e, 2, little) == ORIENTATION && number(e + 2, 2, little) == SHORT && value >= 1 && value <= 8) return (int)value;
+        }
+    }
+    return 1;
+}
+
+/* Where pixel (y,x) of the upright picture lies in the stored one (h,w): EXIF 2.3, tag 0x112.  From 5 on rows and columns change places. */
+static nn_dim stored(int how, nn_dim h, nn_dim w, nn_dim y, nn_dim x)
+{
+    static const bool flip_y[] = { 0, 0, 0, 1, 1, 0, 1, 1, 0 }, flip_x[] = { 0, 0, 1, 1, 0, 0, 0, 1, 1 };
+    const nn_dim sy = how >= 5 ? x : y, sx = how >= 5 ? y : x;
+    return (flip_y[how] ? h - 1 - sy : sy) * w + (flip_x[how] ? w - 1 - sx : sx);
+}
+
+static nn_status turn_upright(nn_image *im, int how, nn_err *err)
+{
+    nn_image up;
+    if (how == 1) return NN_OK;
+    const nn_dim h = im->height, w = im->width, c = im->channels;
+    const nn_status s = nn_image_make(&up, how >= 5 ? h : w, how >= 5 ? w : h, c, err);
+    if (s) return s;
+    for (nn_dim y = 0; y < up.height; y++)
+        for (nn_dim x = 0; x < up.width; x++) memcpy(up.pixels + (y * up.width + x) * c, im->pixels + stored(how, h, w, y, x) * c, (size_t)c);
+    nn_image_free(im);
+    *im = up;
+    return NN_OK;
+}
+
+/* ---- pixels ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static nn_status begin(coder *c, const uint8_t *bytes, size_t size)
+{
+    if (setjmp(c->back)) return c->status;
+    jpeg_create_decompress(&c->d);
+    c->d.client_data = c;
+    jpeg_mem_src(&c->d, bytes, size);
+    jpeg_save_markers(&c->d, EXIF, EXIF_MAX);
+    jpeg_read_header(&c->d, TRUE);
+    const nn_dim w = (nn_dim)c->d.image_width, h = (nn_dim)c->d.image_height;
+    if (w < 1 || h < 1 || w > NN_IMAGE_MAX || h > NN_IMAGE_MAX || w * h > PIXELS_MAX)
+        return nn_fail(c->err, NN_EFORMAT, "%s: expected at most %d a side and %d pixels, found %td x %td", c->name, NN_IMAGE_MAX, PIXELS_MAX, w, h);
+    /* A block of 64 pixels takes two bits at least, so a small file cannot claim a huge picture. */
+    if (w * h / 64 / 4 > (nn_dim)size)
+        return nn_fail(c->err, NN_EFORMAT, "%s: expected %td x %td pixels, found %zu bytes to hold them", c->name, w, h, size);
+    const bool four = c->d.num_components == 4;
+    c->d.out_color_space = four ? JCS_CMYK : c->d.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    c->d.dct_method = JDCT_ISLOW;
+    jpeg_start_decompress(&c->d);
+    const nn_status s = nn_image_make(c->im, w, h, c->d.num_components == 1 ? 1 : 3, c->err);
+    if (s || !four) return s;
+    c->line = nn_alloc((size_t)(4 * w), "a row of CMYK", c->err);
+    return c->line ? NN_OK : NN_ENOMEM;
+}
+
+static void cmyk_row(uint8_t *to, const uint8_t *from, nn_dim w, bool inverted)
+{
+    for (nn_dim i = 0; i < 3 * w; i++) {
+        const int ink = from[i / 3 * 4 + i % 3], black = from[i / 3 * 4 + 3];
+        to[i] = (uint8_t)(inverted ? (ink * black + 127) / 255 : ((255 - ink) * (255 - black) + 127) / 255);
+    }
+}
+
+static nn_status read_rows(coder *c)
+{
+    if (setjmp(c->back)) return c->status;
+    while (c->d.output_scanline < c->d.output_height) {
+        uint8_t *row = c->im->pixels + (nn_dim)c->d.output_scanline * c->im->width * c->im->channels, *at = c->line ? c->line : row;
+        if (jpeg_read_scanlines(&c->d, &at, 1) == 1 && c->line) cmyk_row(row, c->line, c->im->width, c->d.saw_Adobe_marker);
+    }
+    jpeg_finish_decompress(&c->d);
+    return NN_OK;
+}
+
+nn_status nn_jpeg_decode(const void *bytes, size_t size, const char *name, nn_image *im, nn_err *err)
+{
+    *im = (nn_image){ 0 };
+    coder c = { .name = name, .err = err, .im = im };
+    c.d.err = jpeg_std_error(&c.mgr);
+    c.mgr.error_exit = on_error;
+    c.mgr.emit_message = on_message;
+    c.mgr.output_message = on_output;
+    c.d.client_data = &c;
+    nn_status s = begin(&c, bytes, size);
+    if (!s) s = read_rows(&c);
+    if (!s) s = turn_upright(im, orientation(c.d.marker_list), err);
+    jpeg_destroy_decompress(&c.d);
+    nn_free(c.line);
+    if (s) nn_image_free(im);
+    return s;
+}
+
+nn_status nn_picture_read(const char *path, nn_image *im, nn_err *err)
+{
+    nn_bytes b;
+    *im = (nn_image){ 0 };
+    nn_status s = nn_file_read(path, FILE_MAX, &b, err);
+    const bool jpeg = !s && b.size >= 3 && b.data[0] == 0xff && b.data[1] == 0xd8 && b.data[2] == 0xff;
+    if (!s) s = jpeg ? nn_jpeg_decode(b.data, b.size, path, im, err) : nn_png_decode(b.data, b.size, false, path, im, err);
+    nn_bytes_free(&b);
+    return s;
+}
