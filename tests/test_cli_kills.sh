@@ -24,8 +24,14 @@ moments() {
     mv "$out" "$D/want"
     for i in $(seq 1 "$n"); do
         at=$((took * (2 * i - 1) / (2 * n)))
-        timeout -s KILL "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" $BIN "$@" >"$D/out" 2>"$D/err"
-        got=$?
+        got=0
+        for again in 1 2 3 4 5 6; do                     # on a machine that others use, too, some runs are faster than the first
+            timeout -s KILL "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" $BIN "$@" >"$D/out" 2>"$D/err"
+            got=$?
+            [ $got -eq 0 ] && [ $again -lt 6 ] || break
+            at=$((at * 3 / 4))
+            rm -rf "$out"
+        done
         part=$out
         [ -d "$out.tmp" ] && part=$out.tmp
         before=$(listed "$part") files=$(drawn "$part")
@@ -54,13 +60,13 @@ moments() {
 
 samples=200
 [ "$KILLS" -gt 50 ] && samples=600
-moments dataset $((KILLS * 45 / 100 + 1)) "$D/d" "$D/d/index.html" dataset $common --count $samples --out "$D/d" --mix 0.5 --psi-to 0.9
-moments shard $((KILLS * 15 / 100)) "$D/s1" "$D/s1/index.html" dataset $common --count $samples --out "$D/s1" --mix 0.5 --psi-to 0.9 --shard 1/2
-moments filter $((KILLS * 15 / 100)) "$D/v" "$D/v" filter --dataset "$D/d" --out "$D/v" --drop 0.2
+moments dataset $((KILLS * 45 / 100)) "$D/d" "$D/d/index.html" dataset $common --count $samples --out "$D/d" --mix 0.5 --psi-to 0.9
+moments shard $(((KILLS * 15 + 50) / 100)) "$D/s1" "$D/s1/index.html" dataset $common --count $samples --out "$D/s1" --mix 0.5 --psi-to 0.9 --shard 1/2
+moments filter $(((KILLS * 15 + 50) / 100)) "$D/v" "$D/v" filter --dataset "$D/d" --out "$D/v" --drop 0.2
 try 0 $BIN dataset $common --count $samples --out "$D/s2" --mix 0.5 --psi-to 0.9 --shard 2/2
-moments merge $((KILLS * 10 / 100 + 1)) "$D/m" "$D/m" merge --out "$D/m" "$D/s2" "$D/s1"
+moments merge $(((KILLS * 10 + 50) / 100)) "$D/m" "$D/m" merge --out "$D/m" "$D/s2" "$D/s1"
 same "$D/m" "$D/d" "the merged shards are the run"
-moments train $((KILLS * 20 / 100 + 1)) "$D/t" "$D/t" train --task "$D/tiny/task.json" --out "$D/t" --members 4 --epochs $((KILLS > 50 ? 200 : 15)) --batch 64 \
+moments train $((KILLS * 15 / 100 + 1)) "$D/t" "$D/t" train --task "$D/tiny/task.json" --out "$D/t" --members 4 --epochs $((KILLS > 50 ? 200 : 15)) --batch 64 \
     --width1 64 --width2 32 --threads 1
 echo "  ok   $killed kills, $inside of them strictly inside a run, at $least to $most listed samples"
 [ $inside -ge $((KILLS * 8 / 10 - 1)) ] && ok || no "only $inside of $KILLS kills were inside a run"

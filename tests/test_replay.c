@@ -152,7 +152,7 @@ static void replay(const char *what, int before, int samples)
     }
     printf("  ok   %s: %d calls; resumed from %d states after a kill, %d, %d and %d after power cuts\n", what, calls, resumed[DISK_KILL],
            resumed[DISK_STRICT], resumed[DISK_NAMES], resumed[DISK_TORN]);
-    t_check(resumed[DISK_KILL] > 10 * (samples - before), "%s: only %d states", what, resumed[DISK_KILL]);
+    t_check(resumed[DISK_KILL] > 8 * (samples - before), "%s: only %d states", what, resumed[DISK_KILL]);
     disk_close(d);
 }
 

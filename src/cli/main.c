@@ -22,6 +22,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "eval",     cmd_eval,     "score an interpreter, or two folders of label maps" },
     { "merge",    cmd_merge,    "join the shards of a dataset run" },
     { "verify",   cmd_verify,   "check a dataset against its recorded hashes" },
+    { "stats",    cmd_stats,    "what a dataset holds: classes, uncertainty, near doubles" },
     { "filter",   cmd_filter,   "leave out the most uncertain samples of a dataset" },
     { "export",   cmd_export,   "write a dataset as VOC, COCO, YOLO-seg, Hugging Face imagefolder or WebDataset" },
     { "segment",  cmd_segment,  "train, use and score a segmentation network on photographs" },

@@ -231,6 +231,34 @@ typedef struct { const char *dataset; bool pixels; void (*problem)(void *user, c
 typedef struct { uint64_t samples, problems; bool unfinished; } dg_verify_result;
 nn_status dg_verify(const dg_verify_options *o, const dg_progress *p, dg_verify_result *r, nn_err *err);
 
+/* What a dataset holds. */
+enum { DG_STATS_QUANTILES = 11, DG_STATS_BINS = 20, DG_STATS_EXAMPLES = 8, DG_STATS_DOUBLES = 20, DG_STATS_SHOWN = 300 };
+#define DG_STATS_NEAR 3.0            /* levels */
+typedef struct { uint32_t a, b; double distance; } dg_double;                          /* seeds; see DG_STATS_NEAR */
+typedef struct { uint64_t number; uint32_t seed; double value; } dg_ranked;            /* number: in the set, from 0 */
+typedef struct {
+    uint64_t samples, pixels;
+    bool unfinished;
+    nn_dim width, height;
+    int class_count;
+    dg_class class_at[NN_VOID];
+    uint64_t class_pixels[NN_VOID], class_samples[NN_VOID];      /* pixels of a class; samples that have some */
+    int per_class, example_count[NN_VOID];
+    dg_ranked example[NN_VOID][DG_STATS_EXAMPLES];   /* the samples with most pixels of a class, most first */
+    double mean, quantile[DG_STATS_QUANTILES];       /* uncertainty: mean; lowest, deciles, highest */
+    uint32_t highest_seed;
+    double bin_width;
+    uint64_t bin[DG_STATS_BINS];                     /* samples by uncertainty, from 0 to the highest */
+    /* Pairs of samples whose pictures, as 16 x 16 grey cells, differ by at most DG_STATS_NEAR levels in the mean; the closest pairs. */
+    uint64_t near;
+    int double_count;
+    dg_double doubles[DG_STATS_DOUBLES];
+} dg_stats;
+/* Every sample is read and checked against its hash.  page (NULL: none): one self-contained HTML page of at most 10 MB with up to
+ * DG_STATS_SHOWN thumbnails: of each class the samples with most of its pixels, the rest spread evenly over the ranking by uncertainty. */
+nn_status dg_stats_make(dg_stats *s, const char *dataset, nn_bytes *page, const dg_progress *p, nn_err *err);
+json_t *dg_stats_json(const dg_stats *s, nn_err *err);               /* NULL: NN_ENOMEM */
+
 /* ---- a finished dataset in other forms ------------------------------------------------------------------------------ */
 
 enum { DG_SPLITS_MAX = 3 };                      /* train, val, test */

@@ -1,55 +1,17 @@
 /* html.c: index.html, page2.html, ...: a finished run to look at in a browser, without a server, from any place. */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "datasetgan/dataset.h"
+#include "datasetgan/page.h"
 
 /* A page being written.  The stage keeps the first failure, so only its end is checked. */
-typedef struct { nn_stage stage; nn_err *err; size_t used; char text[8192]; } page;
+typedef struct { nn_stage stage; nn_err *err; } target;
 
-static void flush(page *p)
+static void add(void *user, const char *text, size_t size)
 {
-    nn_stage_add(&p->stage, p->text, p->used, p->err);
-    p->used = 0;
-}
-
-static void put(page *p, const char *text)
-{
-    for (; *text; text++) {
-        if (p->used == sizeof p->text) flush(p);
-        p->text[p->used++] = *text;
-    }
-}
-
-static void putf(page *p, const char *fmt, ...) NN_PRINTF(2, 3);
-static void putf(page *p, const char *fmt, ...)
-{
-    char text[1024];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    put(p, text);
-}
-
-/* Class and task names come from files. */
-static void put_escaped(page *p, const char *text)
-{
-    for (; *text; text++) {
-        const char one[2] = { *text, 0 };
-        put(p, *text == '&' ? "&amp;" : *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '"' ? "&quot;" : *text == '\'' ? "&#39;" : one);
-    }
-}
-
-/* v >= 0 with `digits` decimals, a point in every locale. */
-static void put_decimal(page *p, double v, int digits)
-{
-    uint64_t unit = 1;
-    for (int i = 0; i < digits; i++) unit *= 10;
-    const uint64_t n = (uint64_t)(v * (double)unit + 0.5);
-    putf(p, "%" PRIu64 ".%0*" PRIu64, n / unit, digits, n % unit);
+    target *t = user;
+    nn_stage_add(&t->stage, text, size, t->err);
 }
 
 static void page_name(char out[32], uint64_t number)
@@ -72,58 +34,58 @@ static const char STYLE[] =
     "figcaption{font-size:.8rem;color:#555;padding-top:3px}\n"
     "nav{margin:1rem 0;line-height:2}nav a,nav b{padding:0 .35em}\n";
 
-static void put_nav(page *p, uint64_t number, const dg_summary *all)
+static void put_nav(dg_page *p, uint64_t number, const dg_summary *all)
 {
     const uint64_t pages = page_count(all);
     if (pages < 2) return;
-    put(p, "<nav>Pages");
+    dg_page_put(p, "<nav>Pages");
     for (uint64_t i = 1; i <= pages; i++) {
         /* The neighbourhood, the ends, and every hundredth: a long run has thousands of pages. */
         if (pages > 40 && i > 2 && i + 2 <= pages && i % 100 && (i + 5 < number || i > number + 5)) continue;
         char name[32];
         page_name(name, i);
-        if (i == number) putf(p, "<b>%" PRIu64 "</b>\n", i);
-        else putf(p, "<a href=\"%s\">%" PRIu64 "</a>\n", name, i);
+        if (i == number) dg_page_putf(p, "<b>%" PRIu64 "</b>\n", i);
+        else dg_page_putf(p, "<a href=\"%s\">%" PRIu64 "</a>\n", name, i);
     }
-    put(p, "</nav>\n");
+    dg_page_put(p, "</nav>\n");
 }
 
-static void put_head(page *p, const dg_look *look, uint64_t number, const dg_summary *all)
+static void put_head(dg_page *p, const dg_look *look, uint64_t number, const dg_summary *all)
 {
-    put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    dg_page_put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
-    put_escaped(p, look->task);
-    put(p, "</title>\n<style>\n");
-    put(p, STYLE);
-    put(p, "</style>\n</head>\n<body>\n<h1>");
-    put_escaped(p, look->task);
-    putf(p, "</h1>\n<p>%" PRIu64 " labelled samples, page %" PRIu64 " of %" PRIu64 ". Mean uncertainty ", all->samples, number, page_count(all));
-    put_decimal(p, all->uncertainty, 4);
-    put(p, " nats. <a href=\"metadata.jsonl\">metadata.jsonl</a> <a href=\"classes.json\">classes.json</a> <a href=\"run.json\">run.json</a> "
+    dg_page_put_escaped(p, look->task);
+    dg_page_put(p, "</title>\n<style>\n");
+    dg_page_put(p, STYLE);
+    dg_page_put(p, "</style>\n</head>\n<body>\n<h1>");
+    dg_page_put_escaped(p, look->task);
+    dg_page_putf(p, "</h1>\n<p>%" PRIu64 " labelled samples, page %" PRIu64 " of %" PRIu64 ". Mean uncertainty ", all->samples, number, page_count(all));
+    dg_page_put_decimal(p, all->uncertainty, 4);
+    dg_page_put(p, " nats. <a href=\"metadata.jsonl\">metadata.jsonl</a> <a href=\"classes.json\">classes.json</a> <a href=\"run.json\">run.json</a> "
            "<a href=\"preview.png\">preview.png</a></p>\n<ul class=\"classes\">\n");
     for (int c = 0; c < look->classes; c++) {
         const uint8_t *rgb = look->class_at[c].rgb;
-        putf(p, "<li><span class=\"swatch\" style=\"background:#%02x%02x%02x\"></span>%d ", rgb[0], rgb[1], rgb[2], c);
-        put_escaped(p, look->class_at[c].name);
-        put(p, " (");
-        put_decimal(p, all->pixels ? 100.0 * (double)all->by_class[c] / (double)all->pixels : 0.0, 2);
-        put(p, " % of the pixels)</li>\n");
+        dg_page_putf(p, "<li><span class=\"swatch\" style=\"background:#%02x%02x%02x\"></span>%d ", rgb[0], rgb[1], rgb[2], c);
+        dg_page_put_escaped(p, look->class_at[c].name);
+        dg_page_put(p, " (");
+        dg_page_put_decimal(p, all->pixels ? 100.0 * (double)all->by_class[c] / (double)all->pixels : 0.0, 2);
+        dg_page_put(p, " % of the pixels)</li>\n");
     }
-    put(p, "</ul>\n");
+    dg_page_put(p, "</ul>\n");
     put_nav(p, number, all);
-    put(p, "<div class=\"samples\">\n");
+    dg_page_put(p, "<div class=\"samples\">\n");
 }
 
-static void put_sample(page *p, const dg_sample *s, nn_dim res)
+static void put_sample(dg_page *p, const dg_sample *s, nn_dim res)
 {
     char image[DG_SAMPLE_PATH], label[DG_SAMPLE_PATH];
     dg_sample_path(image, "images", s->seed);
     dg_sample_path(label, "labels", s->seed);
-    putf(p, "<figure><div><a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"picture\"></a>", image, image, res, res);
-    putf(p, "<a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"label\"></a></div>", label, label, res, res);
-    putf(p, "<figcaption>seed %" PRIu32 ", uncertainty ", s->seed);
-    put_decimal(p, s->uncertainty, 4);
-    put(p, "</figcaption></figure>\n");
+    dg_page_putf(p, "<figure><div><a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"picture\"></a>", image, image, res, res);
+    dg_page_putf(p, "<a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"label\"></a></div>", label, label, res, res);
+    dg_page_putf(p, "<figcaption>seed %" PRIu32 ", uncertainty ", s->seed);
+    dg_page_put_decimal(p, s->uncertainty, 4);
+    dg_page_put(p, "</figcaption></figure>\n");
 }
 
 static nn_status next_sample(dg_manifest *r, const dg_look *look, dg_sample *s, nn_err *err)
@@ -165,12 +127,11 @@ nn_status dg_summarise(const char *out, const dg_look *look, uint64_t samples, d
 static nn_status write_page(const char *out, const dg_look *look, uint64_t number, const dg_summary *all, dg_manifest *r, nn_err *err)
 {
     char name[32], path[DG_PATH];
-    page p;
-    p.err = err;
-    p.used = 0;
+    target t = { .err = err };
+    dg_page p = { .write = add, .user = &t };
     page_name(name, number);
     nn_status s = nn_path_join(path, sizeof path, out, name, err);
-    if (!s) s = nn_stage_open(&p.stage, path, err);
+    if (!s) s = nn_stage_open(&t.stage, path, err);
     if (s) return s;
     put_head(&p, look, number, all);
     for (uint64_t i = (number - 1) * DG_PAGE; i < number * DG_PAGE && i < all->samples && !s; i++) {
@@ -178,15 +139,15 @@ static nn_status write_page(const char *out, const dg_look *look, uint64_t numbe
         s = next_sample(r, look, &sample, err);
         if (!s) put_sample(&p, &sample, look->res);
     }
-    put(&p, "</div>\n");
+    dg_page_put(&p, "</div>\n");
     put_nav(&p, number, all);
-    put(&p, "</body>\n</html>\n");
-    flush(&p);
+    dg_page_put(&p, "</body>\n</html>\n");
+    dg_page_flush(&p);
     if (s) {
-        nn_stage_abort(&p.stage);
+        nn_stage_abort(&t.stage);
         return s;
     }
-    return nn_stage_publish(&p.stage, path, err);
+    return nn_stage_publish(&t.stage, path, err);
 }
 
 nn_status dg_html_write(const char *out, const dg_look *look, const dg_summary *all, nn_err *err)

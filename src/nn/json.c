@@ -54,8 +54,10 @@ static char *dump(const json_t *value, size_t flags, size_t extra, size_t *size,
     *size = json_dumpb(value, NULL, 0, flags);
     char *text = *size ? nn_alloc(*size + extra, "JSON text", err) : NULL;
     if (!*size) nn_fail(err, NN_ENOMEM, "JSON text: not enough memory to write a value");
-    if (text) NN_ASSERT(json_dumpb(value, text, *size, flags) == *size);
-    return text;
+    if (!text || json_dumpb(value, text, *size, flags) == *size) return text;      /* jansson takes memory here, too */
+    nn_free(text);
+    nn_fail(err, NN_ENOMEM, "JSON text: not enough memory to write a value");
+    return NULL;
 }
 
 nn_status nn_json_write(const char *path, const json_t *value, nn_err *err)

@@ -1,0 +1,16 @@
+/* page.h: HTML as it is written: texts from files escaped, numbers with a point in every locale.  Private to src/datasetgan. */
+#ifndef DG_PAGE_H
+#define DG_PAGE_H
+
+#include "nn/base.h"
+
+/* write receives the text in pieces; what fails in it is its own affair. */
+typedef struct { void (*write)(void *user, const char *text, size_t size); void *user; size_t used; char text[8192]; } dg_page;
+void dg_page_flush(dg_page *p);
+void dg_page_put(dg_page *p, const char *text);
+void dg_page_putf(dg_page *p, const char *fmt, ...) NN_PRINTF(2, 3);            /* at most 1023 bytes; no reals */
+void dg_page_put_escaped(dg_page *p, const char *text);
+void dg_page_put_decimal(dg_page *p, double v, int digits);                     /* v >= 0 */
+void dg_page_put_base64(dg_page *p, const uint8_t *data, size_t size);
+
+#endif
