@@ -116,6 +116,9 @@ fuzz: $(FUZZERS) build/fuzz/seeds  ## fuzz the readers of files, FUZZ_SECONDS=60
 demo: $(BIN)  ## train on the bundled annotations, score, draw 200 labelled samples
 	@tools/demo.sh $(BIN) out/demo
 
+exports: $(BIN)  ## every export read by its consumer's own library (Python; PYTHON= HEAVY=--heavy: mmsegmentation and Ultralytics too)
+	@tests/exports.sh $(BIN) out/exports $(HEAVY)
+
 score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
 	@tools/score.sh $(BIN) out/score
 
@@ -162,5 +165,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help test faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
+.PHONY: all help test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
 .SECONDARY:

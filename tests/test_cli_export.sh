@@ -56,13 +56,50 @@ same "$D/yolo/images/train/0000000003.png" "$D/d/images/0000000003.png" "yolo: p
 try 0 $BIN export --dataset "$D/d" --format coco --out "$D/coco" --split 0.75/0.25
 holds "$D/coco/train/0000000000.png" "$D/coco/val/0000000011.png" "$D/coco/annotations/instances_val.json"
 
+# ---- coco by parts and polygons, labelme: our own import, which paints as pycocotools and labelme do, gives the labels back
+{
+    sed '/"items"/,$d' "$D/set/task.json"
+    echo '"items": ['
+    for key in $keys; do echo "{\"image\": \"d/images/$key.png\", \"label\": \"none/$key.png\", \"seed\": $(echo "$key" | sed 's/^0*\(.\)/\1/'), \"split\": \"train\"},"; done | sed '$s/,$//'
+    echo ']}'
+} >"$D/back.json"
+for form in "" "--parts" "--polygons" "--parts --polygons"; do
+    rm -rf "$D/form" "$D/back"
+    try 0 $BIN export --dataset "$D/d" --format coco $form --out "$D/form"
+    try 0 $BIN import --from coco --in "$D/form/annotations/instances_train.json" --task "$D/back.json" --out "$D/back"; prints "12 imported"
+    try 0 $BIN eval --pred "$D/back/labels" --truth "$D/d/labels"; prints "pixel accuracy  1.0000"
+done
+grep -q '"polygons": true' "$D/form/export.json" && ok || no "export.json says what was asked"
+try 1 $BIN export --dataset "$D/d" --format coco --out "$D/form"; says "--force replaces it"
+try 2 $BIN export --dataset "$D/d" --format voc --parts --out "$D/none"; says "with format coco"
+try 0 $BIN export --dataset "$D/d" --format labelme --out "$D/lm"
+printf '__ignore__\n_background_\nred blood cell\ncytoplasm\nnucleus\n' >"$D/labels"; same "$D/lm/labels.txt" "$D/labels" "labelme: labels.txt"
+same "$D/lm/train/0000000003.png" "$D/d/images/0000000003.png" "labelme: pictures"
+rm -rf "$D/back"
+try 0 $BIN import --from labelme --in "$D/lm/train" --task "$D/back.json" --out "$D/back"; prints "12 imported"
+try 0 $BIN eval --pred "$D/back/labels" --truth "$D/d/labels"; prints "pixel accuracy  1.0000"
+
+# ---- only what a filter keeps: the view's own export
+try 0 $BIN filter --dataset "$D/d" --drop 0.25 --min-pixels "nucleus=1" --out "$D/view"
+for format in voc coco hf; do
+    rm -rf "$D/f1" "$D/f2"
+    try 0 $BIN export --dataset "$D/d" --format $format --drop 0.25 --min-pixels "nucleus=1" --split 0.5/0.5 --out "$D/f1"; prints "left out: "
+    try 0 $BIN export --dataset "$D/view" --format $format --split 0.5/0.5 --out "$D/f2"
+    grep -q '"filter"' "$D/f1/export.json" && ok || no "$format: the filter is recorded"
+    rm "$D/f1/export.json" "$D/f2/export.json"
+    same "$D/f1" "$D/f2" "$format: filtered"
+done
+try 2 $BIN export --dataset "$D/d" --format voc --drop 1 --out "$D/none"; says "drop"
+try 2 $BIN export --dataset "$D/d" --format voc --min-pixels "car=1" --out "$D/none"; says "no class of this name"
+
 # ---- again, otherwise, by force, into what is not ours
-for format in voc coco yolo-seg hf webdataset; do
+for format in voc coco yolo-seg hf webdataset labelme npz; do
     $BIN export --dataset "$D/d" --format $format --out "$D/again" --split 0.75/0.25 >"$D/out" 2>"$D/err" && ok || no "$format again"
     [ $format = voc ] && same "$D/again" "$D/voc" "voc: the same bytes"
     [ $format = coco ] && same "$D/again" "$D/coco" "coco: the same bytes"
     try 0 $BIN export --dataset "$D/d" --format $format --out "$D/again/" --split 0.75/0.25; prints "there already"
     try 1 $BIN export --dataset "$D/d" --format $format --out "$D/again"; says "--force replaces it"
+    no_temporaries "$D/again"
     rm -rf "$D/again"
 done
 cp -r "$D/voc" "$D/again"

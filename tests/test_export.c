@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasetgan/raster.h"
 #include "datasetgan/rle.h"
 #include "datasetgan/set.h"
 #include "tests/t.h"
@@ -112,6 +113,108 @@ static void test_coco(void)
     check_bytes(path, "tests/golden/export_val.json");
 }
 
+/* Export the set made before with one split of 3 and one of 2. */
+static bool export_as(dg_export_options *o, const char *format, const char *folder, char out[256])
+{
+    nn_err err = { 0 };
+    dg_export_result r;
+    nn_format(out, 256, "%s", t_folder("export_as"));
+    *o = (dg_export_options){ .dataset = folder, .out = out, .format = format };
+    NN_ASSERT(dg_split_parse(&o->split, "0.6/0.4", &err) == NN_OK);
+    return t_status(dg_export(o, NULL, &r, &err), NN_OK, &err, NULL, "%s: %s", format, err.msg);
+}
+
+static void test_npz(const char *folder)
+{
+    static const char *const split[] = { "train", "val" };
+    char out[256], path[DG_PATH];
+    dg_export_options o;
+    int at = 0;
+    if (!export_as(&o, "npz", folder, out)) return;
+    for (int k = 0; k < 2; k++) {
+        nn_npy a[3];
+        nn_err err = { 0 };
+        int wrong = 0;
+        nn_format(path, sizeof path, "%s/%s.npz", out, split[k]);
+        for (int i = 0; i < 3; i++) {
+            char name[8];
+            nn_format(name, sizeof name, "arr_%d", i);
+            t_status(nn_npz_read(path, name, &a[i], &err), NN_OK, &err, NULL, "%s %s: %s", path, name, err.msg);
+        }
+        if (err.status) return;
+        const uint64_t n = k ? 2 : 3;
+        t_check(a[0].rank == 4 && a[0].dim[0] == n && a[0].dim[1] == H && a[0].dim[2] == W && a[0].dim[3] == 3, "%s: shape of the pictures", split[k]);
+        t_check(a[1].rank == 3 && a[1].dim[0] == n && a[1].dim[1] == H && a[1].dim[2] == W && a[2].rank == 1 && a[2].dim[0] == n, "%s: the other shapes", split[k]);
+        for (uint64_t s = 0; s < n; s++, at++) {
+            wrong += a[2].data[s] != (real)(0.25 * at);
+            for (int i = 0; i < W * H; i++) {
+                wrong += a[1].data[s * W * H + (uint64_t)i] != label_at(at, i % W, i / W);
+                for (int c = 0; c < 3; c++) wrong += a[0].data[(s * W * H + (uint64_t)i) * 3 + (uint64_t)c] != (uint8_t)(i * 5 + 31 * c + at);
+            }
+        }
+        t_check(!wrong, "%s: %d numbers are wrong", split[k], wrong);
+        for (int i = 0; i < 3; i++) nn_npy_free(&a[i]);
+    }
+    nn_format(path, sizeof path, "%s/labels.tmp", out);
+    t_check(!nn_path_exists(path), "the label maps' own file is gone");
+}
+
+/* By parts and by polygons: masks that are disjoint, add up to the labels, and are connected. */
+static void test_coco_forms(const char *folder)
+{
+    for (int form = 1; form < 4; form++) {
+        char out[256], path[DG_PATH];
+        nn_err err = { 0 };
+        dg_export_result r;
+        dg_export_options o;
+        size_t i;
+        json_t *a;
+        nn_format(out, sizeof out, "%s", t_folder("export_form"));
+        o = (dg_export_options){ .dataset = folder, .out = out, .format = "coco", .parts = form & 1, .polygons = form & 2 };
+        NN_ASSERT(dg_split_parse(&o.split, "1", &err) == NN_OK);
+        if (!t_status(dg_export(&o, NULL, &r, &err), NN_OK, &err, NULL, "form %d: %s", form, err.msg)) return;
+        nn_format(path, sizeof path, "%s/annotations/instances_train.json", out);
+        json_t *v = nn_json_read(path, 1 << 20, &err);
+        uint8_t painted[N][W * H] = { 0 };
+        int annotations = 0, twice = 0, wrong = 0;
+        json_array_foreach(json_object_get(v, "annotations"), i, a) {
+            const json_t *shape = json_object_get(a, "segmentation");
+            uint8_t mask[W * H] = { 0 }, scratch[W * H + 1];
+            const size_t n = (size_t)json_integer_value(json_object_get(a, "image_id")) - 1;
+            int area = 0;
+            annotations++;
+            if (form & 2) {
+                size_t k;
+                json_t *poly;
+                json_array_foreach((json_t *)(uintptr_t)shape, k, poly) {
+                    double xy[512];
+                    NN_ASSERT(json_array_size(poly) <= 512);
+                    for (size_t p = 0; p < json_array_size(poly); p++) xy[p] = json_number_value(json_array_get(poly, p));
+                    dg_raster_coco(W, H, xy, json_array_size(poly) / 2, mask, scratch);
+                }
+                t_check(!(form & 1) || k == 1, "a part is one polygon");
+            } else {
+                dg_rle l;
+                NN_ASSERT(dg_rle_make(&l, W, H, &err) == NN_OK);
+                t_status(dg_rle_read(&l, json_string_value(json_object_get(shape, "counts")), path, &err), NN_OK, &err, NULL, "form %d", form);
+                dg_rle_paint(&l, mask, 1);
+                dg_rle_free(&l);
+            }
+            for (int p = 0; p < W * H; p++) {
+                area += mask[p];
+                twice += mask[p] && painted[n][p];
+                if (mask[p]) painted[n][p] = (uint8_t)json_integer_value(json_object_get(a, "category_id"));
+            }
+            t_check(area == json_integer_value(json_object_get(a, "area")), "form %d: area", form);
+        }
+        for (int n = 0; n < N; n++) for (int p = 0; p < W * H; p++) wrong += painted[n][p] != label_at(n, p % W, p / W);
+        t_check(!twice && !wrong, "form %d: %d pixels in two annotations, %d wrong", form, twice, wrong);
+        /* Sample 4, stripes of two classes: by class 2, by parts more; the others 0, 1, 1, 2. */
+        t_check(form & 1 ? annotations > 6 : annotations == 6, "form %d: %d annotations", form, annotations);
+        json_decref(v);
+    }
+}
+
 static void test_split(void)
 {
     static const struct { const char *text; int count; uint64_t first; } good[] = {
@@ -135,5 +238,10 @@ int main(void)
 {
     test_split();
     test_coco();
+    char folder[256];
+    nn_format(folder, sizeof folder, "%s", t_folder("export_set2"));
+    make_dataset(folder);
+    test_npz(folder);
+    test_coco_forms(folder);
     return t_done();
 }

@@ -24,7 +24,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "verify",   cmd_verify,   "check a dataset against its recorded hashes" },
     { "stats",    cmd_stats,    "what a dataset holds: classes, uncertainty, near doubles" },
     { "filter",   cmd_filter,   "leave out the most uncertain samples of a dataset" },
-    { "export",   cmd_export,   "write a dataset as VOC, COCO, YOLO-seg, Hugging Face imagefolder or WebDataset" },
+    { "export",   cmd_export,   "write a dataset as VOC, COCO, YOLO-seg, Hugging Face imagefolder, WebDataset, LabelMe, npz" },
     { "segment",  cmd_segment,  "train, use and score a segmentation network on photographs" },
 };
 enum { COMMANDS = sizeof command / sizeof *command };

@@ -95,6 +95,21 @@ nn_status dg_labelmap_write(const dg_class *c, int count, nn_bytes *out, nn_err 
     return s;
 }
 
+nn_status dg_labels_txt_write(const dg_class *c, int count, nn_bytes *out, nn_err *err)
+{
+    static const char own[] = "__ignore__\n_background_\n";
+    const nn_status s = nn_bytes_make(out, sizeof own + (size_t)count * LINE, "labels.txt", err);
+    out->size = 0;
+    for (int i = 0; i < count && !s; i++) {
+        char line[LINE];
+        nn_format(line, sizeof line, "%s\n", c[i].name);
+        const char *text = i ? line : own;
+        memcpy(out->data + out->size, text, strlen(text));
+        out->size += strlen(text);
+    }
+    return s;
+}
+
 /* "R,G,B" up to `size` bytes. */
 static bool read_triple(const char *text, size_t size, uint8_t rgb[3])
 {

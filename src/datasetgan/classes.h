@@ -16,6 +16,9 @@ nn_status dg_labelmap_write(const dg_class *c, int count, nn_bytes *out, nn_err 
 /* Read one: names and colours in the file's order; lines that begin with '#' are skipped. */
 nn_status dg_labelmap_read(const char *text, size_t size, const char *name, dg_class *out, size_t room, size_t *count, nn_err *err);
 
+/* labels.txt, what `labelme --labels` takes: its own two words, then the classes from 1 on. */
+nn_status dg_labels_txt_write(const dg_class *c, int count, nn_bytes *out, nn_err *err);
+
 /* Views "level1", "level2", ... of names such as head***eye***iris: their first parts, joined.  {} when no name has parts. */
 json_t *dg_level_views(const dg_class *c, int count);
 

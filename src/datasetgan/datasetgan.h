@@ -266,14 +266,17 @@ typedef struct { int count; uint64_t part[DG_SPLITS_MAX]; } dg_split;           
 /* "0.9/0.1": one to three parts above 0 with at most nine decimals that add up to exactly 1.  NN_EINVAL. */
 nn_status dg_split_parse(dg_split *s, const char *text, nn_err *err);
 
-#define DG_EXPORT_FORMATS "voc|coco|yolo-seg|hf|webdataset"
+#define DG_EXPORT_FORMATS "voc|coco|yolo-seg|hf|webdataset|labelme|npz"
 typedef struct {
     const char *dataset, *out;
     const char *format;                          /* one of DG_EXPORT_FORMATS */
     dg_split split;
+    bool parts, polygons;                        /* coco: an annotation a connected part instead of a class; polygons instead of run lengths */
+    double drop;                                 /* only what dg_filter would keep: 0, NULL, NULL leave out nothing */
+    const char *score, *min_pixels;
     bool replace;                                /* an `out` that holds another export is replaced */
 } dg_export_options;
-typedef struct { uint64_t samples; bool already, unfinished; } dg_export_result;       /* unfinished: the run has not ended */
+typedef struct { uint64_t samples, of; bool already, unfinished; } dg_export_result;       /* unfinished: the run has not ended */
 /* Write the dataset (a run's or a view's folder) below `out`, which appears whole or not at all (docs/FILES.md).  Every sample is
  * checked against its hash.  An `out` of the same content: NN_OK at once.  Another export: NN_EEXISTS.  Something else: NN_EMISMATCH. */
 nn_status dg_export(const dg_export_options *o, const dg_progress *p, dg_export_result *r, nn_err *err);

@@ -10,7 +10,7 @@
 static const char RECORD[] = "export.json", KIND[] = "dataset export";
 static const char *const top[] = { "JPEGImages", "SegmentationClass", "ImageSets", "labelmap.txt", "annotations", "train", "val", "test",
                                    "classes.json",
-                                   "images", "labels", "data.yaml", NULL };
+                                   "images", "labels", "data.yaml", "labels.txt", "train.npz", "val.npz", "test.npz", NULL };
 static const dg_folder_kind kind = { RECORD, KIND, top };
 
 const char *dg_split_name(int split)
@@ -159,7 +159,8 @@ static const dg_export_format export_hf = { "hf", no_begin, hf_open, hf_sample, 
 
 static const dg_export_format *find_format(const char *name, nn_err *err)
 {
-    const dg_export_format *const all[] = { &export_voc, &dg_export_coco, &export_hf, &dg_export_webdataset, &dg_export_yolo };
+    const dg_export_format *const all[] = { &export_voc, &dg_export_coco, &export_hf, &dg_export_webdataset, &dg_export_yolo,
+                                            &dg_export_labelme, &dg_export_npz };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) if (!strcmp(all[i]->name, name)) return all[i];
     nn_fail(err, NN_EINVAL, "export: there is no format '%.40s'", name);
     return NULL;
@@ -172,10 +173,29 @@ static json_t *describe(const dg_export_job *x, nn_err *err)
     for (int i = 0; i < x->o->split.count; i++) ok = json_array_append_new(list, json_integer((json_int_t)(x->first[i + 1] - x->first[i]))) == 0 && ok;
     json_t *v = json_pack("{s:s, s:i, s:s, s:s, s:I, s:o}", "kind", KIND, "format", 1, "layout", x->format->name, "dataset", x->set.manifest_sha256,
                           "samples", (json_int_t)x->set.count, "splits", list);
-    if (v && ok) return v;
+    /* Only where they were asked for. */
+    ok = v && ok;
+    if (ok && x->o->parts) ok = json_object_set_new(v, "parts", json_true()) == 0;
+    if (ok && x->o->polygons) ok = json_object_set_new(v, "polygons", json_true()) == 0;
+    if (ok && x->drop) ok = json_object_set_new(v, "filter", json_pack("{s:f, s:s, s:s?}", "drop", x->o->drop, "score", x->o->score ? x->o->score : "top10",
+                                                                       "min_pixels", x->o->min_pixels)) == 0;
+    if (ok) return v;
     json_decref(v);
     nn_fail(err, NN_ENOMEM, "%s: not enough memory", RECORD);
     return NULL;
+}
+
+/* Leave out what a filter would; walks pass over it from here on. */
+static nn_status filter_set(dg_export_job *x, nn_err *err)
+{
+    const dg_filter_options f = { .drop = x->o->drop, .score = x->o->score, .min_pixels = x->o->min_pixels };
+    dg_filter_result r;
+    if (x->o->drop == 0.0 && !x->o->min_pixels) return NN_OK;
+    const nn_status s = dg_filter_choose(&x->set, &f, &x->drop, &r, err);
+    if (s) return s;
+    x->set.skip = x->drop;
+    x->set.count = r.kept;
+    return NN_OK;
 }
 
 static nn_status write_sample(dg_export_job *x, int split, const dg_walk *w, uint64_t number, nn_err *err)
@@ -219,6 +239,9 @@ nn_status dg_export(const dg_export_options *o, const dg_progress *p, dg_export_
     *r = (dg_export_result){ 0 };
     dg_export_job x = { .o = o, .format = find_format(o->format, err) };
     nn_status s = x.format ? dg_set_open(&x.set, o->dataset, err) : NN_EINVAL;
+    const uint64_t listed = x.set.count;
+    if (!s && (o->parts || o->polygons) && x.format != &dg_export_coco) s = nn_fail(err, NN_EINVAL, "parts and polygons: expected with format coco, found %s", o->format);
+    if (!s) s = filter_set(&x, err);
     if (!s) s = cut_splits(&x, err);
     json_t *record = s ? NULL : describe(&x, err);
     if (!s) s = record ? dg_folder_begin(&x.folder, &kind, o->out, record, o->replace, err) : NN_ENOMEM;
@@ -226,8 +249,11 @@ nn_status dg_export(const dg_export_options *o, const dg_progress *p, dg_export_
     if (x.list_open) nn_stage_abort(&x.list);
     if (x.shard_open) nn_stage_abort(&x.shard);
     s = dg_folder_end(&x.folder, s, err);
-    *r = (dg_export_result){ .samples = x.set.count, .already = x.folder.done, .unfinished = !x.set.finished };
+    *r = (dg_export_result){ .samples = x.set.count, .of = listed, .already = x.folder.done, .unfinished = !x.set.finished };
     json_decref(record);
+    dg_npz_abort(x.npz);
+    nn_free(x.drop);
+    nn_free(x.mask);
     dg_rle_free(&x.rle);
     dg_outline_free(&x.outline);
     dg_set_close(&x.set);

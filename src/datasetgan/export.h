@@ -8,6 +8,7 @@
 #include "datasetgan/set.h"
 
 typedef struct dg_export_format dg_export_format;
+typedef struct dg_npz dg_npz;
 typedef struct {
     const dg_export_format *format;
     const dg_export_options *o;
@@ -18,7 +19,10 @@ typedef struct {
     nn_stage shard;                              /* webdataset */
     uint64_t annotations;                        /* coco: written so far */
     dg_rle rle;                                  /* coco */
-    dg_outline outline;                          /* yolo-seg */
+    dg_outline outline;                          /* yolo-seg, coco, labelme */
+    uint8_t *mask;                               /* (height,width): coco: a part; labelme: what the shapes paint */
+    dg_npz *npz;
+    bool *drop;                                  /* the samples left out; NULL: none */
     bool list_open, list_used, shard_open;         /* list_used: coco: an annotation stands in it */
 } dg_export_job;
 
@@ -34,6 +38,7 @@ struct dg_export_format {
     nn_status (*close)(dg_export_job *x, int split, nn_err *err);
 };
 const char *dg_split_name(int split);            /* train, val, test */
-extern const dg_export_format dg_export_coco, dg_export_webdataset, dg_export_yolo;
+extern const dg_export_format dg_export_coco, dg_export_webdataset, dg_export_yolo, dg_export_labelme, dg_export_npz;
+void dg_npz_abort(dg_npz *z);                     /* NULL: nothing */
 
 #endif

@@ -1,4 +1,4 @@
-/* export_coco.c: COCO JSON, one compressed mask a class and picture. */
+/* export_coco.c: COCO JSON, one annotation a class and picture or one a connected part: compressed masks or polygons. */
 #include "datasetgan/export.h"
 
 #include <string.h>
@@ -21,7 +21,9 @@ static nn_status add_text(nn_stage *to, const char *text, nn_err *err) { return 
 
 static nn_status coco_begin(dg_export_job *x, nn_err *err)
 {
-    const nn_status s = dg_rle_make(&x->rle, x->set.width, x->set.height, err);
+    nn_status s = dg_rle_make(&x->rle, x->set.width, x->set.height, err);
+    if (!s && (x->o->parts || x->o->polygons)) s = dg_outline_make(&x->outline, x->set.width, x->set.height, err);
+    if (!s && (x->mask = nn_alloc((size_t)(x->set.width * x->set.height), "a mask", err)) == NULL) s = NN_ENOMEM;
     return s ? s : dg_folder_make(&x->folder, "annotations", err);
 }
 
@@ -59,17 +61,57 @@ static nn_status coco_open(dg_export_job *x, int split, nn_err *err)
     return s ? s : add_text(&x->list, "],\"annotations\":[", err);
 }
 
-static nn_status add_class(dg_export_job *x, const dg_export_item *it, int id, bool first, nn_err *err)
+/* The outline's parts `from` to `to` as polygons along the edges of their pixels, which pycocotools fills exactly. */
+static json_t *make_polygons(dg_export_job *x, int from, int to, nn_err *err)
+{
+    json_t *list = json_array();
+    for (int p = from; p <= to && list; p++) {
+        json_t *xy = json_array();
+        bool ok = xy && dg_outline_edges(&x->outline, p, err) == NN_OK;
+        for (size_t i = 0; i < x->outline.count && ok; i++)
+            ok = json_array_append_new(xy, json_integer(x->outline.path[i].x)) == 0 && json_array_append_new(xy, json_integer(x->outline.path[i].y)) == 0;
+        if (ok) ok = json_array_append(list, xy) == 0;
+        json_decref(xy);
+        if (ok) continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return list;
+}
+
+static json_t *make_rle(dg_export_job *x)
+{
+    dg_rle_write(&x->rle);
+    return json_pack("{s:[I,I], s:s}", "size", (json_int_t)x->set.height, (json_int_t)x->set.width, "counts", x->rle.text);
+}
+
+/* The mask of class id in label; its polygons are parts from..to. */
+static nn_status add_annotation(dg_export_job *x, const dg_export_item *it, const uint8_t *label, uint8_t of, int id, int from, int to, nn_err *err)
 {
     nn_dim box[4];
     uint64_t area;
-    dg_rle_of_label(&x->rle, it->pair->label.pixels, (uint8_t)id);
+    dg_rle_of_label(&x->rle, label, of);
     dg_rle_measure(&x->rle, box, &area);
-    dg_rle_write(&x->rle);
-    return add_value(&x->list, first, json_pack("{s:I, s:I, s:i, s:{s:[I,I], s:s}, s:I, s:[I,I,I,I], s:i}", "id", (json_int_t)++x->annotations,
-                     "image_id", (json_int_t)it->number + 1, "category_id", id, "segmentation", "size", (json_int_t)x->set.height,
-                     (json_int_t)x->set.width, "counts", x->rle.text, "area", (json_int_t)area, "bbox", (json_int_t)box[0], (json_int_t)box[1],
-                     (json_int_t)box[2], (json_int_t)box[3], "iscrowd", 0), err);
+    json_t *shape = x->o->polygons ? make_polygons(x, from, to, err) : make_rle(x);
+    const bool first = !x->list_used;
+    x->list_used = true;
+    return add_value(&x->list, first, json_pack("{s:I, s:I, s:i, s:o, s:I, s:[I,I,I,I], s:i}", "id", (json_int_t)++x->annotations,
+                     "image_id", (json_int_t)it->number + 1, "category_id", id, "segmentation", shape, "area", (json_int_t)area, "bbox",
+                     (json_int_t)box[0], (json_int_t)box[1], (json_int_t)box[2], (json_int_t)box[3], "iscrowd", 0), err);
+}
+
+static nn_status add_class(dg_export_job *x, const dg_export_item *it, int id, nn_err *err)
+{
+    const uint8_t *label = it->pair->label.pixels;
+    const dg_outline *o = &x->outline;
+    nn_status s = NN_OK;
+    if (x->o->parts || x->o->polygons) dg_outline_find(&x->outline, label, (uint8_t)id);
+    if (!x->o->parts) return add_annotation(x, it, label, (uint8_t)id, id, 1, o->parts, err);
+    for (int p = 1; p <= o->parts && !s; p++) {
+        dg_outline_mask(o, p, x->mask);
+        s = add_annotation(x, it, x->mask, 1, id, p, p, err);
+    }
+    return s;
 }
 
 static nn_status coco_sample(dg_export_job *x, int split, const dg_export_item *it, nn_err *err)
@@ -80,10 +122,7 @@ static nn_status coco_sample(dg_export_job *x, int split, const dg_export_item *
     nn_status s = dg_folder_add(&x->folder, name, it->pair->picture_png.data, it->pair->picture_png.size, err);
     for (nn_dim i = 0; i < x->set.width * x->set.height; i++) present[it->pair->label.pixels[i]] = true;
     for (int c = 1; c < x->set.class_count && !s; c++)
-        if (present[c]) {
-            s = add_class(x, it, c, !x->list_used, err);
-            x->list_used = true;
-        }
+        if (present[c]) s = add_class(x, it, c, err);
     return s;
 }
 

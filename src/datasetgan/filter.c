@@ -158,6 +158,17 @@ static nn_status write_view(const filter *f, const dg_progress *p, uint64_t kept
     return s ? s : dg_folder_close(&f->folder, &manifest, "metadata.jsonl", err);
 }
 
+nn_status dg_filter_choose(const dg_set *set, const dg_filter_options *o, bool **drop, dg_filter_result *r, nn_err *err)
+{
+    *drop = NULL;
+    if (!(o->drop >= 0.0 && o->drop < 1.0)) return nn_fail(err, NN_EINVAL, "drop: expected a part from 0 to below 1, found %g", o->drop);
+    filter f = { .o = o, .set = *set };
+    nn_status s = read_least(&f, err);
+    if (!s) s = choose(&f, r, err);
+    *drop = f.drop;
+    return s;
+}
+
 nn_status dg_filter(const dg_filter_options *o, const dg_progress *p, dg_filter_result *r, nn_err *err)
 {
     nn_err own = { 0 };

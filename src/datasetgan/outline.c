@@ -15,7 +15,8 @@ nn_status dg_outline_make(dg_outline *o, nn_dim width, nn_dim height, nn_err *er
     *o = (dg_outline){ .width = width, .height = height, .room = 64 };
     o->part = nn_alloc((size_t)cells(o) * sizeof *o->part, "parts of a mask", err);
     o->stack = o->part ? nn_alloc((size_t)cells(o) * sizeof *o->stack, "parts of a mask", err) : NULL;
-    o->path = o->stack ? nn_alloc(o->room * sizeof *o->path, "a path", err) : NULL;
+    o->first = o->stack ? nn_alloc((size_t)cells(o) * sizeof *o->first, "parts of a mask", err) : NULL;
+    o->path = o->first ? nn_alloc(o->room * sizeof *o->path, "a path", err) : NULL;
     if (o->path) return NN_OK;
     dg_outline_free(o);
     return NN_ENOMEM;
@@ -25,6 +26,7 @@ void dg_outline_free(dg_outline *o)
 {
     nn_free(o->part);
     nn_free(o->stack);
+    nn_free(o->first);
     nn_free(o->path);
     *o = (dg_outline){ 0 };
 }
@@ -53,14 +55,43 @@ static void flood(dg_outline *o, nn_dim at, int from, int to, int every)
     }
 }
 
+/* Number the marked cells: parts of equal marks, which are NEW or below. */
+enum { NEW = -3 };
+static void number_parts(dg_outline *o)
+{
+    o->parts = 0;
+    for (nn_dim c = 0; c < cells(o); c++)
+        if (o->part[c] <= NEW) {
+            flood(o, c, o->part[c], ++o->parts, 1);
+            o->first[o->parts] = c;
+        }
+}
+
+static nn_dim cell_of(const dg_outline *o, nn_dim pixel) { return (pixel / o->width + 1) * stride(o) + pixel % o->width + 1; }
+
 void dg_outline_find(dg_outline *o, const uint8_t *label, uint8_t id)
 {
-    enum { NEW = -3 };
     memset(o->part, 0, (size_t)cells(o) * sizeof *o->part);
-    o->parts = 0;
-    for (nn_dim i = 0; i < o->width * o->height; i++)
-        if (label[i] == id) o->part[(i / o->width + 1) * stride(o) + i % o->width + 1] = NEW;
-    for (nn_dim c = 0; c < cells(o); c++) if (o->part[c] == NEW) flood(o, c, NEW, ++o->parts, 1);
+    for (nn_dim i = 0; i < o->width * o->height; i++) if (label[i] == id) o->part[cell_of(o, i)] = NEW;
+    number_parts(o);
+}
+
+void dg_outline_find_all(dg_outline *o, const uint8_t *label)
+{
+    memset(o->part, 0, (size_t)cells(o) * sizeof *o->part);
+    for (nn_dim i = 0; i < o->width * o->height; i++) o->part[cell_of(o, i)] = NEW - label[i];
+    number_parts(o);
+}
+
+nn_dim dg_outline_first(const dg_outline *o, int part)
+{
+    const nn_dim c = o->first[part];
+    return (c / stride(o) - 1) * o->width + c % stride(o) - 1;
+}
+
+void dg_outline_mask(const dg_outline *o, int part, uint8_t *mask)
+{
+    for (nn_dim i = 0; i < o->width * o->height; i++) mask[i] = o->part[cell_of(o, i)] == part;
 }
 
 /* ---- one part ------------------------------------------------------------------------------------------------------------ */
@@ -149,13 +180,19 @@ static void straighten(dg_outline *o)
     o->count = n;
 }
 
+static nn_status finish(dg_outline *o, nn_err *err)
+{
+    nn_status s = NN_OK;
+    straighten(o);
+    while (!s && o->count < 3) s = push(o, o->path[o->count - 1], err);
+    return s;
+}
+
 nn_status dg_outline_trace(dg_outline *o, int part, nn_err *err)
 {
     const nn_dim n = cells(o);
-    nn_dim first = 0;
-    while (o->part[first] != part) first++;
     o->count = 0;
-    nn_status s = follow(o, part, first, 0, err);
+    nn_status s = follow(o, part, o->first[part], 0, err);
     int *around = s ? NULL : nn_alloc((size_t)n * sizeof *around, "parts of a mask", err);     /* the parts, put back afterwards */
     if (!s && !around) s = NN_ENOMEM;
     if (!s) {
@@ -170,7 +207,54 @@ nn_status dg_outline_trace(dg_outline *o, int part, nn_err *err)
         memcpy(o->part, around, (size_t)n * sizeof *around);
     }
     nn_free(around);
+    return s ? s : finish(o, err);
+}
+
+nn_status dg_outline_border(dg_outline *o, int part, nn_err *err)
+{
+    o->count = 0;
+    const nn_status s = follow(o, part, o->first[part], 0, err);
+    return s ? s : finish(o, err);
+}
+
+/* ---- along the edges ------------------------------------------------------------------------------------------------------- */
+
+/* One loop of edges with the part on its right, from the upper left corner of a cell whose upper edge is one of them.  Upper edges
+ * are noted in o->stack. */
+static nn_status follow_edges(dg_outline *o, int part, nn_dim cell, nn_err *err)
+{
+    /* Going right, down, left, up: the step, and the cells ahead on the left and on the right of the corner (x, y), which is the upper
+     * left one of cell (x + 1, y + 1) counted with the frame. */
+    static const int step[4][2] = { { 1, 0 }, { 0, 1 }, { -1, 0 }, { 0, -1 } };
+    const nn_dim row = stride(o), left[4] = { -row, 0, -1, -1 - row }, right[4] = { 0, -1, -1 - row, -row };
+    nn_dim at = cell;                                          /* the cell whose upper left corner it is */
+    int go = 0;
+    nn_status s = push(o, pixel_of(o, at), err);
+    do {
+        if (go == 0) o->stack[at] = 1;
+        at += step[go][0] + step[go][1] * row;
+        if (!s) s = push(o, pixel_of(o, at), err);
+        if (o->part[at + right[go]] != part) go = (go + 1) % 4;
+        else if (o->part[at + left[go]] == part) go = (go + 3) % 4;
+    } while (!s && !(at == cell && go == 0));
+    return s;
+}
+
+nn_status dg_outline_edges(dg_outline *o, int part, nn_err *err)
+{
+    const nn_dim row = stride(o), first = o->first[part];
+    const dg_corner origin = pixel_of(o, first);
+    o->count = 0;
+    memset(o->stack, 0, (size_t)cells(o) * sizeof *o->stack);
+    nn_status s = follow_edges(o, part, first, err);
+    for (nn_dim c = first + 1; c < cells(o) && !s; c++) {
+        if (o->part[c] != part || o->part[c - row] == part || o->stack[c]) continue;
+        const dg_corner corner = pixel_of(o, c), turn = { corner.x, origin.y };
+        s = push(o, turn, err);
+        if (!s) s = follow_edges(o, part, c, err);
+        if (!s) s = push(o, turn, err);
+        if (!s) s = push(o, origin, err);
+    }
     if (!s) straighten(o);
-    while (!s && o->count < 3) s = push(o, o->path[o->count - 1], err);
     return s;
 }

@@ -186,25 +186,11 @@ static nn_status draw_pictures(job *j, nn_err *err)
     return s;
 }
 
-/* What `labelme --labels` takes: its own two words, then the classes. */
-static nn_status write_labels_txt(const job *j, nn_err *err)
-{
-    nn_stage to;
-    nn_status s = dg_folder_open(&j->folder, &to, "labels.txt", err);
-    if (s) return s;
-    s = nn_stage_add(&to, "__ignore__\n_background_\n", 24, err);
-    for (int i = 1; i < j->class_count && !s; i++) {
-        s = nn_stage_add(&to, j->class_at[i].name, strlen(j->class_at[i].name), err);
-        if (!s) s = nn_stage_add(&to, "\n", 1, err);
-    }
-    return s ? s : dg_folder_close(&j->folder, &to, "labels.txt", err);
-}
-
-static nn_status write_labelmap(const job *j, nn_err *err)
+static nn_status write_text(const job *j, const char *name, nn_status (*write)(const dg_class *c, int count, nn_bytes *out, nn_err *err), nn_err *err)
 {
     nn_bytes b = { 0 };
-    nn_status s = dg_labelmap_write(j->class_at, j->class_count, &b, err);
-    if (!s) s = dg_folder_add(&j->folder, "labelmap.txt", b.data, b.size, err);
+    nn_status s = write(j->class_at, j->class_count, &b, err);
+    if (!s) s = dg_folder_add(&j->folder, name, b.data, b.size, err);
     nn_bytes_free(&b);
     return s;
 }
@@ -261,8 +247,8 @@ static nn_status write_all(job *j, nn_err *err)
     else if (!s) s = choose(j, err);
     if (!s) s = dg_folder_make(&j->folder, "images", err);
     if (!s) s = draw_pictures(j, err);
-    if (!s) s = write_labels_txt(j, err);
-    if (!s) s = write_labelmap(j, err);
+    if (!s) s = write_text(j, "labels.txt", dg_labels_txt_write, err);
+    if (!s) s = write_text(j, "labelmap.txt", dg_labelmap_write, err);
     return s ? s : write_task(j, err);
 }
 

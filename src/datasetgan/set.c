@@ -107,7 +107,7 @@ nn_status dg_set_add_classes(const dg_set *s, const dg_folder *to, nn_err *err)
 
 nn_status dg_walk_open(dg_walk *w, const dg_set *set, nn_err *err)
 {
-    w->set = set;
+    *w = (dg_walk){ .set = set };
     return dg_manifest_open(&w->file, set->manifest, err);
 }
 
@@ -115,7 +115,9 @@ bool dg_walk_next(dg_walk *w, nn_status *status, nn_err *err)
 {
     const dg_set *s = w->set;
     char where[DG_PATH + 32];
-    if (*status || (*status = dg_manifest_next(&w->file, &w->line, &w->size, err)) || !w->line) return false;
+    do {
+        if (*status || (*status = dg_manifest_next(&w->file, &w->line, &w->size, err)) || !w->line) return false;
+    } while (s->skip && s->skip[w->at++]);
     nn_format(where, sizeof where, "%s: line %ju", s->manifest, (uintmax_t)w->file.lines);
     *status = dg_manifest_parse(&w->sample, w->line, w->size, s->class_at, s->class_count, where, err);
     w->size++;                                                 /* the newline stands after it in the buffer */

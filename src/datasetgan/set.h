@@ -16,6 +16,7 @@ typedef struct {
     nn_dim width, height, channels;
     uint64_t count;
     bool finished;
+    const bool *skip;                /* NULL, or (of the manifest's lines) samples that walks pass over; the caller's, who also lowers count */
 } dg_set;
 /* Every line of the manifest is read and checked: whole, seeds ascending.  A torn last line is left out. */
 nn_status dg_set_open(dg_set *s, const char *folder, nn_err *err);
@@ -28,6 +29,7 @@ typedef struct {
     const dg_set *set;
     dg_manifest file;
     dg_sample sample;
+    uint64_t at;                     /* lines read */
     const char *line;                /* valid until the next call */
     size_t size;
 } dg_walk;
@@ -40,6 +42,9 @@ void dg_walk_close(dg_walk *w);
 typedef struct { nn_bytes picture_png, label_png; nn_image picture, label; } dg_pair;
 nn_status dg_pair_read(dg_pair *p, const dg_set *set, const dg_sample *sample, nn_err *err);
 void dg_pair_free(dg_pair *p);
+
+/* What dg_filter leaves out: drop (of set->count lines), nn_free it also after a failure. */
+nn_status dg_filter_choose(const dg_set *set, const dg_filter_options *o, bool **drop, dg_filter_result *r, nn_err *err);
 
 /* The hash of a sample: the decoded picture, then the label map, row by row. */
 nn_status dg_pair_hash(const nn_image *picture, const nn_image *label, char hex[65], nn_err *err);

@@ -207,21 +207,19 @@ void nn_npy_free(nn_npy *a)
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-nn_status nn_npy_write(const char *path, const float *data, int rank, const uint64_t *dim, nn_err *err)
+size_t nn_npy_header(char header[NN_NPY_HEADER], const char *descr, int rank, const uint64_t *dim)
 {
-    char shape[24 * RANK_MAX] = "", header[512];
-    uint64_t bytes = sizeof *data;
+    char shape[24 * RANK_MAX] = "";
     NN_ASSERT(rank >= 0 && rank <= RANK_MAX);
     for (int d = 0; d < rank; d++) {
-        NN_ASSERT(nn_mul_u64(&bytes, dim[d]));
         const size_t at = strlen(shape);
         nn_format(shape + at, sizeof shape - at, "%s%" PRIu64 "%s", d ? " " : "", dim[d], d + 1 < rank || rank == 1 ? "," : "");
     }
     /* Magic, version 1.0, length; the text is padded with spaces so that the numbers start at a multiple of 64. */
     const size_t start = PREFIX + 4;
     memcpy(header, magic, PREFIX);
-    memset(header + PREFIX, ' ', sizeof header - PREFIX);
-    nn_format(header + start, sizeof header - start, "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
+    memset(header + PREFIX, ' ', NN_NPY_HEADER - PREFIX);
+    nn_format(header + start, NN_NPY_HEADER - start, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, shape);
     const size_t used = start + strlen(header + start), size = (used + 1 + ALIGN - 1) / ALIGN * ALIGN;
     header[used] = ' ';
     header[size - 1] = '\n';
@@ -230,10 +228,17 @@ nn_status nn_npy_write(const char *path, const float *data, int rank, const uint
     header[PREFIX + 1] = 0;
     header[PREFIX + 2] = (char)(length & 255);
     header[PREFIX + 3] = (char)(length >> 8);
+    return size;
+}
 
+nn_status nn_npy_write(const char *path, const float *data, int rank, const uint64_t *dim, nn_err *err)
+{
+    char header[NN_NPY_HEADER];
+    uint64_t bytes = sizeof *data;
+    for (int d = 0; d < rank; d++) NN_ASSERT(nn_mul_u64(&bytes, dim[d]));
     nn_stage s;
     nn_stage_open(&s, path, err);
-    nn_stage_add(&s, header, size, err);
+    nn_stage_add(&s, header, nn_npy_header(header, "<f4", rank, dim), err);
     nn_stage_add(&s, data, (size_t)bytes, err);
     return nn_stage_publish(&s, path, err);
 }

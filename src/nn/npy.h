@@ -11,6 +11,9 @@ nn_status nn_npy_parse(nn_npy *out, const void *bytes, size_t size, const char *
 /* A file that may also be an .npz (zip.h): `array` names one in it (NULL: the archive holds one, or it is an .npy).  nn_npy_read: NULL. */
 nn_status nn_npz_read(const char *path, const char *array, nn_npy *out, nn_err *err);
 void nn_npy_free(nn_npy *a);
+/* What stands before the numbers of an array of type descr ("|u1", "<f8"): returns its size, a multiple of 64. */
+enum { NN_NPY_HEADER = 512 };
+size_t nn_npy_header(char header[NN_NPY_HEADER], const char *descr, int rank, const uint64_t *dim);
 /* Writes float32. */
 nn_status nn_npy_write(const char *path, const float *data, int rank, const uint64_t *dim, nn_err *err);
 
