@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "datasetgan/train.h"
+#include "nn/half.h"
 #include "tests/t.h"
 #include "tests/tiny_set.h"
 
@@ -243,6 +244,88 @@ static void test_bytes(void)
     test_same_bytes(&o, "official stop", 2);
 }
 
+/* ---- the released code's quirks ------------------------------------------------------------------------------------- */
+
+/* numpy.float32(x).astype(float16), and gathered features rounded so. */
+static void test_half(void)
+{
+    static const struct { float x; uint16_t want; } cases[] = {
+        { 0.0f, 0 }, { -0.0f, 0x8000 }, { 1.0f, 0x3c00 }, { 0.1f, 0x2e66 }, { -2.5f, 0xc100 }, { 65504.0f, 0x7bff }, { 65519.9f, 0x7bff }, { 65520.0f, 0x7c00 },
+        { 1e30f, 0x7c00 }, { -INFINITY, 0xfc00 }, { 2048.0f + 1.0f, 0x6800 }, { 2048.0f + 3.0f, 0x6802 }, { 6.1e-5f, 0x03ff }, { 0x1p-24f, 1 },
+        { 0x1p-25f, 0 }, { 0x1.8p-24f, 2 }, { 1e-9f, 0 }, { 6.1035156e-5f, 0x0400 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        t_check(nn_half_from_float(cases[i].x) == cases[i].want, "float16 of %g: %04x, expected %04x", (double)cases[i].x, nn_half_from_float(cases[i].x), cases[i].want);
+    int wrong = 0;
+    for (uint32_t h = 0; h < 65536; h++) {
+        const float x = nn_half_to_float((uint16_t)h);
+        wrong += isnan(x) ? (nn_half_from_float(x) & 0x7e00) != 0x7e00 : nn_half_from_float(x) != h;
+    }
+    t_check(!wrong, "%d of 65536 halves do not come back", wrong);
+
+    dg_features f;
+    nn_err err = { 0 };
+    if (dg_features_open(&f, &task, "train", model, NULL, 0, &err) || dg_features_draw(&f, &task, "train", model, &err)) { t_fail("%s", err.msg); return; }
+    real *x = t_guarded(2 * f.D, true), *y = t_guarded(2 * f.D, true);
+    const uint32_t at[2] = { 77, 2000 };
+    dg_features_gather(&f, at, 2, x);
+    f.half = true;
+    dg_features_gather(&f, at, 2, y);
+    double worst = 0.0;
+    int same = 0;
+    for (nn_dim i = 0; i < 2 * f.D; i++) {
+        same += x[i] == y[i];
+        worst = fmax(worst, fabs(x[i] - y[i]) / fmax(fabs(x[i]), 0x1p-14));
+    }
+    t_limit(worst, 0x1p-11, "features as float16: off by");
+    t_check(same < f.D, "they are rounded");
+    t_guarded_free(x); t_guarded_free(y);
+    dg_features_close(&f);
+}
+
+/* Small classes go to background, picture by picture; the network knows largest label + 1 classes, the file all of them. */
+static void test_official(void)
+{
+    dg_features f;
+    nn_err err = { 0 };
+    if (!t_status(dg_features_open(&f, &task, "train", model, NULL, 0, &err), NN_OK, &err, NULL, "%s", err.msg)) return;
+    nn_dim count[3][3] = { { 0 } }, after[3][3] = { { 0 } }, smallest = 1 << 20;
+    for (nn_dim i = 0; i < f.pixel_count; i++) count[f.pixel[i] / 1024][f.label[i]]++;
+    for (int p = 0; p < 3; p++) for (int k = 1; k < 3; k++) if (count[p][k] > 0 && count[p][k] < smallest) smallest = count[p][k];
+    t_status(dg_features_clean(&f, smallest, &err), NN_OK, &err, NULL, "clean: %s", err.msg);
+    for (nn_dim i = 0; i < f.pixel_count; i++) after[f.pixel[i] / 1024][f.label[i]]++;
+    t_check(!memcmp(count, after, sizeof count), "a class of just as many pixels stays");
+    t_status(dg_features_clean(&f, smallest + 1, &err), NN_OK, &err, NULL, "clean: %s", err.msg);
+    memset(after, 0, sizeof after);
+    int gone = 0, wrong = 0;
+    for (nn_dim i = 0; i < f.pixel_count; i++) after[f.pixel[i] / 1024][f.label[i]]++;
+    for (int p = 0; p < 3; p++) for (int k = 1; k < 3; k++) {
+        gone += count[p][k] > 0 && after[p][k] == 0;
+        wrong += after[p][k] != (count[p][k] <= smallest ? 0 : count[p][k]);
+    }
+    t_check(gone >= 1 && !wrong, "one of fewer is background in that picture only: %d gone, %d wrong", gone, wrong);
+    dg_features_close(&f);
+
+    dg_train_options o;
+    dg_interp in;
+    t_check(dg_train_recipe(&o, "official", 40, &err) == NN_OK && o.h1 == 0 && o.half && o.min_pixels == 30 && o.official_stop && !o.standardise, "the recipe");
+    o.members = 2;
+    o.epochs = 0.3;
+    o.min_pixels = 1 << 20;                                /* nothing is left but background: the network knows 2 of 3 classes */
+    remove(out_path("official.safetensors"));
+    if (train(&o, "official.safetensors", NULL, &err) || dg_interp_open(&in, out_path("official.safetensors"), &err)) { t_fail("%s", err.msg); return; }
+    t_check(in.classes == TINY_CLASSES && in.h1 == 128 && in.h2 == 32, "widths by the classes found: %td, %td", in.h1, in.h2);
+    int absent = 0;
+    for (int m = 0; m < 2; m++) {
+        absent += in.b3[m * 3 + 2] == (real)-1e4 && in.b3[m * 3 + 1] > (real)-1e3;
+        for (nn_dim i = 0; i < 32; i++) absent += in.w3[(m * 3 + 2) * 32 + i] == 0 && in.w3[(m * 3 + 1) * 32 + i] != 0;
+    }
+    t_check(absent == 2 + 2 * 32, "the class that the network does not know is never chosen: %d", absent);
+    dg_interp_close(&in);
+    o.half = false;
+    t_status(train(&o, "official.safetensors", NULL, &err), NN_EEXISTS, &err, NULL, "without float16 it is another run");
+}
+
 /* ---- what comes out ------------------------------------------------------------------------------------------------- */
 
 static void test_result(void)
@@ -408,11 +491,11 @@ static void test_bad_input(void)
     nn_err err = { 0 };
     t_status(dg_train(&task, "training", model, &o, NULL, 0, out_path("no"), NULL, &err), NN_EINVAL, &err, "no item has split \"training\"", "no such split");
     err = (nn_err){ 0 };
-    t_status(dg_train_recipe(&o, "fast", 4, &err), NN_EINVAL, &err, "no recipe \"fast\"; expected \"default\" or \"paper\"", "no such recipe");
+    t_status(dg_train_recipe(&o, "fast", 4, &err), NN_EINVAL, &err, "no recipe \"fast\"; expected \"default\", \"paper\" or \"official\"", "no such recipe");
     static const struct { dg_train_options o; const char *part; } bad[] = {
         { { .members = 0, .batch = 64, .h1 = 4, .h2 = 4, .epochs = 1, .lr = 1 }, "members: expected 1 to 1000, found 0" },
         { { .members = 1, .batch = 1, .h1 = 4, .h2 = 4, .epochs = 1, .lr = 1 }, "batch: expected 2 to" },
-        { { .members = 1, .batch = 64, .h1 = 0, .h2 = 4, .epochs = 1, .lr = 1 }, "width1: expected 1 to 65536, found 0" },
+        { { .members = 1, .batch = 64, .h1 = -1, .h2 = 4, .epochs = 1, .lr = 1 }, "width1: expected 0 to 65536, found -1" },
         { { .members = 1, .batch = 64, .h1 = 4, .h2 = 4, .epochs = NAN, .lr = 1 }, "epochs: expected" },
         { { .members = 1, .batch = 64, .h1 = 4, .h2 = 4, .epochs = 1, .lr = -1 }, "lr: expected" },
         { { .members = 1, .batch = 64, .h1 = 4, .h2 = 4, .epochs = 1, .lr = 1, .dropout1 = 1 }, "dropout1: expected 0 to 0.99, found 1" },
@@ -464,6 +547,8 @@ int main(void)
     test_standardise();
     test_result();
     test_bytes();
+    test_half();
+    test_official();
     test_taps();
     test_finished();
     test_checkpoint();

@@ -99,7 +99,7 @@ int cmd_train(int argc, char **argv)
         { "task", CLI_STR, &j.task, 0, 0, "FILE", false, "annotation set, task.json (default: the bundled one)", NULL },
         { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator (default: the task's, else the bundled one)", NULL },
         { "split", CLI_STR, &j.split, 0, 0, "NAME", false, "pictures of the set to learn from (default: train)", NULL },
-        { "recipe", CLI_CHOICE, &j.recipe, 0, 0, "default|paper", false, "settings that the options below change one by one (default: default)", NULL },
+        { "recipe", CLI_CHOICE, &j.recipe, 0, 0, "default|paper|official", false, "settings that the options below change one by one (default: default)", NULL },
         { "members", CLI_INT, &c->members, 1, 1000, NULL, false, "classifiers in the ensemble (default: 10)", &c->members_given },
         { "seed", CLI_INT, &c->seed, 0, 9007199254740992.0, NULL, false, "seed of initialisation, order and dropout (default: 0)", NULL },
         { "epochs", CLI_REAL, &c->epochs, 1e-6, 1e6, NULL, false, "passes over the pixels (default: the recipe's)", &c->epochs_given },

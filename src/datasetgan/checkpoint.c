@@ -52,6 +52,10 @@ json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const
         "width1", (json_int_t)o->h1, "width2", (json_int_t)o->h2, "epochs", o->epochs, "lr", o->lr,
         "schedule", o->one_cycle ? "one-cycle" : "constant", "decay", o->decay, "dropout1", o->dropout1, "dropout2", o->dropout2,
         "standardise", (int)o->standardise, "official_stop", (int)o->official_stop);
+    /* Only where they are on: files of before these settings existed are still recognised. */
+    if (s && o->half) json_object_set_new(s, "features", json_string("float16"));
+    if (s && o->min_pixels) json_object_set_new(s, "min_pixels", json_integer((json_int_t)o->min_pixels));
+    if (s && o->largest_label) json_object_set_new(s, "classes_known", json_string("largest label + 1"));
     json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}",
         "kernels", f->k->name, "generator", sg_identity(m), "task", t->name, "split", split, "pictures", (json_int_t)f->pictures,
         "pixels", (json_int_t)f->pixel_count, "annotations", hash, "taps", tap_list(f, m),

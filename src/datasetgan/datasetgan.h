@@ -105,13 +105,17 @@ nn_status dg_interp_check(const dg_interp *in, const sg_model *m, nn_err *err);
 typedef struct {
     int members;                     /* 10 */
     uint64_t seed;
-    nn_dim batch, h1, h2;
+    nn_dim batch, h1, h2;            /* a width of 0: 128 and 32 below 32 classes, else 256 and 128 */
     double epochs, lr, decay, dropout1, dropout2;
     bool standardise, one_cycle, official_stop;   /* official_stop: the released stop rule (PAPER.md 1.4, 2) */
-    char recipe[16];                 /* "default", "paper" */
+    bool half;                       /* each gathered feature is rounded to float16 */
+    bool largest_label;              /* the network knows largest label + 1 classes; the file still has all, the rest with probability 0 */
+    nn_dim min_pixels;               /* a class (1 to 49) of fewer pixels in a picture becomes background there; 0: off */
+    char recipe[16];                 /* "default", "paper", "official" */
     bool replace;                    /* an existing out_path, and a checkpoint of other settings, are replaced */
 } dg_train_options;
-/* Fill with a named recipe: "default" or "paper".  NN_EINVAL for another name.  classes sets the widths. */
+/* Fill with a named recipe (docs/TRAINING.md).  NN_EINVAL for another name.  classes sets the widths; "official" leaves them 0: by the
+ * classes that dg_train finds. */
 nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err);
 
 /* Progress of long work; called from one thread at a time.  Return false to stop: the work ends with NN_ECANCEL after

@@ -5,6 +5,8 @@
 #include <omp.h>
 #include <string.h>
 
+#include "nn/half.h"
+
 /* ---- which maps ---------------------------------------------------------------------------------------------------- */
 
 static bool is_named(const sg_tap_info *tap, const char *const *names, int count)
@@ -176,6 +178,20 @@ void dg_features_close(dg_features *f)
     memset(f, 0, sizeof *f);
 }
 
+nn_status dg_features_clean(dg_features *f, nn_dim min_pixels, nn_err *err)
+{
+    enum { CLEANED = 50 };
+    const nn_dim size = f->res * f->res;
+    if (min_pixels <= 0) return NN_OK;
+    nn_dim *count = nn_alloc((size_t)(f->pictures * NN_VOID) * sizeof *count, "pixels of each class", err);
+    if (!count) return NN_ENOMEM;
+    for (nn_dim i = 0; i < f->pixel_count; i++) count[f->pixel[i] / size * NN_VOID + f->label[i]]++;
+    for (nn_dim i = 0; i < f->pixel_count; i++)
+        if (f->label[i] < CLEANED && count[f->pixel[i] / size * NN_VOID + f->label[i]] < min_pixels) f->label[i] = 0;
+    nn_free(count);
+    return NN_OK;
+}
+
 /* ---- gather -------------------------------------------------------------------------------------------------------- */
 
 static void gather_pixel(const dg_features *f, const real *maps, nn_dim y, nn_dim x, real *out)
@@ -202,6 +218,7 @@ void dg_features_gather(const dg_features *f, const uint32_t *at, nn_dim n, real
         const nn_dim p = f->pixel[at[i]], in_picture = p % (res * res);
         gather_pixel(f, f->maps + p / (res * res) * f->picture_count, in_picture / res, in_picture % res, x + i * f->D);
     }
+    for (nn_dim i = 0; f->half && i < n * f->D; i++) x[i] = nn_half_to_float(nn_half_from_float((float)x[i]));
 }
 
 /* ---- standardise --------------------------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ typedef struct { nn_dim c, h, w, offset; dg_at *row, *col; } dg_map_group;      
 typedef struct {
     const nn_kernels *k;
     nn_dim res, D, pictures, picture_count;          /* picture_count: numbers of one picture's maps */
+    bool half;                                       /* gathered numbers are rounded to float16: the released code keeps its features so */
     int tap_count, group_count;
     int tap[SG_TAPS_MAX];                            /* index of the generator's tap */
     dg_map_group group[SG_TAPS_MAX];
@@ -40,6 +41,9 @@ nn_status dg_features_open(dg_features *f, const dg_task *t, const char *split, 
                            int tap_count, nn_err *err);
 /* Draw the items, compare each with its stored picture, keep the chosen maps. */
 nn_status dg_features_draw(dg_features *f, const dg_task *t, const char *split, const sg_model *m, nn_err *err);
+/* Classes 1 to 49 of fewer than min_pixels pixels in a picture become class 0 there.  (train_interpreter.py prepare_data, "delete small
+ * annotation error") */
+nn_status dg_features_clean(dg_features *f, nn_dim min_pixels, nn_err *err);
 void dg_features_close(dg_features *f);
 
 /* x (n,D) = the features of pixel list entries at[0..n): four bilinear taps a map. */

@@ -13,26 +13,34 @@ enum { SAVE_SECONDS = 10, MEMBERS_MAX = 1000 };
 
 /* ---- recipes (docs/TRAINING.md) ------------------------------------------------------------------------------------ */
 
+/* train_interpreter.py pixel_classifier: wider networks from 32 classes on. */
+static void set_widths(dg_train_options *o, int classes)
+{
+    if (o->h1 == 0) o->h1 = classes < 32 ? 128 : 256;
+    if (o->h2 == 0) o->h2 = classes < 32 ? 32 : 128;
+}
+
 nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err)
 {
-    /* train_interpreter.py pixel_classifier: wider networks from 32 classes on. */
-    const nn_dim h1 = classes < 32 ? 128 : 256, h2 = classes < 32 ? 32 : 128;
     if (!strcmp(name, "default"))
-        *o = (dg_train_options){ .members = 10, .batch = 1024, .h1 = h1, .h2 = h2, .epochs = 6, .lr = 4e-3, .standardise = true,
-                                 .one_cycle = true };
+        *o = (dg_train_options){ .members = 10, .batch = 1024, .epochs = 6, .lr = 4e-3, .standardise = true, .one_cycle = true };
     else if (!strcmp(name, "paper"))
-        *o = (dg_train_options){ .members = 10, .batch = 64, .h1 = h1, .h2 = h2, .epochs = 100, .lr = 1e-3, .official_stop = true };
+        *o = (dg_train_options){ .members = 10, .batch = 64, .epochs = 100, .lr = 1e-3, .official_stop = true };
+    else if (!strcmp(name, "official"))
+        *o = (dg_train_options){ .members = 10, .batch = 64, .epochs = 100, .lr = 1e-3, .official_stop = true, .half = true,
+                                 .largest_label = true, .min_pixels = 30 };
     else
-        return nn_fail(err, NN_EINVAL, "there is no recipe \"%.32s\"; expected \"default\" or \"paper\"", name);
+        return nn_fail(err, NN_EINVAL, "there is no recipe \"%.32s\"; expected \"default\", \"paper\" or \"official\"", name);
     nn_format(o->recipe, sizeof o->recipe, "%s", name);
+    if (!o->largest_label) set_widths(o, classes);
     return NN_OK;
 }
 
 static nn_status check_options(const dg_train_options *o, nn_err *err)
 {
     const struct { const char *name; double value, lo, hi; } range[] = {
-        { "members", o->members, 1, MEMBERS_MAX }, { "batch", (double)o->batch, 2, 1 << 20 }, { "width1", (double)o->h1, 1, 65536 },
-        { "width2", (double)o->h2, 1, 65536 }, { "epochs", o->epochs, 1e-6, 1e6 }, { "lr", o->lr, 1e-12, 1e3 },
+        { "members", o->members, 1, MEMBERS_MAX }, { "batch", (double)o->batch, 2, 1 << 20 }, { "width1", (double)o->h1, 0, 65536 },
+        { "width2", (double)o->h2, 0, 65536 }, { "min_pixels", (double)o->min_pixels, 0, 1 << 30 }, { "epochs", o->epochs, 1e-6, 1e6 }, { "lr", o->lr, 1e-12, 1e3 },
         { "decay", o->decay, 0, 1e3 }, { "dropout1", o->dropout1, 0, 0.99 }, { "dropout2", o->dropout2, 0, 0.99 },
     };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
@@ -279,28 +287,33 @@ static real *take_all(nn_arena *a, const real **slot, nn_dim members, nn_dim eac
     return p;
 }
 
-/* Stack the members' results, each in the order of a net's state (dg_params, then running statistics). */
+/* Logit of a class that the network does not know: its probability is exp(-1e4 - anything), 0, and no vote falls on it. */
+static const real ABSENT = (real)-1e4;
+
+/* Stack the members' results, each in the order of a net's state (dg_params, then running statistics).  The file's classes, of which the
+ * network may know only the first. */
 static void stack_members(const training *r, dg_interp *in, nn_arena *a)
 {
     const dg_net_size s = r->size;
-    const nn_dim M = r->o->members;
-    real *w1 = take_all(a, &in->w1, M, s.D * s.h1), *w2 = take_all(a, &in->w2, M, s.h1 * s.h2), *w3 = take_all(a, &in->w3, M, s.h2 * s.K);
+    const nn_dim M = r->o->members, K = in->classes;
+    real *w1 = take_all(a, &in->w1, M, s.D * s.h1), *w2 = take_all(a, &in->w2, M, s.h1 * s.h2), *w3 = take_all(a, &in->w3, M, s.h2 * K);
     real *b1 = take_all(a, &in->b1, M, s.h1), *g1 = take_all(a, &in->g1, M, s.h1), *e1 = take_all(a, &in->e1, M, s.h1);
     real *b2 = take_all(a, &in->b2, M, s.h2), *g2 = take_all(a, &in->g2, M, s.h2), *e2 = take_all(a, &in->e2, M, s.h2);
-    real *b3 = take_all(a, &in->b3, M, s.K), *m1 = take_all(a, &in->m1, M, s.h1), *v1 = take_all(a, &in->v1, M, s.h1);
+    real *b3 = take_all(a, &in->b3, M, K), *m1 = take_all(a, &in->m1, M, s.h1), *v1 = take_all(a, &in->v1, M, s.h1);
     real *m2 = take_all(a, &in->m2, M, s.h2), *v2 = take_all(a, &in->v2, M, s.h2);
     for (nn_dim i = 0; a->base && i < M; i++) {
         const real *at = r->member[i].state;
         at = put_weight(w1 + i * s.D * s.h1, at, s.D, s.h1);
         at = put_weight(w2 + i * s.h1 * s.h2, at, s.h1, s.h2);
-        at = put_weight(w3 + i * s.h2 * s.K, at, s.h2, s.K);
+        at = put_weight(w3 + i * s.h2 * K, at, s.h2, s.K);          /* the rest is 0 */
         at = put(b1 + i * s.h1, at, s.h1);
         at = put(g1 + i * s.h1, at, s.h1);
         at = put(e1 + i * s.h1, at, s.h1);
         at = put(b2 + i * s.h2, at, s.h2);
         at = put(g2 + i * s.h2, at, s.h2);
         at = put(e2 + i * s.h2, at, s.h2);
-        at = put(b3 + i * s.K, at, s.K);
+        at = put(b3 + i * K, at, s.K);
+        for (nn_dim k = s.K; k < K; k++) b3[i * K + k] = ABSENT;
         at = put(m1 + i * s.h1, at, s.h1);
         at = put(v1 + i * s.h1, at, s.h1);
         at = put(m2 + i * s.h2, at, s.h2);
@@ -336,10 +349,18 @@ static nn_status write_result(const training *r, const dg_task *t, const sg_mode
     return s;
 }
 
+/* Classes that the network is to know. */
+static int known_classes(const dg_train_options *o, const dg_features *f, const dg_task *t)
+{
+    int largest = 1;                                      /* a network of one class learns nothing; the released code would train it */
+    for (nn_dim i = 0; i < f->pixel_count; i++) if (f->label[i] > largest) largest = f->label[i];
+    return o->largest_label ? largest + 1 : t->class_count;
+}
+
 static nn_status run(training *r, dg_features *f, const dg_task *t, const char *split, const sg_model *m, const char *out_path, nn_err *err)
 {
     const nn_dim batch = r->o->batch, n = f->pixel_count;
-    r->size = (dg_net_size){ f->D, r->o->h1, r->o->h2, t->class_count };
+    r->size = (dg_net_size){ f->D, r->o->h1, r->o->h2, known_classes(r->o, f, t) };
     r->per_epoch = n / batch + (n % batch >= 2);          /* batch norm has no variance for one pixel */
     const int64_t total = llround(r->o->epochs * (double)r->per_epoch);
     r->total = total < 1 ? 1 : total;
@@ -360,14 +381,18 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
                    int tap_count, const char *out_path, const dg_progress *p, nn_err *err)
 {
     dg_features f = { 0 };
+    dg_train_options own = *o;
     bool done = false;
     nn_status s = check_options(o, err);
     if (!s && strlen(out_path) + sizeof ".part" > DG_PATH) s = nn_fail(err, NN_EINVAL, "%.64s...: the path is too long", out_path);
     if (!s) s = dg_features_open(&f, t, split, m, tap_names, tap_count, err);
-    json_t *settings = s ? NULL : dg_train_settings(o, &f, t, split, m, err);
+    if (!s) s = dg_features_clean(&f, o->min_pixels, err);
+    if (!s) set_widths(&own, known_classes(o, &f, t));
+    f.half = o->half;
+    json_t *settings = s ? NULL : dg_train_settings(&own, &f, t, split, m, err);
     if (!s && !settings) s = NN_ENOMEM;
     if (!s && !o->replace) s = dg_train_finished(out_path, settings, &done, err);
-    training r = { .o = o, .f = &f, .progress = p, .settings = settings };
+    training r = { .o = &own, .f = &f, .progress = p, .settings = settings };
     nn_format(r.part, sizeof r.part, "%s.part", out_path);
     if (!s && done) dg_checkpoint_forget(r.part, settings);
     if (!s && !done) {
@@ -384,7 +409,9 @@ nn_status dg_train_bytes(const dg_task *t, const char *split, const sg_model *m,
     dg_features f;
     const nn_status s = dg_features_open(&f, t, split, m, NULL, 0, err);
     if (s) return s;
-    const dg_net_size size = { f.D, o->h1, o->h2, t->class_count };
+    dg_train_options own = *o;
+    set_widths(&own, t->class_count);
+    const dg_net_size size = { f.D, own.h1, own.h2, t->class_count };
     const size_t params = (size_t)dg_net_param_count(size), result = params + 2 * (size_t)(size.h1 + size.h2);
     const size_t batch = (size_t)(o->batch < f.pixel_count ? o->batch : f.pixel_count), pixels = (size_t)f.pixel_count;
     const size_t maps = (size_t)(f.pictures * f.picture_count) * sizeof(real) + pixels * (sizeof *f.pixel + sizeof *f.label);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/file.h"
+#include "nn/half.h"
 #include "nn/hash.h"
 #include "nn/json.h"
 #include "nn/sys.h"
@@ -310,20 +311,6 @@ nn_status nn_st_meta_dim(const nn_st *f, const char *key, nn_dim lo, nn_dim hi, 
 
 /* ---- binding ------------------------------------------------------------------------------------------------------ */
 
-/* IEEE binary16 to binary32, exact: every half, subnormals too, is a float. */
-static float half_to_float(uint16_t h)
-{
-    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
-    if (exponent == 0) {                                            /* zero or subnormal: fraction * 2^-24 */
-        const float magnitude = (float)fraction * 0x1p-24f;
-        return sign ? -magnitude : magnitude;
-    }
-    const uint32_t bits = sign | (exponent == 31 ? 255u << 23 : (exponent + 112) << 23) | fraction << 13;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* Element i of a tensor as real; the data section gives no alignment. */
 static real element(const nn_st *f, const nn_st_entry *t, uint64_t i)
 {
@@ -332,7 +319,7 @@ static real element(const nn_st *f, const nn_st_entry *t, uint64_t i)
     float single;
     double wide;
     switch (t->dtype) {
-    case NN_F16: memcpy(&half, at, sizeof half); return (real)half_to_float(half);
+    case NN_F16: memcpy(&half, at, sizeof half); return (real)nn_half_to_float(half);
     case NN_F32: memcpy(&single, at, sizeof single); return (real)single;
     default:     memcpy(&wide, at, sizeof wide); return (real)wide;
     }

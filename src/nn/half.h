@@ -1,0 +1,12 @@
+/* half.h: IEEE binary16, the numbers that PyTorch and NumPy call float16. */
+#ifndef NN_HALF_H
+#define NN_HALF_H
+
+#include <stdint.h>
+
+/* Exact: every half, subnormals too, is a float. */
+float nn_half_to_float(uint16_t h);
+/* The nearest half, ties to even; beyond 65504 (from 65520 on) infinity; NaN stays one.  As numpy's astype(float16). */
+uint16_t nn_half_from_float(float f);
+
+#endif
