@@ -70,6 +70,8 @@ def derive(shapes, where):
     if 'mapping.embed.weight' in shapes:
         rows, c.c_dim = shape('mapping.embed.weight', 2)
         c.label_mode, c.z_dim = 'embed' if 'mapping.embed.bias' in shapes else 'concat', c.z_dim - rows
+    if c.label_mode == 'concat' and rows != c.z_dim:
+        raise Refused('%s: a class of %d numbers, expected as many as z has, %d' % (where, rows, c.z_dim))
     if any('synthesis.b%d.skip.weight' % b in shapes for b in blocks):
         c.architecture = 'resnet'
     elif len(blocks) > 1 and not any('synthesis.b%d.torgb.weight' % b in shapes for b in blocks[:-1]):

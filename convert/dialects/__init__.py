@@ -8,6 +8,6 @@ listing(f)      optional: [(type, shape, name)] of its tensors, where they are n
 
 A new dialect is one new file and one word in DIALECTS.  Networks that are only recognised live in `unsupported`.
 """
-from dialects import lernapparat, rosinality, stylegan2_ada, stylegan2_pickle, stylegan2_tf
+from dialects import lernapparat, rosinality, stylegan1_tf, stylegan2_ada, stylegan2_pickle, stylegan2_tf
 
-DIALECTS = (stylegan2_ada, stylegan2_pickle, rosinality, lernapparat, stylegan2_tf)
+DIALECTS = (stylegan2_ada, stylegan2_pickle, rosinality, lernapparat, stylegan1_tf, stylegan2_tf)

@@ -4,10 +4,9 @@ Sources: models/stylegan1.py of nv-tlabs/datasetGAN_release, style_gan/pytorch_s
 [out, in], kernels [out, in, h, w]; the scale 1/sqrt(fan-in) is applied at run time, as here.  There is neither constant noise nor a
 mean of w: noise is made from a recorded seed, the mean comes from an avg_latent*.npy beside the file, or is estimated.
 """
-import glob
-import io
 import os
 import re
+import struct
 
 import numpy as np
 
@@ -21,6 +20,7 @@ NAME = 'StyleGAN1 of lernapparat / DatasetGAN'
 _EPILOGUE = (('noise_strength', 'top_epi.noise.weight', 1, (0,)), ('affine.weight', 'style_mod.lin.weight', 2, (0, 1)),
              ('affine.bias', 'style_mod.lin.bias', 1, (0,)))
 _AVERAGE_MAX = 1 << 24
+_NPY = re.compile(rb"\{'descr': '(<f4|<f8)', 'fortran_order': False, 'shape': \(([0-9, ]{1,60})\), \} *\n")
 
 
 def match(f):
@@ -64,27 +64,38 @@ def _numbers(found, pattern):
 
 
 def _average(f, w_dim):
-    """The mean of w from the one avg_latent*.npy beside the file ((w), (layers, w) or (1, layers, w) with equal rows), or None."""
+    """The mean of w from the one avg_latent*.npy beside the file: (w), or rows of w that are all equal; None when there is none."""
     folder = os.path.dirname(f.name) or '.'
-    paths = sorted(glob.glob(os.path.join(glob.escape(folder), 'avg_latent*.npy')))
-    if not paths:
+    names = [n for n in sorted(os.listdir(folder)) if re.fullmatch(r'avg_latent.*\.npy', n)]
+    if not names:
         return None, None
-    if len(paths) > 1:
-        raise Refused('%s: %d files avg_latent*.npy beside it, expected one: %s' % (f.name, len(paths), quoted(', '.join(map(os.path.basename, paths)), 200)))
+    if len(names) > 1:
+        raise Refused('%s: %d files avg_latent*.npy beside it, expected one: %s' % (f.name, len(names), quoted(', '.join(names), 200)))
+    path = os.path.join(folder, names[0])
     try:
-        with open(paths[0], 'rb') as file:
+        with open(path, 'rb') as file:
             data = file.read(_AVERAGE_MAX + 1)
-        a = np.load(io.BytesIO(data), allow_pickle=False) if len(data) <= _AVERAGE_MAX else None
     except OSError as e:
-        raise Refused('%s: %s' % (paths[0], e.strerror)) from None
-    except (ValueError, EOFError, SyntaxError, MemoryError, TypeError, KeyError) as e:
-        raise Refused('%s: not a NumPy array: %s' % (paths[0], quoted(str(e), 100))) from None
-    if not isinstance(a, np.ndarray) or a.dtype.kind != 'f' or a.ndim < 1 or a.shape[-1] != w_dim or a.size < w_dim or not np.isfinite(a).all():
-        raise Refused('%s: expected finite numbers, the last axis of length %d' % (paths[0], w_dim))
-    rows = a.reshape(-1, w_dim)
+        raise Refused('%s: %s' % (path, e.strerror)) from None
+    rows = _npy(data, path, w_dim)
+    if not np.isfinite(rows).all():
+        raise Refused('%s: a number is not finite' % path)
     if (rows != rows[0]).any():
-        raise Refused('%s: its rows differ: a generator with one mean for all layers is needed' % paths[0])
-    return rows[0].astype(np.float32), os.path.basename(paths[0])
+        raise Refused('%s: its rows differ: a generator with one mean for all layers is needed' % path)
+    return rows[0].astype(np.float32), names[0]
+
+
+def _npy(data, path, w_dim):
+    """(rows, w_dim) of a .npy file (numpy/lib/format.py, versions 1 to 3) of little-endian floats in C order."""
+    size = struct.unpack_from('<H' if data[6:7] == b'\1' else '<I', data.ljust(12, b'\0'), 8)[0] if data[:6] == b'\x93NUMPY' else 0
+    start = (10 if data[6:7] == b'\1' else 12) + size
+    head = _NPY.match(data[10 if data[6:7] == b'\1' else 12:start])
+    shape = [int(n) for n in head.group(2).replace(b' ', b'').split(b',') if n] if head else []
+    kind = head.group(1).decode() if head else '<f4'
+    if not shape or shape[-1] != w_dim or len(data) > _AVERAGE_MAX or len(data) - start != np.dtype(kind).itemsize * int(np.prod(shape, dtype=object)) \
+            or len(data) == start:
+        raise Refused('%s: expected a .npy of float32 or float64, its last axis of length %d' % (path, w_dim))
+    return np.frombuffer(data, kind, offset=start).reshape(-1, w_dim)
 
 
 def convert(f):

@@ -19,10 +19,12 @@ _DEPTH, _COUNT = 6, 4096                # synthesis.b8.conv0.affine is the deepe
 # The class of a module, and what its attributes must be.  A generator with another one is a variant.
 _CLASSES = (
     (r'', 'Generator', {}),
-    (r'mapping', 'MappingNetwork', {'c_dim': 0}),
+    (r'mapping', 'MappingNetwork', {}),
+    (r'mapping\.embed', 'FullyConnectedLayer', {'activation': 'linear', 'bias_gain': 1}),
     (r'mapping\.fc[0-9]+', 'FullyConnectedLayer', {'activation': 'lrelu'}),
     (r'synthesis', 'SynthesisNetwork', {}),
-    (r'synthesis\.b[0-9]+', 'SynthesisBlock', {'architecture': 'skip'}),
+    (r'synthesis\.b[0-9]+', 'SynthesisBlock', {}),
+    (r'synthesis\.b[0-9]+\.skip', 'Conv2dLayer', {'activation': 'linear', 'up': 2}),
     (r'synthesis\.b[0-9]+\.conv0', 'SynthesisLayer', {'activation': 'lrelu', 'up': 2, 'use_noise': True}),
     (r'synthesis\.b[0-9]+\.conv1', 'SynthesisLayer', {'activation': 'lrelu', 'up': 1, 'use_noise': True}),
     (r'synthesis\.b[0-9]+\.torgb', 'ToRGBLayer', {}),
@@ -80,14 +82,8 @@ def _check_variant(f, modules):
     """Refuse what the network of this project does not compute, by the name that its own code gives it."""
     if 'synthesis.input' in modules:
         raise Refused('%s: a StyleGAN3 generator (%s): not supported yet' % (f.name, quoted(modules['synthesis.input'][0])))
-    c_dim = modules['mapping'][1].get('c_dim') if 'mapping' in modules else 0
-    if c_dim != 0 or 'mapping.embed' in modules:
-        raise Refused('%s: a class-conditional StyleGAN2 (c_dim %s): not supported yet' % (f.name, shown(f.plain(c_dim))))
     for path, (kind, state) in modules.items():
         known = next((c for c in _CLASSES if re.fullmatch(c[0], path)), None)
-        architecture = state.get('architecture') if kind == 'SynthesisBlock' else 'skip'
-        if architecture != 'skip':
-            raise Refused('%s: StyleGAN2 with the architecture %s: not supported yet, only skip is' % (f.name, shown(architecture)))
         if known is None or kind != known[1]:
             raise Refused('%s: G_ema.%s is a %s: a variant that is not supported' % (f.name, path, quoted(kind)))
         for key, need in known[2].items():
@@ -97,16 +93,16 @@ def _check_variant(f, modules):
                               % (f.name, path, key, shown(value), need))
 
 
-def _one(f, modules, pattern, key):
+def _one(f, modules, pattern, key, positive=True):
     """The attribute that all modules whose path matches have in common."""
     paths = [p for p in sorted(modules) if re.fullmatch(pattern, p)]
     values = [(p, f.plain(modules[p][1].get(key, ''))) for p in paths]
     for path, value in values:
-        if value is not None:
+        if positive and value is not None:
             stylegan2.positive(value, 'G_ema.%s: %s' % (path, key), f.name)
         if value != values[0][1]:
             raise Refused('%s: G_ema.%s: %s is %s, G_ema.%s has %s: a variant that is not supported'
-                          % (f.name, path, key, value, values[0][0], values[0][1]))
+                          % (f.name, path, key, shown(value), values[0][0], shown(values[0][1])))
     return values[0][1]
 
 
@@ -115,10 +111,12 @@ def convert(f):
     _check_variant(f, modules)
     tensors = _tensors(f, modules)
     config, names, dropped = stylegan2.select({n: t.shape for n, t in tensors.items()}, f.name)
+    if _one(f, modules, r'synthesis\.b[0-9]+', 'architecture', False) != config.architecture:
+        raise Refused('%s: the blocks state another architecture than %s, which the tensors are of' % (f.name, config.architecture))
     config.conv_clamp = _one(f, modules, r'synthesis\.b[0-9]+\.(conv[01]|torgb)', 'conv_clamp')
     config.mapping_lr_multiplier = _one(f, modules, r'mapping\.fc[0-9]+', 'bias_gain')
     config.stated = ('conv_clamp', 'mapping_lr_multiplier')
-    for path, key, fact in (('mapping', 'z_dim', config.z_dim), ('mapping', 'w_dim', config.w_dim),
+    for path, key, fact in (('mapping', 'z_dim', config.z_dim), ('mapping', 'w_dim', config.w_dim), ('mapping', 'c_dim', config.c_dim),
                             ('mapping', 'num_ws', config.num_ws), ('synthesis', 'img_resolution', config.resolution), ('synthesis', 'img_channels', config.img_channels)):
         value = f.plain(modules[path][1].get(key))
         if value != fact:

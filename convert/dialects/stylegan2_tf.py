@@ -21,12 +21,13 @@ GLOBALS = plainpickle.NUMPY | {NETWORK, 'dnnlib.util.EasyDict'}
 
 # Settings of G_main, G_mapping and G_synthesis that choose another network, with the value(s) of the one that is supported.
 _MUST = {
-    'label_size': (0, None), 'normalize_latents': (True,), 'mapping_nonlinearity': ('lrelu',), 'nonlinearity': ('lrelu',),
-    'use_noise': (True,), 'mapping_func': ('G_mapping',), 'synthesis_func': ('G_synthesis_stylegan2', 'G_synthesis'), 'architecture': ('skip',),
+    'normalize_latents': (True,), 'mapping_nonlinearity': ('lrelu',), 'nonlinearity': ('lrelu',),
+    'use_noise': (True,), 'mapping_func': ('G_mapping',), 'synthesis_func': ('G_synthesis_stylegan2', 'G_synthesis', 'G_synthesis_stylegan_revised'),
+    'architecture': ('orig', 'skip', 'resnet'),
 }
 # Settings that follow from the tensors, or matter to training and to the TensorFlow program only.
 _FREE = {
-    'latent_size', 'dlatent_size', 'mapping_layers', 'mapping_fmaps', 'num_channels', 'resolution', 'fmap_base', 'fmap_decay',
+    'label_size', 'latent_size', 'dlatent_size', 'mapping_layers', 'mapping_fmaps', 'num_channels', 'resolution', 'fmap_base', 'fmap_decay',
     'fmap_min', 'fmap_max', 'label_fmaps', 'truncation_psi', 'truncation_cutoff', 'truncation_psi_val', 'truncation_cutoff_val',
     'dlatent_avg_beta', 'w_avg_beta', 'style_mixing_prob', 'dlatent_broadcast', 'randomize_noise', 'dtype', 'fused_modconv', 'num_fp16_res', 'structure',
     'is_training', 'is_validation', 'is_template_graph', 'return_dlatents',
@@ -49,7 +50,7 @@ def _state(f, node, name):
     return state
 
 
-def _networks(f):
+def networks_of(f):
     """{prefix: state} of Gs ('') and its components ('mapping/', 'synthesis/')."""
     out, todo = {}, [('', f.root[2], 0)]
     while todo:
@@ -62,7 +63,7 @@ def _networks(f):
     return out
 
 
-def _variables(f, networks):
+def variables_of(f, networks):
     out = {}
     for prefix, state in networks.items():
         for pair in state['variables']:
@@ -77,27 +78,43 @@ def _variables(f, networks):
     return out
 
 
-def _check_network(f, networks, names):
-    """Name the network when it is not the one that is supported."""
-    version = f.plain(networks['']['version']) if 'version' in networks[''] else None
-    if any('/StyleMod/' in n for n in names):
-        raise Refused('%s: official TensorFlow pickle of StyleGAN1 (StyleMod layers, version %s): not supported yet'
-                      % (f.name, shown(version)))
-    if type(version) is not int or version < 4:
-        raise Refused('%s: a Network of version %s, expected 4 or later (StyleGAN2)' % (f.name, shown(version)))
-    for pattern, what in ((r'.*/ToRGB_lod', 'with ToRGB_lod (configs A to D)'), (r'.*/Skip/weight', 'with the architecture resnet'),
-                          (r'.*/(LabelConcat|LabelEmbed)/', 'with class labels')):
-        found = next((n for n in names if re.match(pattern, n)), None)
-        if found:
-            raise Refused('%s: official TensorFlow pickle of a StyleGAN2 %s (%s): not supported yet' % (f.name, what, quoted(found)))
-    if 'synthesis/4x4/ToRGB/weight' not in names and any(n.endswith('/ToRGB/weight') for n in names):
-        raise Refused('%s: official TensorFlow pickle of a StyleGAN2 with the architecture orig: not supported yet' % f.name)
+def mentions(f, part):
+    """Does a variable of Gs or its components have a name with this part?  Files that are damaged: no."""
+    try:
+        return any(part in n for n in variables_of(f, networks_of(f)))
+    except Refused:
+        return False
+
+
+def check_components(f, networks, functions):
     for prefix in ('mapping/', 'synthesis/'):
         if prefix not in networks:
             raise Refused('%s: Gs has no component %s' % (f.name, prefix[:-1]))
     function = networks['synthesis/'].get('build_func_name')
-    if function not in _MUST['synthesis_func']:
-        raise Refused('%s: Gs/synthesis is built by %s, expected G_synthesis_stylegan2 or G_synthesis' % (f.name, shown(function)))
+    if function not in functions:
+        raise Refused('%s: Gs/synthesis is built by %s, expected %s' % (f.name, shown(function), ' or '.join(functions)))
+
+
+def check_lod(f, variables):
+    """A network that grew during training draws at full size only when this is 0."""
+    for name in ('lod', 'synthesis/lod'):
+        if name in variables and not (variables[name].size == 1 and float(variables[name].reshape(-1)[0]) == 0):
+            raise Refused('%s: variable %s is not 0: the network is not grown to its full size' % (f.name, quoted(name)))
+
+
+def check_spare(f, variables, sources, what, unread):
+    used = {s.name for s in sources.values()}
+    spare = [n for n in variables if n not in used and n.startswith(('mapping/', 'synthesis/')) and not re.fullmatch(unread, n)]
+    if spare:
+        raise Refused('%s: variable %s is no part of a %s: a variant that is not supported' % (f.name, quoted(spare[0]), what))
+
+
+def _check_network(f, networks):
+    """Name the network when it is not the one that is supported."""
+    version = f.plain(networks['']['version']) if 'version' in networks[''] else None
+    if type(version) is not int or version < 4:
+        raise Refused('%s: a Network of version %s, expected 4 or later (StyleGAN2)' % (f.name, shown(version)))
+    check_components(f, networks, _MUST['synthesis_func'])
 
 
 def _settings(f, networks):
@@ -152,40 +169,60 @@ def _layers(names):
             out[ours + 'noise_strength'] = Source(theirs + 'noise_strength', 0, ())
             out[ours + 'noise_const'] = Source('synthesis/noise%d' % noise, 4, (2, 3))
 
-    for i in _numbers(names, r'mapping/Dense([0-9]{1,2})/weight'):
-        out['mapping.fc%d.weight' % i] = Source('mapping/Dense%d/weight' % i, 2, (1, 0))
-        out['mapping.fc%d.bias' % i] = Source('mapping/Dense%d/bias' % i, 1, (0,))
-    for r in _numbers(names, r'synthesis/([0-9]{1,5})x\1/.*'):
+    add_mapping(out, names)
+    for r in numbers(names, r'synthesis/([0-9]{1,5})x\1/.*'):
         block, theirs, level = 'synthesis.b%d.' % r, 'synthesis/%dx%d/' % (r, r), r.bit_length() - 1
         if r == 4:
             layer(block + 'conv1.', theirs + 'Conv/', noise=0)
         else:
             layer(block + 'conv0.', theirs + 'Conv0_up/', flipped, 2 * level - 5)
             layer(block + 'conv1.', theirs + 'Conv1/', noise=2 * level - 4)
-            for name in ('conv0.resample_filter', 'resample_filter'):
+            filters = ['conv0.resample_filter']
+            if theirs + 'Skip/weight' in names:
+                out[block + 'skip.weight'] = Source(theirs + 'Skip/weight', 4, (3, 2, 0, 1), flipped)
+                filters.append('skip.resample_filter')
+            elif theirs + 'ToRGB/weight' in names and 'synthesis/4x4/ToRGB/weight' in names:
+                filters.append('resample_filter')
+            for name in filters:
                 out[block + name] = Source('resample_kernel', 2, (0, 1))
-        layer(block + 'torgb.', theirs + 'ToRGB/')
+        if theirs + 'ToRGB/weight' in names:
+            layer(block + 'torgb.', theirs + 'ToRGB/')
+    if 'synthesis/ToRGB_lod0/weight' in names:            # configs A to D: grown, so one a size; this one draws the last
+        layer('synthesis.b%d.torgb.' % max(numbers(names, r'synthesis/([0-9]{1,5})x\1/.*'), default=4), 'synthesis/ToRGB_lod0/')
     return out
 
 
-def _numbers(names, pattern):
+def add_mapping(out, names):
+    """LabelConcat has no bias; LabelEmbed (stylegan2-ada) has."""
+    for i in numbers(names, r'mapping/Dense([0-9]{1,2})/weight'):
+        out['mapping.fc%d.weight' % i] = Source('mapping/Dense%d/weight' % i, 2, (1, 0))
+        out['mapping.fc%d.bias' % i] = Source('mapping/Dense%d/bias' % i, 1, (0,))
+    for name in ('mapping/LabelConcat/', 'mapping/LabelEmbed/'):
+        if name + 'weight' in names:
+            out['mapping.embed.weight'] = Source(name + 'weight', 2, (1, 0))
+    if 'mapping/LabelEmbed/weight' in names:
+        out['mapping.embed.bias'] = Source('mapping/LabelEmbed/bias', 1, (0,))
+
+
+def numbers(names, pattern):
     return sorted({int(m.group(1)) for m in (re.fullmatch(pattern, n) for n in names) if m})
 
 
 def convert(f):
-    networks = _networks(f)
-    variables = _variables(f, networks)
-    _check_network(f, networks, variables)
+    networks = networks_of(f)
+    variables = variables_of(f, networks)
+    _check_network(f, networks)
+    check_lod(f, variables)
     settings = _settings(f, networks)
     sources = _layers(variables)
-    used = {s.name for s in sources.values()}
-    spare = [n for n in variables if n not in used and n.startswith(('mapping/', 'synthesis/'))]
-    if spare:
-        raise Refused('%s: variable %s is no part of a StyleGAN2: a variant that is not supported' % (f.name, quoted(spare[0])))
+    check_spare(f, variables, sources, 'StyleGAN2', r'synthesis/(ToRGB_lod[1-9][0-9]?/.*|lod)')
     variables['resample_kernel'] = settings['resample_kernel'] if 'resample_kernel' in settings else _filter(f, None)
 
     found = {n: a.shape for n, a in variables.items()}
-    config, out, dropped = stylegan2.translated(f, sources, found, lambda n: _floats(f, variables[n], n))
+    config, out, dropped = stylegan2.translated(f, sources, found, lambda n: floats(f, variables[n], n))
+    stated = settings.get('architecture', config.architecture)
+    if stated != config.architecture and 'synthesis/ToRGB_lod0/weight' not in variables:
+        raise Refused('%s: architecture is %s, the variables are those of %s' % (f.name, shown(stated), config.architecture))
     config.conv_clamp = settings.get('conv_clamp')
     if settings.get('mapping_lrmul') is not None:
         config.mapping_lr_multiplier = settings['mapping_lrmul']
@@ -193,11 +230,11 @@ def convert(f):
     return config, out, [n for n in dropped if n != 'resample_kernel']
 
 
-def _floats(f, a, name):
+def floats(f, a, name):
     if a.dtype.kind != 'f':
         raise Refused('%s: variable %s: expected floating point, found %s' % (f.name, quoted(name), a.dtype))
     return f.float32(a, name)
 
 
 def listing(f):
-    return [(a.dtype, a.shape, n) for n, a in _variables(f, _networks(f)).items()]
+    return [(a.dtype, a.shape, n) for n, a in variables_of(f, networks_of(f)).items()]

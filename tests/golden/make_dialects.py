@@ -10,6 +10,8 @@ Writes beside itself
     dialect_trained.pt    another network as train.py saves it (no latent_avg; optimizers and args beside)
     dialect_e4e.pt        the network of dialect_ros.pt as pSp / e4e keep it (decoder., latent_avg [n, w])
     dialect_tf.pkl        (G, D, Gs) as the TensorFlow code pickles them, protocol 4, old NumPy names
+    dialect_{tfres,tflod,tfembed}.pkl  the same as a resnet with LabelConcat, grown (ToRGB_lod), orig with LabelEmbed
+    dialect_{adares,adaorig}.pkl       stylegan2-ada-pytorch: resnet with 3 classes, orig
     dialects_want.safetensors      per file: z (F64), w, taps (F32), picture as uint8; for trained also its estimated mean
 
 Judges.  ada, sg3: the official code itself.  rosinality: its own model.py, with its channel table narrowed (it starts at 512
@@ -67,7 +69,7 @@ def record(out, name, z, w, taps, img):
 
 # ---- stylegan2-ada-pytorch and stylegan3 -------------------------------------------------------------------------------
 
-def official(repo, networks, name, protocol, others, seed, **kwargs):
+def official(repo, networks, name, protocol, others, seed, class_id=None, c_dim=0, **kwargs):
     """Pickle a snapshot, draw with its G_ema; for the caller to record."""
     sys.path.insert(0, repo)
     sys.modules.setdefault('requests', types.ModuleType('requests'))
@@ -77,7 +79,7 @@ def official(repo, networks, name, protocol, others, seed, **kwargs):
     from torch_utils import persistence
     import dnnlib
     small.set_double(networks, False)
-    g = networks.Generator(c_dim=0, **kwargs).eval().requires_grad_(False)
+    g = networks.Generator(c_dim=c_dim, **kwargs).eval().requires_grad_(False)
     small.randomise(g, seed)
     snapshot = {'training_set_kwargs': dnnlib.EasyDict(class_name='training.dataset.ImageFolderDataset', use_labels=False),
                 'G': None, 'D': None, 'G_ema': g, 'augment_pipe': None}
@@ -91,12 +93,12 @@ def official(repo, networks, name, protocol, others, seed, **kwargs):
         pickle.dump(snapshot, f, protocol)
     small.set_double(networks, True)
     z = z_of(g.z_dim)
-    _, ws, taps, img = small.draw(networks, g.double(), z, PSI, None, 'const')
+    _, ws, taps, img = small.draw(networks, g.double(), z, PSI, None, 'const', class_id=class_id)
     layers = [m for n, m in g.synthesis.named_modules() if n.endswith(('.conv0', '.conv1', '.torgb'))]
     if layers[0].conv_clamp:
         hits = {k: (t.abs() == layers[0].conv_clamp).double().mean().item() for k, t in taps.items()}
         print(name, 'clamped', hits)
-        assert max(hits.values()) > 0.003 and sum(v for k, v in hits.items() if 'torgb' in k) > 0
+        assert max(hits.values()) > 0.003 and not others or sum(v for k, v in hits.items() if 'torgb' in k) > 0
     return z, ws[:, 0].numpy(), {k: t.numpy() for k, t in taps.items() if not k.endswith('torgb')}, img.numpy()
 
 
@@ -109,6 +111,16 @@ def ada(repo):
 def sg3(repo):
     return official(repo, 'networks_stylegan2', 'sg3.pkl', 3, False, 5, z_dim=6, w_dim=8, img_resolution=8, img_channels=1,
                     mapping_kwargs=dict(num_layers=2), channel_base=60, channel_max=9, conv_clamp=None)
+
+
+def adares(repo):
+    return official(repo, 'networks', 'adares.pkl', None, False, 48, class_id=2, c_dim=3, z_dim=7, w_dim=9, img_resolution=8, img_channels=3,
+                    mapping_kwargs=dict(num_layers=2), synthesis_kwargs=dict(channel_base=60, channel_max=8, conv_clamp=1.5, architecture='resnet'))
+
+
+def adaorig(repo):
+    return official(repo, 'networks', 'adaorig.pkl', None, False, 49, z_dim=7, w_dim=9, img_resolution=8, img_channels=3,
+                    mapping_kwargs=dict(num_layers=8), synthesis_kwargs=dict(channel_base=60, channel_max=8, architecture='orig'))
 
 
 # ---- rosinality --------------------------------------------------------------------------------------------------------
@@ -193,15 +205,20 @@ def rosinality(repo, out):
 # ---- TensorFlow --------------------------------------------------------------------------------------------------------
 
 KERNEL = [1.0, 2.5, 3.5, 1.0]              # sums to 8: the filter is exact in float32
-CHANNELS, WIDTH, LATENT, LAYERS, CLAMP = {4: 10, 8: 8, 16: 4}, 9, 11, 2, 3.5
+CHANNELS, WIDTH, LATENT, LAYERS, CLAMP, LABELS, CLASS = {4: 10, 8: 8, 16: 4}, 9, 11, 2, 3.5, 3, 1
 
 
-def tf_networks():
+def tf_networks(architecture='skip', label=None, grown=False, seed=31):
     """G, D, Gs, and the variables of Gs as TensorFlow names and lays them out, in double."""
-    rng = np.random.RandomState(31)
+    rng = np.random.RandomState(seed)
+    embedded = {None: 0, 'LabelConcat': LATENT, 'LabelEmbed': LATENT - 2}[label]
     v = {'': {'lod': np.float32(0), 'dlatent_avg': 0.3 * rng.randn(WIDTH)}, 'mapping/': {}, 'synthesis/': {}}
     for i in range(LAYERS):
-        v['mapping/'].update({'Dense%d/weight' % i: 100 * rng.randn(LATENT if i == 0 else WIDTH, WIDTH), 'Dense%d/bias' % i: 30 * rng.randn(WIDTH)})
+        v['mapping/'].update({'Dense%d/weight' % i: 100 * rng.randn(LATENT + embedded if i == 0 else WIDTH, WIDTH), 'Dense%d/bias' % i: 30 * rng.randn(WIDTH)})
+    if label:
+        v['mapping/'][label + '/weight'] = rng.randn(LABELS, embedded)
+    if label == 'LabelEmbed':
+        v['mapping/'][label + '/bias'] = rng.randn(embedded)
     s = v['synthesis/']
 
     def layer(name, k, channels_in, channels_out, scale=1.0):
@@ -221,17 +238,25 @@ def tf_networks():
             layer(at_r + 'Conv1', 3, c, c)
             for n in (2 * int(np.log2(r)) - 5, 2 * int(np.log2(r)) - 4):
                 s['noise%d' % n] = rng.randn(1, 1, r, r)
-        layer(at_r + 'ToRGB', 1, c, 3, 0.25)
+        if grown:
+            layer('ToRGB_lod%d' % (4 - int(np.log2(r))), 1, c, 3, 0.25 if architecture == 'skip' else 0.8)
+        elif architecture == 'skip' or r == max(CHANNELS):
+            layer(at_r + 'ToRGB', 1, c, 3, 0.25 if architecture == 'skip' else 0.8)
+        if architecture == 'resnet' and r > 4:
+            s[at_r + 'Skip/weight'] = rng.randn(1, 1, before, c)
         before = c
+    if grown:
+        s['lod'] = np.float32(0)
     for group in v.values():
         for k in group:                                 # style biases: their + 1 is exact in float32
             group[k] = np.float32(np.round(group[k] * 2**18) / 2**18 if k.endswith('mod_bias') else group[k])
-    kwargs = dict(num_channels=3, resolution=16, label_size=0, fmap_base=32, fmap_max=10, latent_size=LATENT, dlatent_size=WIDTH,
-                  mapping_layers=LAYERS, mapping_fmaps=WIDTH, resample_kernel=KERNEL, conv_clamp=CLAMP, architecture='skip')
+    kwargs = dict(num_channels=3, resolution=16, label_size=LABELS if label else 0, fmap_base=32, fmap_max=10, latent_size=LATENT, dlatent_size=WIDTH,
+                  mapping_layers=LAYERS, mapping_fmaps=WIDTH, resample_kernel=KERNEL, conv_clamp=CLAMP)
+    kwargs.update({} if grown else dict(architecture=architecture))
 
     def network(name, function, key, components=None):
         return tf_pickle.Network(name, function, [(k, a) for k, a in v[key].items()], components, **kwargs)
-    parts = tf_pickle.EasyDict(synthesis=network('G_synthesis', 'G_synthesis_stylegan2', 'synthesis/'),
+    parts = tf_pickle.EasyDict(synthesis=network('G_synthesis', 'G_synthesis_stylegan_revised' if grown else 'G_synthesis_stylegan2', 'synthesis/'),
                                mapping=network('G_mapping', 'G_mapping', 'mapping/'))
     gs, g = network('Gs', 'G_main', '', parts), network('G', 'G_main', '', parts)
     g.variables = [(k, a + 1) for k, a in g.variables]
@@ -258,9 +283,9 @@ def tf_draw(v):
     k = np.outer(k1, k1) / k1.sum()**2
     taps = {}
 
-    def act(x, b):
+    def act(x, b, gain=1.0):
         x = x + b[:, None, None]
-        return np.clip(np.where(x < 0, 0.2 * x, x) * np.sqrt(2), -CLAMP, CLAMP)
+        return np.clip(np.where(x < 0, 0.2 * x, x) * np.sqrt(2) * gain, -CLAMP * gain, CLAMP * gain)
 
     def convolve(x, name, w, up, demodulate):
         p = 'synthesis/' + name
@@ -282,28 +307,55 @@ def tf_draw(v):
                 y[:, i:i + 2 * h:2, j:j + 2 * h:2] += np.einsum('io,ihw->ohw', kernel[i, j], x)
         return upfirdn(y, k, 1, 1, 1, 4.0)
 
-    def layer(x, name, w, noise, up=False):
+    def layer(x, name, w, noise, up=False, gain=1.0):
         p = 'synthesis/' + name
         x = convolve(x, name, w, up, True) + v['synthesis/noise%d' % noise][0] * v[p + '/noise_strength']
-        return act(x, v[p + '/bias'])
+        return act(x, v[p + '/bias'], gain)
 
     def torgb(x, name, w):
         return np.clip(convolve(x, name, w, False, False) + v['synthesis/' + name + '/bias'][:, None, None], -CLAMP, CLAMP)
 
+    def normalised(x):
+        return x / np.sqrt(np.mean(x**2) + 1e-8)
+
     z = z_of(LATENT)
-    w = z[0] / np.sqrt(np.mean(z[0]**2) + 1e-8)
+    w = normalised(z[0])
+    if 'mapping/LabelConcat/weight' in v:               # z and class are normalised together
+        w = normalised(np.concatenate([z[0], v['mapping/LabelConcat/weight'][CLASS]]))
+    elif 'mapping/LabelEmbed/weight' in v:
+        w = np.concatenate([w, normalised(v['mapping/LabelEmbed/weight'][CLASS] / np.sqrt(LABELS) + v['mapping/LabelEmbed/bias'])])
     for i in range(LAYERS):
         m = v['mapping/Dense%d/weight' % i]
         w = w @ m * 0.01 / np.sqrt(m.shape[0]) + 0.01 * v['mapping/Dense%d/bias' % i]
         w = np.where(w < 0, 0.2 * w, w) * np.sqrt(2)
     t = v['dlatent_avg'] + PSI * (w - v['dlatent_avg'])
     x = taps['b4.conv1'] = layer(v['synthesis/4x4/Const/const'][0], '4x4/Conv', t, 0)
-    img = torgb(x, '4x4/ToRGB', t)
+    skip, resnet = 'synthesis/4x4/ToRGB/weight' in v, 'synthesis/8x8/Skip/weight' in v
+    img = torgb(x, '4x4/ToRGB', t) if skip else None
     for i, r in enumerate((8, 16)):
+        before = x
         x = taps['b%d.conv0' % r] = layer(x, '%dx%d/Conv0_up' % (r, r), t, 2 * i + 1, up=True)
-        x = taps['b%d.conv1' % r] = layer(x, '%dx%d/Conv1' % (r, r), t, 2 * i + 2)
-        img = upfirdn(img, k, 2, 2, 1, 4.0) + torgb(x, '%dx%d/ToRGB' % (r, r), t)
+        x = layer(x, '%dx%d/Conv1' % (r, r), t, 2 * i + 2, gain=np.sqrt(0.5) if resnet else 1.0)
+        if resnet:
+            kernel = v['synthesis/%dx%d/Skip/weight' % (r, r)][0, 0]
+            x = x + upfirdn(np.einsum('io,ihw->ohw', kernel / np.sqrt(len(kernel)), before), k, 2, 2, 1, 4.0) * np.sqrt(0.5)
+        taps['b%d.conv1' % r] = x
+        if skip:
+            img = upfirdn(img, k, 2, 2, 1, 4.0) + torgb(x, '%dx%d/ToRGB' % (r, r), t)
+    if not skip:
+        img = torgb(x, 'ToRGB_lod0' if 'synthesis/ToRGB_lod0/weight' in v else '16x16/ToRGB', t)
     return z, t[None], {n: a[None] for n, a in taps.items()}, img[None]
+
+
+TF_VARIANTS = {'tfres': ('resnet', 'LabelConcat', False, 32), 'tflod': ('orig', None, True, 33), 'tfembed': ('orig', 'LabelEmbed', False, 34)}
+
+
+def tensorflow_variants(out):
+    for name, how in TF_VARIANTS.items():
+        *networks_, variables = tf_networks(*how)
+        with open(at(name + '.pkl'), 'wb') as f:
+            f.write(tf_pickle.dumps(tuple(networks_), 3))
+        record(out, name, *tf_draw(variables))
 
 
 def tensorflow(repo, out):
@@ -341,11 +393,12 @@ def main():
     if a.only:                                          # one program a process: their modules have the same names
         name, path = a.only.split('=')
         {'ada': lambda: record(out, 'ada', *ada(a.ada)), 'sg3': lambda: record(out, 'sg3', *sg3(a.sg3)),
-         'ros': lambda: rosinality(a.ros, out), 'tf': lambda: tensorflow(a.ada, out)}[name]()
+         'adares': lambda: record(out, 'adares', *adares(a.ada)), 'adaorig': lambda: record(out, 'adaorig', *adaorig(a.ada)),
+         'ros': lambda: rosinality(a.ros, out), 'tf': lambda: tensorflow(a.ada, out), 'variants': lambda: tensorflow_variants(out)}[name]()
         np.savez(path, **out)
         return
     with tempfile.TemporaryDirectory() as folder:
-        for name in ('ada', 'sg3', 'ros', 'tf'):
+        for name in ('ada', 'sg3', 'adares', 'adaorig', 'ros', 'tf', 'variants'):
             path = os.path.join(folder, name + '.npz')
             subprocess.run([sys.executable, __file__, a.ada, a.sg3, a.ros, '--only', name + '=' + path], check=True)
             out.update(np.load(path))
