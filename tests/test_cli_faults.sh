@@ -85,7 +85,7 @@ walk_all() {
     walk "$name" truncate EIO 1
     walk "$name" unlink EIO 1
     walk "$name" alloc ENOMEM 1 3 8 21 144
-    walk "$name" json ENOMEM 1 8 55
+    walk "$name" json ENOMEM 1 8 40 56
     walk "$name" write KILL 2
     walk "$name" fsync KILL 1
     walk "$name" rename KILL 1 3

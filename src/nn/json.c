@@ -1,40 +1,79 @@
 /* json.c: strict JSON on jansson. */
 #include "nn/json.h"
 
+#include <string.h>
+
 #include "nn/file.h"
 
 enum { DEPTH_MAX = 64 };
 
-/* Counted before parsing, so that a hostile file cannot make the parser recurse far.  Brackets inside strings do not count. */
-static nn_status check_depth(const char *text, size_t size, const char *name, nn_err *err)
+/* Counted before parsing, so that a hostile file cannot make the parser recurse far.  Brackets inside strings do not count.
+ * longest: bytes of the longest string, name or number. */
+static nn_status check_depth(const char *text, size_t size, const char *name, size_t *longest, nn_err *err)
 {
     int depth = 0;
+    size_t begin = 0;
     bool in_string = false;
+    *longest = 0;
     for (size_t i = 0; i < size; i++) {
         const char c = text[i];
         if (in_string) {
             if (c == '\\') i++;
             else if (c == '"') in_string = false;
-        } else if (c == '"') in_string = true;
-        else if (c == '{' || c == '[') {
-            if (++depth > DEPTH_MAX)
-                return nn_fail(err, NN_EFORMAT, "%s: JSON nested deeper than %d at byte %zu", name, DEPTH_MAX, i);
-        } else if ((c == '}' || c == ']') && depth > 0) depth--;
+        } else {
+            if (c == '"') in_string = true;
+            if (strchr("\"{}[],: \t\r\n", c)) begin = i;
+            if (c == '{' || c == '[') {
+                if (++depth > DEPTH_MAX)
+                    return nn_fail(err, NN_EFORMAT, "%s: JSON nested deeper than %d at byte %zu", name, DEPTH_MAX, i);
+            } else if ((c == '}' || c == ']') && depth > 0) depth--;
+        }
+        if (i - begin > *longest) *longest = i - begin;
     }
     return NN_OK;
 }
 
+/* jansson (2.14) drops a character in silence when the buffer that collects a token cannot grow (lex_save ignores what
+ * strbuffer_append_byte returns).  So the text is read as the second of two values of a list; the first is a string longer than every
+ * token of the text.  When that one arrives whole, the buffer has grown to what the rest needs.  Growth happens at powers of two:
+ * the string's end must not stand at one, for jansson would not find it.  NULL: not two values, or no memory. */
+static json_t *parse_padded(const char *text, size_t size, size_t longest, const char *name, nn_err *err)
+{
+    size_t pad = 16, at = 0;
+    while (pad < longest + 4) pad *= 2;
+    pad += 5;                                                /* with its two quotes: 7 more than a power of two */
+    char *padded = nn_alloc(pad + size + 16, name, err);
+    if (!padded) return NULL;
+    memcpy(padded, "[\"", 2);
+    memset(padded + 2, 'x', pad);
+    memcpy(padded + 2 + pad, "\",\n", 3);
+    at = pad + 5;
+    memcpy(padded + at, text, size);
+    padded[at + size] = ']';
+    json_t *both = json_loadb(padded, at + size + 1, JSON_REJECT_DUPLICATES, NULL), *value = NULL;
+    nn_free(padded);
+    if (json_array_size(both) == 2 && json_string_length(json_array_get(both, 0)) == pad) value = json_incref(json_array_get(both, 1));
+    json_decref(both);
+    if (json_is_object(value) || json_is_array(value)) return value;
+    json_decref(value);
+    return NULL;
+}
+
 json_t *nn_json_parse(const char *text, size_t size, const char *name, nn_err *err)
 {
-    if (check_depth(text, size, name, err) != NN_OK) return NULL;
+    nn_err own = { 0 };
+    size_t longest;
+    if (!err) err = &own;
+    if (check_depth(text, size, name, &longest, err) != NN_OK) return NULL;
+    json_t *value = parse_padded(text, size, longest, name, err);
+    if (value || err->status) return value;
     json_error_t e;
-    json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
-    if (value) return value;
-    if (json_error_code(&e) == json_error_out_of_memory || !e.text[0]) {       /* jansson says nothing where its first allocation fails */
+    value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);                /* once more, for what is wrong and where */
+    const bool valid = value != NULL;
+    json_decref(value);
+    if (valid || json_error_code(&e) == json_error_out_of_memory || !e.text[0])    /* jansson says nothing where its first allocation fails */
         nn_fail(err, NN_ENOMEM, "%s: not enough memory to read JSON", name);
-        return NULL;
-    }
-    nn_fail(err, NN_EFORMAT, "%s: line %d, column %d: not valid JSON: %s", name, e.line, e.column, e.text);
+    else nn_fail(err, NN_EFORMAT, "%s: line %d, column %d: not valid JSON: %s", name, e.line, e.column, e.text);
     return NULL;
 }
 
