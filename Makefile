@@ -3,6 +3,8 @@
 CONFIG  ?= release
 CC      ?= cc
 PREFIX  ?= /usr/local
+VERSION := $(shell sed -n 's/^.define DGAN_VERSION "\(.*\)"/\1/p' src/dgan/nn.h)
+ABI     := $(shell sed -n 's/^.define DGAN_ABI //p' src/dgan/nn.h)
 BUILD   := build/$(CONFIG)$(if $(filter-out cc gcc,$(notdir $(CC))),-$(notdir $(CC)))
 
 # Library and Debian package, by pkg-config name.
@@ -14,7 +16,8 @@ ifdef WERROR
 WARN    += -Werror
 endif
 # No -ffast-math (it deletes NaN checks), no contraction (the reference is IEEE), no -march (kernels are chosen at run time).
-BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fopenmp -Isrc -I. $(WARN)
+# The shared library is made of the same objects: position independent, and only what is marked DGAN_API can be seen from outside.
+BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fopenmp -fPIC -fvisibility=hidden -Isrc -I. $(WARN)
 ifeq ($(CONFIG),debug)
 OPT     := -O0 -g3
 else ifeq ($(CONFIG),asan)
@@ -43,13 +46,17 @@ LDFLAGS ?=
 COMPILE  = $(CC) $(BASE) $(OPT) $(LIBCFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 LINK     = $(CC) $(OPT) -fopenmp $(CFLAGS) $(LDFLAGS)
 
-LIB_SRC  := $(wildcard src/nn/*.c src/stylegan/*.c src/datasetgan/*.c src/deeplab/*.c)
+LIB_SRC  := $(wildcard src/nn/*.c src/stylegan/*.c src/datasetgan/*.c src/deeplab/*.c src/dgan/*.c)
 CLI_SRC  := $(wildcard src/cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 HELP_SRC := $(filter-out $(TEST_SRC) tests/sys_faulty.c,$(wildcard tests/*.c)) $(wildcard tests/f64/*.c)
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 LIB      := $(BUILD)/libdatasetgan.a
 BIN      := $(BUILD)/datasetgan
+SONAME   := libdatasetgan.so.$(ABI)
+SHARED   := $(BUILD)/lib/libdatasetgan.so.$(VERSION)
+STATIC   := $(BUILD)/lib/libdatasetgan.a
+PUBLIC   := src/dgan/nn.h src/dgan/stylegan.h src/dgan/datasetgan.h
 HELP     := $(BUILD)/libtests.a
 FAULTY   := $(BUILD)/datasetgan-faulty
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
@@ -66,6 +73,23 @@ $(BUILD)/obj/%.o: %.c
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+lib: $(SHARED) $(STATIC)  ## the library, static and shared, as make install puts it in place
+
+# Only what it needs of LDLIBS is recorded in it (tests/test_install.sh looks).
+$(SHARED): $(call obj,$(LIB_SRC))
+	@mkdir -p $(@D)
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--as-needed $^ $(LDLIBS) -o $@
+	@ln -sf $(notdir $@) $(@D)/$(SONAME)
+	@ln -sf $(notdir $@) $(@D)/libdatasetgan.so
+
+# The static library for others is one object in which internal names are local: theirs may be the same.
+$(STATIC): $(call obj,$(LIB_SRC))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(LD) -r $^ -o $(@D)/datasetgan.o
+	objcopy --localize-hidden $(@D)/datasetgan.o
+	$(AR) rcs $@ $(@D)/datasetgan.o
 
 # What tests share, and the judge: the reference sources once more, in double, under other names (tests/f64/names.h).
 $(HELP): $(call obj,$(HELP_SRC))
@@ -89,7 +113,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(HELP) $(LIB)
 
 $(BUILD)/tests/test_options: $(call obj,src/cli/options.c src/cli/report.c src/cli/setup.c)
 
-test: $(BIN) $(FAULTY) $(TESTS)  ## run the tests (under 2 minutes, no Python)
+test: $(BIN) $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (under 2 minutes, no Python)
 	@tests/run.sh $(BUILD)
 
 debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedBehaviorSanitizer
@@ -149,14 +173,26 @@ $(BUILD)/peak: bench/peak.c
 weights:  ## make weights/ again from ../shared/data/blood
 	@convert/make_bundle.sh ../shared/data/blood weights
 
-install: $(BIN)  ## PREFIX= DESTDIR=
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/datasetgan
-	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/datasetgan
-	cp -r weights/. $(DESTDIR)$(PREFIX)/share/datasetgan/
+# The program, the library, its headers, Python module and pkg-config file, man pages, the bundle, and a generator with the numbers
+# that PyTorch got from it (tests/golden/make_stylegan2.py), for tests of other people's programs.
+TO       := $(DESTDIR)$(PREFIX)
+install: $(BIN) $(SHARED) $(STATIC) python/datasetgan.py  ## PREFIX= DESTDIR=
+	install -d $(TO)/bin $(TO)/lib/pkgconfig $(TO)/include/dgan $(TO)/share/man/man1 $(TO)/share/datasetgan/python $(TO)/share/datasetgan/golden
+	install -m 755 $(BIN) $(TO)/bin/datasetgan
+	install -m 755 $(SHARED) $(TO)/lib
+	ln -sf $(notdir $(SHARED)) $(TO)/lib/$(SONAME)
+	ln -sf $(notdir $(SHARED)) $(TO)/lib/libdatasetgan.so
+	install -m 644 $(STATIC) $(TO)/lib
+	install -m 644 $(PUBLIC) $(TO)/include/dgan
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PKGS@|$(PKGS)|' tools/datasetgan.pc.in >$(TO)/lib/pkgconfig/datasetgan.pc
+	tools/man.sh $(BIN) $(TO)/share/man/man1
+	install -m 644 python/datasetgan.py $(TO)/share/datasetgan/python
+	cp -r weights/. $(TO)/share/datasetgan/
+	install -m 644 tests/golden/stylegan2_rgb.safetensors tests/golden/stylegan2_rgb_want.safetensors $(TO)/share/datasetgan/golden
 
 uninstall:  ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/datasetgan
-	rm -rf $(DESTDIR)$(PREFIX)/share/datasetgan
+	rm -f $(TO)/bin/datasetgan $(TO)/lib/libdatasetgan.* $(TO)/lib/pkgconfig/datasetgan.pc $(TO)/share/man/man1/datasetgan*.1
+	rm -rf $(TO)/share/datasetgan $(TO)/include/dgan
 
 deps:  ## fail when an include points against the arrows
 	@tests/deps.sh
@@ -165,5 +201,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
+.PHONY: all help lib test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
 .SECONDARY:

@@ -6,7 +6,7 @@ bad=0
 may() {       # may FOLDER TARGET: FOLDER may include TARGET
     case $1:$2 in
         nn:nn | stylegan:nn | stylegan:stylegan | datasetgan:nn | datasetgan:stylegan | datasetgan:datasetgan) ;;
-        deeplab:nn | deeplab:deeplab | cli:nn | cli:stylegan | cli:datasetgan | cli:deeplab | cli:cli) ;;
+        deeplab:nn | deeplab:deeplab | cli:nn | cli:dgan | dgan:nn | dgan:stylegan | dgan:datasetgan | dgan:dgan | cli:stylegan | cli:datasetgan | cli:deeplab | cli:cli) ;;
         *) return 1 ;;
     esac
 }

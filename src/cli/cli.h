@@ -4,11 +4,12 @@
 
 #include "nn/base.h"
 #include "datasetgan/datasetgan.h"
+#include "dgan/nn.h"
 
 enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2, CLI_EXIT_MISMATCH = 3, CLI_EXIT_INTERRUPTED = 130 };
 enum { CLI_RUN = -1 };                       /* cli_parse: go on */
 enum { CLI_PATH = 1024 };
-#define CLI_VERSION "0.1.0"
+#define CLI_VERSION DGAN_VERSION
 
 /* ---- options.c: the strict parser --------------------------------------------------------------------------------- */
 

@@ -87,7 +87,7 @@ typedef struct {
     const dg_features *f;
     const dg_progress *progress;
     dg_net_size size;
-    dg_member *member;               /* what the next checkpoint will hold; changed inside `critical` only */
+    dg_member *member;               /* what the next checkpoint will hold; changed under the lock only */
     worker *worker;
     int workers;
     int64_t per_epoch, total;        /* steps */
@@ -95,6 +95,7 @@ typedef struct {
     const json_t *settings;
     char part[DG_PATH];
     double saved_at, save_cost;      /* seconds */
+    omp_lock_t lock;                 /* not a critical section: that would be one for all trainings of the process */
     bool stop;                       /* cancelled or failed: every member ends at its next step */
     nn_err err;
 } training;
@@ -133,20 +134,19 @@ static void save(training *r)
 static void publish(training *r, int i, const dg_member *live, const dg_net *net)
 {
     const nn_dim numbers = live->done ? net->result_count : net->state_count;
-    #pragma omp critical(dg_train)
-    {
-        dg_member *to = &r->member[i];
-        if (!to->state) to->state = nn_alloc((size_t)net->state_count * sizeof *to->state, "training state", &r->err);
-        if (!to->state) {
-            stop(r);
-        } else {
-            real *state = to->state;
-            memcpy(state, net->state, (size_t)numbers * sizeof *state);
-            *to = *live;
-            to->state = state;
-            if (live->done || now() - r->saved_at > fmax(SAVE_SECONDS, 20.0 * r->save_cost)) save(r);
-        }
+    omp_set_lock(&r->lock);
+    dg_member *to = &r->member[i];
+    if (!to->state) to->state = nn_alloc((size_t)net->state_count * sizeof *to->state, "training state", &r->err);
+    if (!to->state) {
+        stop(r);
+    } else {
+        real *state = to->state;
+        memcpy(state, net->state, (size_t)numbers * sizeof *state);
+        *to = *live;
+        to->state = state;
+        if (live->done || now() - r->saved_at > fmax(SAVE_SECONDS, 20.0 * r->save_cost)) save(r);
     }
+    omp_unset_lock(&r->lock);
 }
 
 static void report(training *r, int i, int64_t step, double loss)
@@ -154,14 +154,13 @@ static void report(training *r, int i, int64_t step, double loss)
     if (!r->progress || !r->progress->report) return;
     char what[64];
     nn_format(what, sizeof what, "member %d of %d, epoch %lld", i + 1, r->o->members, (long long)(step / r->per_epoch + 1));
-    #pragma omp critical(dg_train)
-    {
-        r->steps_done++;
-        if (!r->progress->report(r->progress->user, what, (double)r->steps_done, (double)(r->total * r->o->members), loss)) {
-            nn_fail(&r->err, NN_ECANCEL, "training stopped on request; the checkpoint %s resumes it", r->part);
-            stop(r);
-        }
+    omp_set_lock(&r->lock);
+    r->steps_done++;
+    if (!r->progress->report(r->progress->user, what, (double)r->steps_done, (double)(r->total * r->o->members), loss)) {
+        nn_fail(&r->err, NN_ECANCEL, "training stopped on request; the checkpoint %s resumes it", r->part);
+        stop(r);
     }
+    omp_unset_lock(&r->lock);
 }
 
 bool dg_official_stop(dg_member *m, int64_t epoch, double loss)
@@ -203,9 +202,10 @@ static void train_member(training *r, worker *w, int i)
         }
         const double loss = train_step(r, w, i, live.step);
         if (!isfinite(loss)) {
-            #pragma omp critical(dg_train)
+            omp_set_lock(&r->lock);
             nn_fail(&r->err, NN_EINVAL, "training: the loss of member %d is not finite at step %lld (rate %g too high?); the last "
                     "checkpoint is kept in %s", i + 1, (long long)live.step + 1, r->o->lr, r->part);
+            omp_unset_lock(&r->lock);
             stop(r);
             return;
         }
@@ -396,8 +396,10 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
     nn_format(r.part, sizeof r.part, "%s.part", out_path);
     if (!s && done) dg_checkpoint_forget(r.part, settings);
     if (!s && !done) {
+        omp_init_lock(&r.lock);
         s = run(&r, &f, t, split, m, out_path, err);
         close_run(&r);
+        omp_destroy_lock(&r.lock);
     }
     json_decref(settings);
     dg_features_close(&f);
