@@ -53,7 +53,7 @@ class _Map(ctypes.Structure):
 
 
 class _Draw(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("psi", c_double), ("cutoff", c_int64), ("noise", c_int)]
+    _fields_ = [("size", c_size_t), ("psi", c_double), ("cutoff", c_int64), ("noise", c_int), ("class_id", c_int)]
 
 
 class _Train(ctypes.Structure):
@@ -77,7 +77,8 @@ _FUNCTIONS = {
     "version": (c_char_p,), "abi": (c_int,), "kernels": (c_char_p, c_int),
     "generator_open": (_P, c_char_p, c_char_p, _E), "generator_release": (None, _P),
     "generator_resolution": (c_int64, _P), "generator_channels": (c_int64, _P), "generator_z_dim": (c_int64, _P),
-    "generator_w_dim": (c_int64, _P), "generator_num_ws": (c_int64, _P), "generator_taps": (c_int, _P), "generator_bytes": (c_size_t, _P),
+    "generator_w_dim": (c_int64, _P), "generator_num_ws": (c_int64, _P), "generator_classes": (c_int64, _P),
+    "generator_taps": (c_int, _P), "generator_bytes": (c_size_t, _P),
     "generator_identity": (c_char_p, _P), "generator_kernels": (c_char_p, _P), "generator_tap": (c_int, _P, c_int, POINTER(_Tap), _E),
     "drawer_open": (_P, _P, c_int, c_int, _E), "drawer_close": (None, _P),
     "draw_seeds": (c_int, _P, _P, c_int, _D, _E), "draw_z": (c_int, _P, _P, c_int, _D, _P, _E), "draw_ws": (c_int, _P, _P, c_int, _D, _P, _E),
@@ -143,10 +144,10 @@ def _address(array):
     return None if array is None else array.ctypes.data
 
 
-def _draw(psi, cutoff, noise):
+def _draw(psi, cutoff, noise, class_id=0):
     if noise not in NOISE:
         raise Error(5, f"noise: expected one of {', '.join(NOISE)}, found {noise!r}")
-    return _Draw(ctypes.sizeof(_Draw), psi, -1 if cutoff is None else cutoff, NOISE[noise])
+    return _Draw(ctypes.sizeof(_Draw), psi, -1 if cutoff is None else cutoff, NOISE[noise], class_id)
 
 
 def kernels():
@@ -165,7 +166,7 @@ class Generator:
     def __init__(self, path, kernels=None):
         self._handle = None
         self._handle = _do("generator_open", _path(path), kernels.encode() if kernels else None)
-        for name in ("resolution", "channels", "z_dim", "w_dim", "num_ws", "bytes"):
+        for name in ("resolution", "channels", "z_dim", "w_dim", "num_ws", "classes", "bytes"):
             setattr(self, name, _call["generator_" + name](self._handle))
         self.identity = _call["generator_identity"](self._handle).decode()
         self.kernels = _call["generator_kernels"](self._handle).decode()
@@ -228,30 +229,30 @@ class Drawer:
         if getattr(self, "_handle", None):
             _call["drawer_close"](self._handle)
 
-    def draw(self, seeds, psi=0.7, cutoff=None, noise="const"):
+    def draw(self, seeds, psi=0.7, cutoff=None, noise="const", class_id=0):
         """The pictures that NVIDIA's tools draw for these seeds."""
         given = np.atleast_1d(np.asarray(seeds))
         if given.size and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() > 0xffffffff):
             raise Error(5, "seeds: expected whole numbers below 2^32")
         held = np.ascontiguousarray(given, np.uint32)
-        _do("draw_seeds", self._handle, _address(held), len(held), byref(_draw(psi, cutoff, noise)))
+        _do("draw_seeds", self._handle, _address(held), len(held), byref(_draw(psi, cutoff, noise, class_id)))
         return self
 
-    def draw_z(self, z, psi=0.7, cutoff=None, noise="const", noise_seeds=None):
-        return self._draw_from("draw_z", z, (self.generator.z_dim,), psi, cutoff, noise, noise_seeds)
+    def draw_z(self, z, psi=0.7, cutoff=None, noise="const", noise_seeds=None, class_id=0):
+        return self._draw_from("draw_z", z, (self.generator.z_dim,), psi, cutoff, noise, noise_seeds, class_id)
 
     def draw_ws(self, ws, noise="const", noise_seeds=None):
         """ws is used as it is: no truncation."""
         return self._draw_from("draw_ws", ws, (self.generator.num_ws, self.generator.w_dim), 1.0, None, noise, noise_seeds)
 
-    def _draw_from(self, name, numbers, shape, psi, cutoff, noise, noise_seeds):
+    def _draw_from(self, name, numbers, shape, psi, cutoff, noise, noise_seeds, class_id=0):
         held = np.ascontiguousarray(numbers, np.float32)
         seeds = None if noise_seeds is None else np.ascontiguousarray(noise_seeds, np.uint32)
         if held.shape == shape:
             held = held[None]
         if held.shape[1:] != shape or (seeds is not None and seeds.shape != (len(held),)):
             raise Error(5, f"{name}: expected (n, {', '.join(map(str, shape))}) and n noise seeds, found {held.shape}")
-        _do(name, self._handle, _address(held), len(held), byref(_draw(psi, cutoff, noise)), _address(seeds))
+        _do(name, self._handle, _address(held), len(held), byref(_draw(psi, cutoff, noise, class_id)), _address(seeds))
         return self
 
     def picture(self, n=0):
@@ -315,7 +316,7 @@ class Interpreter:
         draw = _draw(0, None, "const")
         _do("interpreter_draw", self._handle, byref(draw))
         #: how the annotated pictures were drawn: drawer.draw(seeds, **interpreter.draw)
-        self.draw = {"psi": draw.psi, "cutoff": None if draw.cutoff < 0 else draw.cutoff, "noise": list(NOISE)[draw.noise]}
+        self.draw = {"psi": draw.psi, "cutoff": None if draw.cutoff < 0 else draw.cutoff, "noise": list(NOISE)[draw.noise], "class_id": draw.class_id}
 
     def __del__(self):
         if getattr(self, "_handle", None):

@@ -55,7 +55,7 @@ static void test_drawing(void)
     if (!d || !wk) { t_fail("%s%s", err.message, own.msg); return; }
     const sg_config *c = sg_get_config(m);
     const nn_dim pixels = c->resolution * c->resolution, each_ws = c->num_ws * c->w_dim;
-    const sg_options o = { 0.5, 4, SG_NOISE_RANDOM };
+    const sg_options o = { .psi = 0.5, .cutoff = 4, .noise = SG_NOISE_RANDOM };
     dgan_draw draw = DGAN_DRAW_INIT;
     draw.psi = 0.5;
     draw.cutoff = 4;
@@ -314,6 +314,9 @@ static void test_refusals(void)
     draw = (dgan_draw)DGAN_DRAW_INIT;
     draw.cutoff = 1000;
     refused(dgan_draw_seeds(d, seed, 1, &draw, &err), DGAN_EINVAL, &err, "cutoff");
+    draw = (dgan_draw)DGAN_DRAW_INIT;
+    draw.class_id = 1;
+    refused(dgan_draw_seeds(d, seed, 1, &draw, &err), DGAN_EINVAL, &err, "class");
     draw.size = 0;
     refused(dgan_draw_seeds(d, seed, 1, &draw, &err), DGAN_EINVAL, &err, "size 0");
     refused(dgan_picture_bytes(d, 0, bytes, &err), DGAN_EINVAL, &err, "picture");

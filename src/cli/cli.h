@@ -88,8 +88,6 @@ typedef struct {
 void cli_draw_apply(const char *command, const cli_draw *d, const char *source, sg_options *o);
 const char *cli_noise_name(sg_noise n);
 
-/* NN_EINVAL when the cutoff lies beyond the generator's layers or the class beyond its classes. */
-nn_status cli_check_draw(const sg_model *m, const sg_options *o, nn_err *err);
 /* Pick the kernel row and open the generator: `path`, or the bundled one when NULL. */
 sg_model *cli_open_generator(const char *path, const char *kernels, nn_err *err);
 /* The same for a task: `path`, or the file that the task names where that exists, or the bundled one. */

@@ -139,7 +139,7 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
     sg_model *m = cli_open_generator(j->generator, j->kernels, err);
     const dg_progress p = { cli_progress_report, (void *)"uncertainty" };
-    if (m && cli_check_draw(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
+    if (m && sg_check_options(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
         && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
     cli_progress_end();
     if (r->unlocked) cli_warn(NAME, "%s cannot be locked on this file system: let no second process write there", j->o.out);

@@ -84,7 +84,7 @@ static nn_status score_task(const job *j, dg_task *t, result *r, char identity[6
     if (dg_interp_open(&it, j->interpreter, err)) return err->status;
     cli_draw_apply(NAME, &j->draw, t->path, &t->draw);
     sg_model *m = cli_open_task_generator(j->generator, t, j->kernels, err);
-    if (m && cli_check_draw(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) {
+    if (m && sg_check_options(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) {
         dg_eval_task(t, j->split, m, &it, &r->confusion, err);
         r->mismatch = err->status == NN_EMISMATCH;
     }

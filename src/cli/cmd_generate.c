@@ -380,7 +380,7 @@ int cmd_generate(int argc, char **argv)
     if (model && !draw.cutoff_given) j.draw.cutoff = sg_get_config(model)->cutoff;
     if (model && sg_get_config(model)->c_dim && !draw.class_given)
         nn_fail(&err, NN_EINVAL, "the generator is conditional: --class is needed, 0 to %td", sg_get_config(model)->c_dim - 1);
-    if (model && err.status == NN_OK && cli_check_draw(model, &j.draw, &err) == NN_OK && run(&j, &written, &err) == NN_OK)
+    if (model && err.status == NN_OK && sg_check_options(model, &j.draw, &err) == NN_OK && run(&j, &written, &err) == NN_OK)
         printf("%zu pictures in %s, %zu of them drawn now (%.1f s, peak memory %.0f MB)\n", j.seeds.count, j.out, written,
                cli_seconds() - start, (double)cli_peak_bytes() / 1e6);
     sg_close(model);

@@ -16,7 +16,7 @@ static nn_status run(job *j, bool *already, nn_err *err)
     cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
     sg_model *m = cli_open_generator(j->generator, j->kernels, err);
     const dg_progress p = { cli_progress_report, NULL };
-    if (m && cli_check_draw(m, &j->o.draw, err) == NN_OK) dg_label_seeds(m, &it, &j->o, &p, already, err);
+    if (m && sg_check_options(m, &j->o.draw, err) == NN_OK) dg_label_seeds(m, &it, &j->o, &p, already, err);
     cli_progress_end();
     sg_close(m);
     dg_interp_close(&it);

@@ -21,7 +21,7 @@ static nn_status run(job *j, dg_prepare_result *r, nn_err *err)
     if (!j->generator && cli_bundled(bundled, sizeof bundled, CLI_BUNDLED_GENERATOR, err) == NN_OK) j->o.generator = bundled;
     sg_model *m = err->status ? NULL : cli_open_generator(j->generator, j->kernels, err);
     const dg_progress p = { cli_progress_report, NULL };
-    if (m && cli_check_draw(m, &j->o.draw, err) == NN_OK) dg_prepare(m, j->interpreter ? &it : NULL, &j->o, &p, r, err);
+    if (m && sg_check_options(m, &j->o.draw, err) == NN_OK) dg_prepare(m, j->interpreter ? &it : NULL, &j->o, &p, r, err);
     cli_progress_end();
     sg_close(m);
     dg_interp_close(&it);

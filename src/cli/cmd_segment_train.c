@@ -123,7 +123,7 @@ static nn_status open_online(online_source *o, const job *j, int threads, nn_err
     o->draw = o->in.draw;
     cli_draw_apply(NAME, &j->draw, j->interpreter, &o->draw);
     o->m = cli_open_generator(j->generator, j->kernels, err);
-    if (!o->m || cli_check_draw(o->m, &o->draw, err)) return err->status;
+    if (!o->m || sg_check_options(o->m, &o->draw, err)) return err->status;
     o->res = sg_get_config(o->m)->resolution;
     o->labeller = dg_labeller_open(&o->in, o->m, threads, err);
     if (o->labeller) o->work = sg_work_open(o->m, o->batch, true, threads, err);

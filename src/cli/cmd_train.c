@@ -82,7 +82,7 @@ static nn_status run(const job *j, nn_err *err)
     if (!path || dg_task_read(&t, path, err)) return err->status;
     cli_draw_apply(NAME, &j->draw, t.path, &t.draw);
     sg_model *m = cli_open_task_generator(j->generator, &t, j->kernels, err);
-    if (m && cli_check_draw(m, &t.draw, err) == NN_OK) train(j, &t, m, err);
+    if (m && sg_check_options(m, &t.draw, err) == NN_OK) train(j, &t, m, err);
     cli_progress_end();
     sg_close(m);
     dg_task_free(&t);

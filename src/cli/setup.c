@@ -81,17 +81,6 @@ void cli_draw_apply(const char *command, const cli_draw *d, const char *source, 
     }
 }
 
-nn_status cli_check_draw(const sg_model *m, const sg_options *o, nn_err *err)
-{
-    const nn_dim layers = sg_get_config(m)->num_ws, classes = sg_get_config(m)->c_dim;
-    if (classes == 0 && o->class_id != 0)
-        return nn_fail(err, NN_EINVAL, "class: the generator has none, found %td", o->class_id);
-    if (classes > 0 && o->class_id >= classes)
-        return nn_fail(err, NN_EINVAL, "class: expected 0 to %td, found %td", classes - 1, o->class_id);
-    if (o->cutoff <= layers) return NN_OK;
-    return nn_fail(err, NN_EINVAL, "cutoff: expected at most the generator's %td layers, found %td", layers, o->cutoff);
-}
-
 sg_model *cli_open_generator(const char *path, const char *kernels, nn_err *err)
 {
     char bundled[CLI_PATH];

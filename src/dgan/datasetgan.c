@@ -53,7 +53,7 @@ int dgan_interpreter_draw(const dgan_interpreter *in, dgan_draw *out, dgan_error
     dgan_draw known = DGAN_DRAW_INIT;
     if (dgan_take(&known, sizeof known, out, "draw", err)) return DGAN_EINVAL;
     const size_t given = out->size;
-    known = (dgan_draw){ given, o->psi, o->cutoff, noise };
+    known = (dgan_draw){ given, o->psi, o->cutoff, noise, (int)o->class_id };
     memcpy(out, &known, given < sizeof known ? given : sizeof known);
     return DGAN_OK;
 }
@@ -78,9 +78,7 @@ static nn_status train(sg_model *m, const char *task, const char *out, const dga
     dg_task t = { 0 };
     dg_train_options o;
     if (dg_task_read(&t, task, err)) return err->status;
-    if (t.draw.cutoff > sg_get_config(m)->num_ws)
-        nn_fail(err, NN_EINVAL, "%s: cutoff: expected at most the generator's %td styles, found %td", task, sg_get_config(m)->num_ws, t.draw.cutoff);
-    else if (dg_train_recipe(&o, d->recipe ? d->recipe : "default", t.class_count, err) == NN_OK) {
+    if (sg_check_options(m, &t.draw, err) == NN_OK && dg_train_recipe(&o, d->recipe ? d->recipe : "default", t.class_count, err) == NN_OK) {
         nn_dim members = o.members;
         own_or_dim(&members, d->members > 1 << 20 ? 1 << 20 : d->members);      /* far beyond what is allowed, and an int */
         o.members = (int)members;
@@ -169,8 +167,6 @@ int dgan_dataset(dgan_generator *g, dgan_interpreter *in, const char *out, uint6
     if (refused) return refused;
     dg_dataset_options o = { .count = count, .first_seed = first_seed, .batch = 4, .out = out, .version = DGAN_VERSION };
     if ((refused = dgan_take_draw(&o.draw, draw, &in->interp.draw, g->model, err)) != DGAN_OK) return refused;
-    if (o.draw.cutoff > sg_get_config(g->model)->num_ws)
-        return dgan_refuse(err, "dataset: cutoff: expected at most the generator's %td styles, found %td", sg_get_config(g->model)->num_ws, o.draw.cutoff);
     dg_dataset_result r;
     listener l = { progress, user };
     const dg_progress p = { report, &l };

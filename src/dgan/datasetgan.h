@@ -28,7 +28,7 @@ DGAN_API int dgan_interpreter_draw(const dgan_interpreter *in, dgan_draw *out, d
 
 /* ---- training --------------------------------------------------------------------------------------------------------- */
 
-/* Numbers below 0 mean the recipe's own; the recipes are "default" and "paper".  split NULL: "train".  replace: an existing
+/* Numbers below 0 mean the recipe's own; the recipes are "default", "paper" and "official".  split NULL: "train".  replace: an existing
  * interpreter and the checkpoint of another training are replaced.  Start with DGAN_TRAIN_INIT. */
 typedef struct {
     size_t size;
@@ -54,7 +54,8 @@ DGAN_API dgan_labeller *dgan_labeller_open(dgan_generator *g, dgan_interpreter *
 DGAN_API void dgan_labeller_close(dgan_labeller *l);
 
 /* Label picture n of a drawer of the same generator, opened with keep_taps.  label (res,res): class of each pixel.  May be NULL:
- * divergence (res,res), the members' disagreement in nats; probability (classes,res,res), their mean; uncertainty, one number for
+ * divergence (res,res), the members' disagreement in nats (any
+ * sign for interpreters converted from the first releases of DatasetGAN's code); probability (classes,res,res), their mean; uncertainty, one number for
  * the picture. */
 DGAN_API int dgan_label(dgan_labeller *l, const dgan_drawer *d, int n, uint8_t *label, float *divergence, float *probability,
                         double *uncertainty, dgan_error *err);

@@ -41,6 +41,7 @@ int64_t dgan_generator_channels(const dgan_generator *g) { return g ? sg_get_con
 int64_t dgan_generator_z_dim(const dgan_generator *g) { return g ? sg_get_config(g->model)->z_dim : 0; }
 int64_t dgan_generator_w_dim(const dgan_generator *g) { return g ? sg_get_config(g->model)->w_dim : 0; }
 int64_t dgan_generator_num_ws(const dgan_generator *g) { return g ? sg_get_config(g->model)->num_ws : 0; }
+int64_t dgan_generator_classes(const dgan_generator *g) { return g ? sg_get_config(g->model)->c_dim : 0; }
 int dgan_generator_taps(const dgan_generator *g) { return g ? sg_tap_count(g->model) : 0; }
 size_t dgan_generator_bytes(const dgan_generator *g) { return g ? sg_model_bytes(g->model) : 0; }
 const char *dgan_generator_identity(const dgan_generator *g) { return g ? sg_identity(g->model) : NULL; }
@@ -60,18 +61,15 @@ int dgan_generator_tap(const dgan_generator *g, int i, dgan_tap *out, dgan_error
 int dgan_take_draw(sg_options *out, const dgan_draw *o, const sg_options *otherwise, const sg_model *m, dgan_error *err)
 {
     static const sg_noise noise[] = { SG_NOISE_CONST, SG_NOISE_NONE, SG_NOISE_RANDOM };
-    const nn_dim layers = sg_get_config(m)->num_ws;
+    nn_err own = { 0 };
     dgan_draw d = DGAN_DRAW_INIT;
     *out = *otherwise;
-    if (!o) return DGAN_OK;
-    if (dgan_take(&d, sizeof d, o, "draw", err)) return DGAN_EINVAL;
+    if (o && dgan_take(&d, sizeof d, o, "draw", err)) return DGAN_EINVAL;
     if (!isfinite(d.psi)) return dgan_refuse(err, "draw: psi: expected a finite number, found %g", d.psi);
-    if (d.cutoff > layers) return dgan_refuse(err, "draw: cutoff: expected at most the generator's %td styles, found %lld", layers, (long long)d.cutoff);
     if (d.noise < DGAN_NOISE_CONST || d.noise > DGAN_NOISE_RANDOM) return dgan_refuse(err, "draw: noise: expected 0 to 2, found %d", d.noise);
-    out->psi = d.psi;
-    out->cutoff = d.cutoff < 0 ? -1 : (nn_dim)d.cutoff;
-    out->noise = noise[d.noise];
-    return DGAN_OK;
+    if (o) *out = (sg_options){ .psi = d.psi, .cutoff = d.cutoff < 0 ? -1 : (nn_dim)d.cutoff, .noise = noise[d.noise], .class_id = d.class_id };
+    sg_check_options(m, out, &own);
+    return dgan_give(err, &own);
 }
 
 dgan_drawer *dgan_drawer_open(dgan_generator *g, int batch, int keep_taps, dgan_error *err)
@@ -146,7 +144,7 @@ int dgan_draw_z(dgan_drawer *d, const float *z, int n, const dgan_draw *o, const
     if (refused) return refused;
     const sg_model *m = d->generator->model;
     if (!all_finite(z, n * sg_get_config(m)->z_dim)) return dgan_refuse(err, "draw: z: a number is not finite");
-    sg_mapping(m, d->w, z, n);
+    sg_mapping(m, d->w, z, n, draw.class_id);
     sg_truncate(m, d->ws, d->w, n, &draw);
     return synthesise(d, n, &draw, noise_seeds, err);
 }

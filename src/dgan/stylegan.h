@@ -19,13 +19,14 @@ DGAN_API dgan_generator *dgan_generator_retain(dgan_generator *g);
 /* One owner less; the last one frees the weights. */
 DGAN_API void dgan_generator_release(dgan_generator *g);
 
-/* Width and height of a picture; its channels (1, 3 or 4); lengths of z and w; styles of a picture; number of taps; bytes of
- * memory.  0 for NULL. */
+/* Width and height of a picture; its channels (1, 3 or 4); lengths of z and w; styles of a picture; classes of a
+ * conditional generator (0: none); number of taps; bytes of memory.  0 for NULL. */
 DGAN_API int64_t dgan_generator_resolution(const dgan_generator *g);
 DGAN_API int64_t dgan_generator_channels(const dgan_generator *g);
 DGAN_API int64_t dgan_generator_z_dim(const dgan_generator *g);
 DGAN_API int64_t dgan_generator_w_dim(const dgan_generator *g);
 DGAN_API int64_t dgan_generator_num_ws(const dgan_generator *g);
+DGAN_API int64_t dgan_generator_classes(const dgan_generator *g);
 DGAN_API int     dgan_generator_taps(const dgan_generator *g);
 DGAN_API size_t  dgan_generator_bytes(const dgan_generator *g);
 /* Identity (64 hex digits over weights and architecture) and the kernel row in use.  They live as long as g; NULL for NULL. */
@@ -41,9 +42,10 @@ DGAN_API int dgan_generator_tap(const dgan_generator *g, int i, dgan_tap *out, d
 enum { DGAN_NOISE_CONST, DGAN_NOISE_NONE, DGAN_NOISE_RANDOM };
 
 /* How to draw.  psi: truncation, w = w_avg + psi*(w - w_avg), for the first `cutoff` of the num_ws styles (negative: all).
- * Start with DGAN_DRAW_INIT; where a function takes NULL it means that. */
-typedef struct { size_t size; double psi; int64_t cutoff; int noise; } dgan_draw;
-#define DGAN_DRAW_INIT { sizeof(dgan_draw), 0.7, -1, DGAN_NOISE_CONST }
+ * class_id: of a conditional generator, else 0.  Start with DGAN_DRAW_INIT; where a function takes NULL it means that, unless it says
+ * otherwise. */
+typedef struct { size_t size; double psi; int64_t cutoff; int noise, class_id; } dgan_draw;
+#define DGAN_DRAW_INIT { sizeof(dgan_draw), 0.7, -1, DGAN_NOISE_CONST, 0 }
 
 /* Room for drawing up to `batch` pictures at once.  keep_taps: feature maps stay readable (needed for labelling). */
 typedef struct dgan_drawer dgan_drawer;

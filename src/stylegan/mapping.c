@@ -59,6 +59,17 @@ void sg_mapping(const sg_model *m, real *w, const real *z, nn_dim n, nn_dim clas
     for (nn_dim i = 0; i < n; i += at_once) map_rows(m, w + i * w_dim, z + i * z_dim, n - i < at_once ? n - i : at_once, class_id);
 }
 
+nn_status sg_check_options(const sg_model *m, const sg_options *o, nn_err *err)
+{
+    const nn_dim layers = m->config.num_ws, classes = m->config.c_dim;
+    if (classes == 0 && o->class_id != 0)
+        return nn_fail(err, NN_EINVAL, "class: the generator has none, found %td", o->class_id);
+    if (classes > 0 && (o->class_id < 0 || o->class_id >= classes))
+        return nn_fail(err, NN_EINVAL, "class: expected 0 to %td, found %td", classes - 1, o->class_id);
+    if (o->cutoff <= layers) return NN_OK;
+    return nn_fail(err, NN_EINVAL, "cutoff: expected at most the generator's %td layers, found %td", layers, o->cutoff);
+}
+
 void sg_truncate(const sg_model *m, real *ws, const real *w, nn_dim n, const sg_options *o)
 {
     const nn_dim num_ws = m->config.num_ws, w_dim = m->config.w_dim;

@@ -56,6 +56,8 @@ typedef struct {
     sg_noise noise;
     nn_dim class_id;                 /* of a conditional generator, 0 to c_dim - 1; ignored otherwise */
 } sg_options;
+/* NN_EINVAL when the cutoff lies beyond the generator's layers or the class beyond its classes. */
+nn_status sg_check_options(const sg_model *m, const sg_options *o, nn_err *err);
 
 /* Room for drawing up to max_batch pictures at once with up to `threads` threads.  keep_taps: every tap stays readable
  * after drawing; otherwise memory is reused.  sg_work_bytes states the size without allocating. */
