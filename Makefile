@@ -163,6 +163,12 @@ bench: $(BUILD)/bench_conv $(BUILD)/bench_picture $(BUILD)/peak  ## this machine
 bench-compare: $(BUILD)/bench_picture  ## other CPU runtimes on the same pictures (own Python environment; ADA=checkout for NVIDIA's code)
 	@bench/compare.sh $(BUILD)/bench_picture
 
+nightly: $(BIN) $(BUILD)/levels  ## full-width 1024 px networks with random weights: time, memory, agreement (minutes)
+	@tools/nightly.sh $(BUILD)
+
+$(BUILD)/levels: $(call obj,bench/levels.c) $(LIB)
+	$(LINK) $^ $(LDLIBS) -o $@
+
 $(BUILD)/bench_%: $(BUILD)/obj/bench/bench_%.o $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
@@ -201,5 +207,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help lib test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
+.PHONY: all help lib nightly test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
 .SECONDARY:

@@ -7,6 +7,7 @@ Exit status: 0 written (or listed), 1 refused with one line on stderr, 2 bad usa
 import argparse
 import hashlib
 import json
+import mmap
 import os
 import sys
 
@@ -37,7 +38,8 @@ def kind_of_bytes(data):
     """A name for a file that is no pickle and no zip."""
     if len(data) == 0:
         return 'an empty file'
-    if len(data) > 9 and data[8:9] == b'{' and int.from_bytes(data[:8], 'little') <= len(data) - 8:
+    data, size = bytes(data[:512]), len(data)
+    if size > 9 and data[8:9] == b'{' and int.from_bytes(data[:8], 'little') <= size - 8:
         return 'a safetensors file already'
     for start, what in ((b'\x89HDF', 'an HDF5 file'), (b'\x89PNG', 'a PNG picture'), (b'\xff\xd8\xff', 'a JPEG picture'),
                         (b'\x1f\x8b', 'a gzip file'), (b'\x93NUMPY', 'a NumPy file'), (b'GGUF', 'a GGUF file'),
@@ -97,13 +99,25 @@ def read_config(path):
 
 
 def load(path):
-    """(bytes, torchfile.File) of the input."""
+    """The opened torchfile.File of the input.  The file is mapped, not read: what no tensor of the generator needs (a discriminator,
+    optimizer state) costs no memory, however large it is."""
     try:
         with open(path, 'rb') as f:
-            data = f.read()
+            data = memoryview(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)) if os.fstat(f.fileno()).st_size else b''
     except OSError as e:
         raise Refused('%s: %s' % (path, e.strerror)) from None
-    return data, open_file(data, path)
+    return open_file(data, path)
+
+
+def sha256_of(path):
+    h = hashlib.sha256()
+    try:
+        with open(path, 'rb') as f:
+            for part in iter(lambda: f.read(1 << 20), b''):
+                h.update(part)
+    except OSError as e:
+        raise Refused('%s: %s' % (path, e.strerror)) from None
+    return h.hexdigest()
 
 
 def choose(f):
@@ -120,7 +134,7 @@ def choose(f):
 
 def convert(path):
     """(metadata, tensors, notes for the user) of the input file."""
-    data, f = load(path)
+    f = load(path)
     dialect = choose(f)
     config, tensors, dropped = dialect.convert(f)
     beside = os.path.join(os.path.dirname(path), 'config.json')
@@ -137,14 +151,14 @@ def convert(path):
                      '(stylegan2-ada-pytorch: 256), say so in config.json beside the input: {"conv_clamp": 256}')
     metadata = config.metadata()
     metadata['source'] = os.path.basename(path).encode('utf-8', 'replace').decode('utf-8')
-    metadata['source_sha256'] = hashlib.sha256(data).hexdigest()
+    metadata['source_sha256'] = sha256_of(path)
     metadata['source_dialect'] = '%s (%s)' % (dialect.NAME, f.kind)
     return metadata, tensors, notes
 
 
 def list_tensors(path):
     """Every tensor of the input, also of one that is not supported; then what it is."""
-    _, f = load(path)
+    f = load(path)
     print('%s' % f.kind)
     groups = [('', f.root)]
     if isinstance(f.root, dict):

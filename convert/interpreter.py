@@ -48,7 +48,7 @@ def find_files(folder):
 
 def read_member(path):
     """{our name: float32 array} of one classifier."""
-    _, f = convert.load(path)
+    f = convert.load(path)
     strange = f.globals - torchfile.ALLOWED
     if strange:
         raise Refused('%s: the pickle refers to %s, which no interpreter needs: refused, nothing was run' % (path, quoted(min(strange))))

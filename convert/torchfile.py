@@ -147,11 +147,35 @@ def whole(value):
     return type(value) is int and 0 <= value < 2**48
 
 
+class _Mapped(io.RawIOBase):
+    """Bytes in memory as a file, without the copy that BytesIO makes."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data, self.at = data, 0
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        self.at = max(0, offset + (0, self.at, len(self.data))[whence])
+        return self.at
+
+    def readinto(self, out):
+        part = self.data[self.at:self.at + len(out)]
+        out[:len(part)] = part
+        self.at += len(part)
+        return len(part)
+
+
 def open_zip(data, name):
     """A zip of stored records: <folder>/data.pkl, <folder>/data/<key>, <folder>/version[, <folder>/byteorder]."""
     f = File(name, 'torch zip')
     try:
-        z = zipfile.ZipFile(io.BytesIO(data))
+        z = zipfile.ZipFile(io.BufferedReader(_Mapped(data)))
         records = {}
         for info in z.infolist():
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:

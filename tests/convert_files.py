@@ -34,7 +34,7 @@ def skip(what):
 # ---- alarm: nothing in a file may make the interpreter do anything -----------------------------------------------------
 
 alarms, listening = [], False
-HARMLESS = {'open', 'os.scandir', 'os.listdir', 'object.__getattr__', 'object.__setattr__', 'marshal.loads', 'array.__new__',
+HARMLESS = {'open', 'mmap.__new__', 'os.scandir', 'os.listdir', 'object.__getattr__', 'object.__setattr__', 'marshal.loads', 'array.__new__',
             'cpython._PySys_ClearAuditHooks', 'builtins.id', 'gc.get_objects', 'code.__new__', 'sys._getframe'}
 
 

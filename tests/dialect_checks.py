@@ -143,7 +143,7 @@ def test_every_tensor():
 def tf_networks(order='C', path='tf.pkl'):
     """(G, D, Gs) once more from the golden's numbers."""
     from dialects import stylegan2_tf as dialect
-    _, f = convert.load(golden(path))
+    f = convert.load(golden(path))
     networks = dialect.networks_of(f)
 
     def network(prefix, name, components=None):
@@ -488,7 +488,7 @@ def test_ros():
 
 def lern_file(folder, change=None, average=None, names=('avg_latent_stylegan1.npy',)):
     """The golden's tensors once more, changed, as a legacy file in a folder of its own."""
-    _, f = convert.load(golden(NAMES['lern']))
+    f = convert.load(golden(NAMES['lern']))
     arrays = {n: f.numbers(t, n) for n, t in convert.torchfile.entries(f, f.root).items()}
     if change:
         change(arrays)

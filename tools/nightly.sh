@@ -1,0 +1,21 @@
+#!/bin/sh
+# Full-width networks of 1024 x 1024 pixels with random weights: StyleGAN1, and StyleGAN2 config-f in its three architectures.  Prints time and
+# peak memory of one picture, and how far the picture of every kernel row is from the first one's.  Needs python3 with NumPy.
+# usage: tools/nightly.sh BUILD [ROWS, default "portable auto"; "ref portable auto" takes about an hour]
+set -e
+build=$1 rows=${2:-portable auto} out=$1/nightly
+rm -rf "$out"
+mkdir -p "$out"
+for net in "stylegan1" "stylegan2 skip" "stylegan2 orig" "stylegan2 resnet"; do
+    # shellcheck disable=SC2086
+    set -- $net
+    file=$out/g.safetensors first=
+    python3 bench/random_generator.py "$file" 1024 --network "$1" --architecture "${2:-skip}"
+    for row in $rows; do
+        picture=$out/$row
+        said=$("$build/datasetgan" generate --generator "$file" --seeds 1 --kernels "$row" --out "$picture" --force)
+        printf '%-18s %-9s %s' "$net" "$row" "${said#*now }"
+        if [ "$first" ]; then printf ', against %s: ' "$first"; "$build/levels" "$out/$first/seed0001.png" "$picture/seed0001.png"
+        else echo; first=$row; fi
+    done
+done
