@@ -4,7 +4,7 @@
 copy=build/mutants
 rm -rf "$copy"
 mkdir -p "$copy"
-cp -r Makefile src tests weights "$copy"/ || exit 1
+cp -r Makefile src tests weights convert "$copy"/ || exit 1
 cd "$copy" || exit 1
 caught=0 missed=0
 grep -v '^#' tests/mutants.txt | grep -e "$NAMES" >list
