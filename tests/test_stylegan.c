@@ -358,6 +358,31 @@ static void truncation(void)
     sg_close(m);
 }
 
+static nn_dim channels_of(const sg_model *m, const char *set)
+{
+    nn_dim n = 0;
+    for (int i = 0; i < sg_tap_total(m); i++) if (sg_tap_is(sg_tap_at(m, i), set)) n += sg_tap_at(m, i)->c;
+    return n;
+}
+
+/* Channels 18, 10, 5 and 14, 12, 6: the released code takes two maps a level, the paper draws both AdaIN outputs. */
+static void tap_sets(void)
+{
+    sg_model *one = model("tests/golden/stylegan1_b.safetensors", &nn_kernels_ref), *two = model("tests/golden/stylegan2_orig.safetensors", &nn_kernels_ref);
+    t_check(channels_of(one, "default") == 66 && channels_of(one, "released") == 66 && channels_of(one, "paper") == 66 && channels_of(one, "editgan") == 0,
+            "sets of a StyleGAN1: %td, %td, %td", channels_of(one, "default"), channels_of(one, "released"), channels_of(one, "paper"));
+    const nn_dim drawn = channels_of(two, "default"), first = sg_get_config(two)->channels[0];
+    t_check(channels_of(two, "editgan") == drawn + first && channels_of(two, "paper") == 0, "EditGAN's set is the default and the constant input");
+    sg_work *wk = work(two, 2, true, 1);
+    sg_draw(two, wk, (const uint32_t[]){ 1, 2 }, 2, &(sg_options){ 1.0, -1, SG_NOISE_CONST, 0 }, NULL);
+    const int last = sg_tap_total(two) - 1;
+    t_same(sg_tap(wk, 1, last), two->constant, (size_t)(first * 16) * sizeof(real), "%s is the constant input of every picture", sg_tap_at(two, last)->name);
+    t_check(sg_get_config(one)->cutoff == 6 && sg_get_config(two)->cutoff == -1, "truncation cutoff: 8 or all layers of a StyleGAN1, all of a StyleGAN2");
+    sg_work_close(wk);
+    sg_close(one);
+    sg_close(two);
+}
+
 /* What is stated is what is used, to the last byte: the last map ends where the block does. */
 static void stated_memory(void)
 {
@@ -411,6 +436,9 @@ int main(void)
     bundle_annotations(fastest);
     same_bytes(BUNDLE, fastest, SG_NOISE_CONST, 3);
     same_bytes("tests/golden/stylegan1_b.safetensors", fastest, SG_NOISE_RANDOM, 8);
+    same_bytes("tests/golden/stylegan1_a.safetensors", fastest, SG_NOISE_CONST, 3);        /* sums in several pieces */
+    same_bytes("tests/golden/stylegan2_res.safetensors", fastest, SG_NOISE_RANDOM, 3);
+    tap_sets();
     random_noise();
     truncation();
     stated_memory();

@@ -120,6 +120,7 @@
 #define sg_z sg64_z
 #define sg_mapping sg64_mapping
 #define sg_truncate sg64_truncate
+#define sg_check_options sg64_check_options
 #define sg_work_open sg64_work_open
 #define sg_work_close sg64_work_close
 #define sg_work_bytes sg64_work_bytes
