@@ -196,6 +196,15 @@ install: $(BIN) $(SHARED) $(STATIC) python/datasetgan.py  ## PREFIX= DESTDIR=
 	cp -r weights/. $(TO)/share/datasetgan/
 	install -m 644 tests/golden/stylegan2_rgb.safetensors tests/golden/stylegan2_rgb_want.safetensors $(TO)/share/datasetgan/golden
 
+# Needs nothing of the machine it is unpacked on.  The linker warns of getaddrinfo in libcrypto, which is never called.
+tarball:  ## build/datasetgan.tar.gz: program and bundle, linked statically, runs where it is unpacked
+	$(MAKE) BUILD=build/static LDFLAGS="-static $(LDFLAGS)" build/static/datasetgan
+	rm -rf build/stage
+	install -d build/stage/datasetgan/bin build/stage/datasetgan/share/datasetgan
+	install -m 755 build/static/datasetgan build/stage/datasetgan/bin
+	cp -r weights/. build/stage/datasetgan/share/datasetgan/
+	tar -C build/stage --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - datasetgan | gzip -n >build/datasetgan.tar.gz
+
 uninstall:  ## remove what install put there
 	rm -f $(TO)/bin/datasetgan $(TO)/lib/libdatasetgan.* $(TO)/lib/pkgconfig/datasetgan.pc $(TO)/share/man/man1/datasetgan*.1
 	rm -rf $(TO)/share/datasetgan $(TO)/include/dgan
@@ -207,5 +216,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help lib nightly test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install uninstall deps clean
+.PHONY: all help lib nightly test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install tarball uninstall deps clean
 .SECONDARY:

@@ -8,6 +8,13 @@ try 0 "$D/root/usr/bin/datasetgan" generate --seeds 42 --out "$D/installed"
 try 0 $BIN generate --seeds 42 --out "$D/built"
 same "$D/installed" "$D/built" "the installed bundle"
 try 0 "$D/root/usr/bin/datasetgan" train --members 1 --epochs 0.01 --out "$D/i"          # the bundled task
+# Moved, with an empty environment: nothing is written outside --out.
+mkdir "$D/home"
+cp -r "$D/root/usr" "$D/moved"
+try 0 env -i HOME="$D/home" XDG_CACHE_HOME="$D/home" TMPDIR="$D/home" "$D/moved/bin/datasetgan" generate --seeds 42 --out "$D/elsewhere"
+same "$D/elsewhere" "$D/built" "moved"
+try 0 env -i HOME="$D/home" XDG_CACHE_HOME="$D/home" TMPDIR="$D/home" "$D/moved/bin/datasetgan" dataset --interpreter "$D/i" --out "$D/set" --count 2
+[ -z "$(find "$D/home" -mindepth 1)" ] && ok || no "something was written to HOME or TMPDIR"
 cp "$D/root/usr/bin/datasetgan" "$D/alone"
 try 1 "$D/alone" generate --seeds 42 --out "$D/none"; says "share/datasetgan"; lacks "$D/none"
 try 0 make uninstall DESTDIR="$D/root" PREFIX=/usr

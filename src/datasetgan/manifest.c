@@ -58,7 +58,7 @@ nn_status dg_manifest_parse(dg_sample *s, const char *line, size_t size, const d
     if (!st && !json_is_real(uncertainty)) st = dg_refuse(&r, "uncertainty", "a real number", uncertainty);
     s->uncertainty = json_real_value(uncertainty);
     const json_t *mean = json_object_get(v, "uncertainty_mean");
-    if (!st && mean && !(json_is_real(mean) && json_real_value(mean) >= 0)) st = dg_refuse(&r, "uncertainty_mean", "a real number >= 0", mean);
+    if (!st && mean && !json_is_real(mean)) st = dg_refuse(&r, "uncertainty_mean", "a real number", mean);
     s->uncertainty_mean = mean ? json_real_value(mean) : NAN;
     if (!st && json_object_size(pixels) != (size_t)classes) st = dg_refuse(&r, "pixels", "one entry for each class", pixels);
     for (int c = 0; c < classes && !st; c++) {

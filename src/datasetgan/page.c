@@ -42,6 +42,10 @@ void dg_page_put_decimal(dg_page *p, double v, int digits)
 {
     uint64_t unit = 1;
     for (int i = 0; i < digits; i++) unit *= 10;
+    if (v < 0) {
+        dg_page_put(p, "-");
+        v = -v;
+    }
     const uint64_t n = (uint64_t)(v * (double)unit + 0.5);
     if (digits == 0) dg_page_putf(p, "%" PRIu64, n);
     else dg_page_putf(p, "%" PRIu64 ".%0*" PRIu64, n / unit, digits, n % unit);

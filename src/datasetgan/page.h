@@ -10,7 +10,7 @@ void dg_page_flush(dg_page *p);
 void dg_page_put(dg_page *p, const char *text);
 void dg_page_putf(dg_page *p, const char *fmt, ...) NN_PRINTF(2, 3);            /* at most 1023 bytes; no reals */
 void dg_page_put_escaped(dg_page *p, const char *text);
-void dg_page_put_decimal(dg_page *p, double v, int digits);                     /* v >= 0 */
+void dg_page_put_decimal(dg_page *p, double v, int digits);
 void dg_page_put_base64(dg_page *p, const uint8_t *data, size_t size);
 
 #endif

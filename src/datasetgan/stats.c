@@ -167,9 +167,10 @@ static nn_status rank(survey *v, nn_err *err)
     for (int q = 0; q < DG_STATS_QUANTILES; q++)             /* 0, 10, ... 100 %: the nearest rank */
         s->quantile[q] = list[(uint64_t)((double)(n - 1) * q / (DG_STATS_QUANTILES - 1) + 0.5)].uncertainty;
     s->highest_seed = v->seed[list[n - 1].number];
-    s->bin_width = s->quantile[DG_STATS_QUANTILES - 1] / DG_STATS_BINS;
+    s->bin_from = s->quantile[0] < 0 ? s->quantile[0] : 0.0;
+    s->bin_width = (s->quantile[DG_STATS_QUANTILES - 1] - s->bin_from) / DG_STATS_BINS;
     for (uint64_t i = 0; i < n; i++) {
-        const double bin = s->bin_width > 0 ? list[i].uncertainty / s->bin_width : 0.0;
+        const double bin = s->bin_width > 0 ? (list[i].uncertainty - s->bin_from) / s->bin_width : 0.0;
         s->bin[bin < DG_STATS_BINS - 1 ? (int)bin : DG_STATS_BINS - 1]++;
     }
     nn_free(list);
@@ -253,9 +254,9 @@ json_t *dg_stats_json(const dg_stats *s, nn_err *err)
     for (int i = 0; ok && i < s->double_count; i++)
         ok = json_array_append_new(doubles, json_pack("{s:[I,I], s:f}", "seeds", (json_int_t)s->doubles[i].a, (json_int_t)s->doubles[i].b, "distance",
                                                       s->doubles[i].distance)) == 0;
-    json_t *v = json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:{s:f, s:I, s:o, s:f, s:o}, s:{s:f, s:I, s:o}}", "kind", "dataset statistics", "format", 1,
+    json_t *v = json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:{s:f, s:I, s:o, s:f, s:f, s:o}, s:{s:f, s:I, s:o}}", "kind", "dataset statistics", "format", 1,
                           "samples", (json_int_t)s->samples, "width", (json_int_t)s->width, "height", (json_int_t)s->height, "classes", classes,
-                          "uncertainty", "mean", s->mean, "highest_seed", (json_int_t)s->highest_seed, "deciles", quantiles, "bin_width", s->bin_width,
+                          "uncertainty", "mean", s->mean, "highest_seed", (json_int_t)s->highest_seed, "deciles", quantiles, "bin_from", s->bin_from, "bin_width", s->bin_width,
                           "histogram", bins, "doubles", "near", DG_STATS_NEAR, "pairs", (json_int_t)s->near, "closest", doubles);
     if (v && ok) return v;
     json_decref(v);

@@ -176,12 +176,14 @@ static void put_uncertainty(builder *b)
     dg_page_putf(p, " nats (seed %" PRIu32 ").</p>\n<div class=\"bars\">\n", s->highest_seed);
     for (int i = 0; i < DG_STATS_BINS; i++) {
         dg_page_putf(p, "<i title=\"%" PRIu64 " samples from ", s->bin[i]);
-        dg_page_put_decimal(p, i * s->bin_width, 5);
+        dg_page_put_decimal(p, s->bin_from + i * s->bin_width, 5);
         dg_page_put(p, "\" style=\"height:");
         dg_page_put_decimal(p, 100.0 * (double)s->bin[i] / (double)most, 1);
         dg_page_put(p, "%\"></i>\n");
     }
-    dg_page_put(p, "</div><div class=\"axis\"><span>0</span><span>");
+    dg_page_put(p, "</div><div class=\"axis\"><span>");
+    dg_page_put_decimal(p, s->bin_from, s->bin_from < 0 ? 4 : 0);
+    dg_page_put(p, "</span><span>");
     dg_page_put_decimal(p, s->quantile[DG_STATS_QUANTILES - 1], 4);
     dg_page_put(p, " nats</span></div>\n");
 }
@@ -214,8 +216,9 @@ static void put_filter(builder *b)
         dg_page_put(p, "</option>\n");
     }
     dg_page_put(p, "</select></label> <label>at least <input id=\"part\" type=\"number\" min=\"0\" max=\"100\" step=\"any\" value=\"0.01\" size=\"5\"> % of the pixels</label>\n"
-                   "<label>uncertainty from <input id=\"lo\" type=\"number\" min=\"0\" step=\"any\" value=\"0\" size=\"8\"></label> <label>to <input id=\"hi\" type=\"number\" "
-                   "min=\"0\" step=\"any\" size=\"8\" value=\"");
+                   "<label>uncertainty from <input id=\"lo\" type=\"number\" step=\"any\" size=\"8\" value=\"");
+    dg_page_put_decimal(p, s->bin_from < 0 ? s->bin_from - 1e-6 : 0.0, 6);
+    dg_page_put(p, "\"></label> <label>to <input id=\"hi\" type=\"number\" step=\"any\" size=\"8\" value=\"");
     dg_page_put_decimal(p, s->quantile[DG_STATS_QUANTILES - 1] + 1e-6, 6);
     dg_page_put(p, "\"></label>\n<label>order <select id=\"sort\"><option value=\"seed\">seed</option><option value=\"-u\">most uncertain first</option>"
                    "<option value=\"u\">least uncertain first</option><option value=\"share\">most of the class first</option></select></label> "
