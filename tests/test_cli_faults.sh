@@ -99,6 +99,8 @@ cp -r "$D/want/d" "$D/d"
 try 0 $BIN dataset --generator "$TINY" --interpreter "$D/i" --out "$D/s1" --count 3 --threads 1 --shard 1/2
 try 0 $BIN dataset --generator "$TINY" --interpreter "$D/i" --out "$D/s2" --count 3 --threads 1 --shard 2/2
 walk_all merge merge --out "$D/run/m" "$D/s1" "$D/s2"
+walk_all stats stats "$D/d" --json "$D/run/s.json" --html "$D/run/s.html"
+walk_all verify verify "$D/d" --pixels
 walk_all filter filter --dataset "$D/d" --drop 0.4 --out "$D/run/v"
 walk_all "export voc" export --dataset "$D/d" --format voc --out "$D/run/e"
 walk_all "export coco" export --dataset "$D/d" --format coco --out "$D/run/e"

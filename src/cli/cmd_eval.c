@@ -55,16 +55,20 @@ static json_t *number(double v) { return isfinite(v) ? json_real(v) : json_null(
 static json_t *scores_json(const job *j, const result *r, const char *task, const char *interpreter)
 {
     json_t *classes = json_array(), *confusion = json_array();
+    bool ok = true;
     for (int k = 0; k < r->count; k++) {
         json_t *line = json_array();
-        for (int i = 0; i < r->count; i++) json_array_append_new(line, json_integer((json_int_t)r->confusion.count[k * r->count + i]));
-        json_array_append_new(confusion, line);
-        json_array_append_new(classes, json_pack("{s:i,s:s,s:o}", "id", k, "name", r->class_at[k].name, "iou", number(class_iou(r, k))));
+        for (int i = 0; i < r->count; i++) ok = json_array_append_new(line, json_integer((json_int_t)r->confusion.count[k * r->count + i])) == 0 && ok;
+        ok = json_array_append_new(confusion, line) == 0 && ok;
+        ok = json_array_append_new(classes, json_pack("{s:i,s:s,s:o}", "id", k, "name", r->class_at[k].name, "iou", number(class_iou(r, k)))) == 0 && ok;
     }
-    return json_pack("{s:i,s:s,s:s,s:s?,s:s?,s:s?,s:o,s:o,s:I,s:o,s:o}", "format", 1, "task", task, "metric", j->metric,
+    json_t *v = json_pack("{s:i,s:s,s:s,s:s?,s:s?,s:s?,s:o,s:o,s:I,s:o,s:o}", "format", 1, "task", task, "metric", j->metric,
                      "split", j->pred ? NULL : j->split, "interpreter", interpreter, "view", j->view, "miou", number(mean_iou(r)),
                      "pixel_accuracy", number(r->scores.accuracy), "pixels", (json_int_t)r->scores.pixels, "classes", classes,
                      "confusion", confusion);
+    if (ok) return v;
+    json_decref(v);
+    return NULL;
 }
 
 static nn_status write_json(const job *j, const result *r, const char *task, const char *interpreter, nn_err *err)

@@ -239,7 +239,12 @@ nn_status dg_stats_make(dg_stats *s, const char *dataset, nn_bytes *page, const 
 static json_t *class_json(const dg_stats *s, int c)
 {
     json_t *seeds = json_array();
-    for (int i = 0; seeds && i < s->example_count[c]; i++) json_array_append_new(seeds, json_integer(s->example[c][i].seed));
+    bool ok = seeds != NULL;
+    for (int i = 0; ok && i < s->example_count[c]; i++) ok = json_array_append_new(seeds, json_integer(s->example[c][i].seed)) == 0;
+    if (!ok) {
+        json_decref(seeds);
+        return NULL;
+    }
     return json_pack("{s:i, s:s, s:I, s:f, s:I, s:o}", "id", c, "name", s->class_at[c].name, "pixels", (json_int_t)s->class_pixels[c], "share",
                      (double)s->class_pixels[c] / (double)s->pixels, "samples", (json_int_t)s->class_samples[c], "examples", seeds);
 }
