@@ -21,7 +21,7 @@ static void print_text(const dg_stats *s)
            s->quantile[DG_STATS_QUANTILES - 2], s->quantile[DG_STATS_QUANTILES - 1], (unsigned)s->highest_seed);
     for (int i = 0; i < DG_STATS_BINS; i++) if (s->bin[i] > most) most = s->bin[i];
     for (int i = 0; i < DG_STATS_BINS; i++)
-        printf("%10.5f %8llu %.*s\n", s->bin_from + i * s->bin_width, (unsigned long long)s->bin[i], (int)(40 * s->bin[i] / most), bar);
+        printf("%10.5f%s %7llu %.*s\n", s->bin_from + i * s->bin_width, i == DG_STATS_BINS - 1 ? "+" : " ", (unsigned long long)s->bin[i], (int)(40 * s->bin[i] / most), bar);
     printf("\nnear doubles: %llu pairs differ by at most %g levels as 16 x 16 grey cells", (unsigned long long)s->near, DG_STATS_NEAR);
     for (int i = 0; i < s->double_count && i < 4; i++)
         printf("%s seeds %u and %u (%.2f)", i ? "," : "; closest:", (unsigned)s->doubles[i].a, (unsigned)s->doubles[i].b, s->doubles[i].distance);

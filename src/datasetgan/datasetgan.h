@@ -252,7 +252,7 @@ typedef struct {
     double mean, quantile[DG_STATS_QUANTILES];       /* uncertainty: mean; lowest, deciles, highest */
     uint32_t highest_seed;
     double bin_from, bin_width;
-    uint64_t bin[DG_STATS_BINS];                     /* samples by uncertainty, from bin_from (0, or the lowest below it) to the highest */
+    uint64_t bin[DG_STATS_BINS];                     /* samples by uncertainty, from bin_from (0, or the lowest below it) on; the last bin has all above */
     /* Pairs of samples whose pictures, as 16 x 16 grey cells, differ by at most DG_STATS_NEAR levels in the mean; the closest pairs. */
     uint64_t near;
     int double_count;

@@ -168,7 +168,8 @@ static nn_status rank(survey *v, nn_err *err)
         s->quantile[q] = list[(uint64_t)((double)(n - 1) * q / (DG_STATS_QUANTILES - 1) + 0.5)].uncertainty;
     s->highest_seed = v->seed[list[n - 1].number];
     s->bin_from = s->quantile[0] < 0 ? s->quantile[0] : 0.0;
-    s->bin_width = (s->quantile[DG_STATS_QUANTILES - 1] - s->bin_from) / DG_STATS_BINS;
+    /* A few samples are far above the others: 99 of 100 are spread over all bins but the last, which has the rest. */
+    s->bin_width = (list[(n - 1) * 99 / 100].uncertainty - s->bin_from) / (DG_STATS_BINS - 1);
     for (uint64_t i = 0; i < n; i++) {
         const double bin = s->bin_width > 0 ? (list[i].uncertainty - s->bin_from) / s->bin_width : 0.0;
         s->bin[bin < DG_STATS_BINS - 1 ? (int)bin : DG_STATS_BINS - 1]++;

@@ -184,8 +184,8 @@ static void put_uncertainty(builder *b)
     dg_page_put(p, "</div><div class=\"axis\"><span>");
     dg_page_put_decimal(p, s->bin_from, s->bin_from < 0 ? 4 : 0);
     dg_page_put(p, "</span><span>");
-    dg_page_put_decimal(p, s->quantile[DG_STATS_QUANTILES - 1], 4);
-    dg_page_put(p, " nats</span></div>\n");
+    dg_page_put_decimal(p, s->bin_from + (DG_STATS_BINS - 1) * s->bin_width, 4);
+    dg_page_put(p, " nats and above</span></div>\n");
 }
 
 static void put_doubles(builder *b)
