@@ -145,7 +145,7 @@ def select(shapes, where):
 
 
 def apply_config(c, given, tensors, where):
-    """Take conv_clamp and mapping_lr_multiplier from a config.json; whatever else it states must agree with the tensors."""
+    """Take conv_clamp and mapping_lr_multiplier, of a StyleGAN1 also norm_eps, from a config.json; whatever else it states must agree with the tensors."""
     facts = {}
     facts.update((k, getattr(c, k)) for k in ('network', 'architecture', 'c_dim', 'resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels', 'num_ws'))
     for key, fact in facts.items():
@@ -172,7 +172,7 @@ def apply_config(c, given, tensors, where):
         for name, a in tensors.items():
             if name.endswith('resample_filter') and not (a.shape == f.shape and np.allclose(a, f, rtol=0, atol=1e-6)):
                 raise Refused('%s: resample_filter differs from tensor %s' % (where, quoted(name)))
-    for key in ('conv_clamp', 'mapping_lr_multiplier'):
+    for key in ('conv_clamp', 'mapping_lr_multiplier') + (('norm_eps',) if hasattr(c, 'norm_eps') else ()):
         value = given.get(key)
         if value is not None:
             positive(value, key, where)

@@ -521,6 +521,13 @@ def test_lern():
     notes = convert.convert(path)[2]
     check(attempt(path) == '' and sum('estimated: mean over 10000 z' in n for n in notes) == 1 and sum('made from seed 0' in n for n in notes) == 1,
           'without an average: estimated, and the noise made: %s' % notes)
+    for text, eps in (('{"norm_eps": 1e-8, "network": "stylegan1"}', '1e-08'), ('{"norm_eps": null}', '1e-05')):
+        file('lern/config.json', text.encode())
+        check(convert.convert(path)[0]['norm_eps'] == eps, 'norm_eps from config.json: %s' % text)
+    file('lern/config.json', b'{"norm_eps": 0}')
+    expect(path, 'norm_eps: expected a positive', 'norm_eps of 0')
+    file('lern/config.json', b'{"network": "stylegan2"}')
+    expect(path, 'network is', 'a config.json of another network')
     rows = np.ones((18, w_dim), np.float32)
     rows[3, 2] = 2
     for average, part in ((npy(rows), 'rows differ'), (npy(rows[:, :9]), 'length 10'), (npy(np.full(w_dim, np.nan, np.float32)), 'not finite'),

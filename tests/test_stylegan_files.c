@@ -100,6 +100,32 @@ static void metadata(void)
     for (size_t i = 0; i < sizeof other_tensors / sizeof *other_tensors; i++) refuse_change(&other_tensors[i], NN_ESHAPE);
 }
 
+/* A StyleGAN1: its own keys, and each of its tensors missed. */
+static void stylegan1(void)
+{
+    static const change wrong[] = {
+        { "norm_eps", NULL, "'norm_eps'" }, { "norm_eps", "0", "above 0" }, { "norm_eps", "none", "above 0, found 'none'" },
+        { "architecture", "skip", "expected 'orig', found 'skip'" }, { "truncation_cutoff", "7", "'truncation_cutoff'" },
+        { "truncation_cutoff", "-1", "'truncation_cutoff'" }, { "network", "stylegan2", "'conv_clamp'" }, { "num_ws", "5", "expected 6" },
+    };
+    nn_err err = { 0 };
+    nn_st kept = good;
+    if (nn_st_open(&good, "tests/golden/stylegan1_b.safetensors", &err)) { t_fail("%s", err.msg); good = kept; return; }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) refuse_change(&wrong[i], NN_EFORMAT);
+    for (size_t i = 0; i < good.count; i++) {
+        draft d = draft_good();
+        const char *name = d.tensor[i].name;
+        d.tensor[i] = d.tensor[--d.count];
+        refused(&d, NN_EFORMAT, name, "a tensor of a StyleGAN1 is missing");
+    }
+    draft d = draft_good();
+    find(&d, "synthesis.b8.conv0.blur_filter")->dim[0] = 1;
+    find(&d, "synthesis.b8.conv0.blur_filter")->dim[1] = 9;
+    refused(&d, NN_ESHAPE, "blur_filter", "a blur of another shape");
+    nn_st_close(&good);
+    good = kept;
+}
+
 static void tensors(void)
 {
     draft d = draft_good();
@@ -225,6 +251,7 @@ int main(void)
     if (nn_st_open(&good, GOOD, &err)) t_fail("%s", err.msg);
     else {
         metadata();
+    stylegan1();
         tensors();
         no_generators();
         identity_and_config();
