@@ -50,7 +50,7 @@ static nn_status reduce(const nn_image *im, nn_dim factor, bool label, nn_image 
         const nn_dim y = i / (w * c) * factor, x = i / c % w * factor;
         nn_dim sum = 0;
         for (nn_dim k = 0; k < factor * factor && !label; k++) sum += im->pixels[((y + k / factor) * im->width + x + k % factor) * c + i % c];
-        out->pixels[i] = label ? im->pixels[(y + factor / 2) * im->width + x + factor / 2] : (uint8_t)((sum + factor * factor / 2) / (factor * factor));
+        out->pixels[i] = (uint8_t)(label ? im->pixels[(y + factor / 2) * im->width + x + factor / 2] : (sum + factor * factor / 2) / (factor * factor));
     }
     return NN_OK;
 }
