@@ -2,6 +2,8 @@
 """Goldens of whole StyleGAN1 networks, drawn by DatasetGAN's PyTorch port on a CPU in float64.
 
     make_stylegan1.py PORT              PORT: models/stylegan1.py of nv-tlabs/datasetGAN_release
+    make_stylegan1.py PORT PROGRAM RES  writes nothing here: a full-width network of RES pixels, converted, drawn by PROGRAM
+                                        (build/release/datasetgan) and by the port in float32, compared in levels
 
 Writes beside itself
     dialect_stylegan1_{a,b}/            small generators as the port keeps them, with avg_latent_stylegan1.npy
@@ -75,9 +77,9 @@ def randomise(g, seed):
         t.data.copy_(torch.from_numpy(np.asarray(x, np.float32)))
 
 
-def draw(code, g, tensors, z, average, psi, cutoff, eps, noise=True):
-    """(w, ws, {tap: array}, picture) in float64, with the converted file's noise."""
-    g = g.double().eval()
+def draw(code, g, tensors, z, average, psi, cutoff, eps, real=np.float64):
+    """(w, ws, {tap: array}, picture) in float64 or float32, with the converted file's noise."""
+    g = (g.double() if real is np.float64 else g.float()).eval()
     layers, taps, hooks = [], {}, []
     for name, m in g.named_modules():
         if isinstance(m, code.NoiseLayer):
@@ -86,7 +88,7 @@ def draw(code, g, tensors, z, average, psi, cutoff, eps, noise=True):
             m.eps = eps
     names = sorted((k[10:-12] for k in tensors if k.endswith('.noise_const')), key=lambda k: (int(k[1:].split('.')[0]), k.endswith('conv1')))
     for m, name in zip(layers, names):
-        m.noise = torch.from_numpy(tensors['synthesis.%s.noise_const' % name].astype(np.float64) * noise)[None, None]
+        m.noise = torch.from_numpy(tensors['synthesis.%s.noise_const' % name].astype(real))[None, None]
     for r, block in g.g_synthesis.blocks.items():
         r = r.split('x')[0]
         for epilogue, tap in (('epi1', 'input' if r == '4' else 'conv0'), ('epi2', 'conv1')):
@@ -95,8 +97,8 @@ def draw(code, g, tensors, z, average, psi, cutoff, eps, noise=True):
         hooks.append((block.conv if r == '4' else block.conv1).register_forward_hook(
             lambda m, i, o, name='b%s.conv1_raw' % r: taps.__setitem__(name, o.numpy().copy())))
     with torch.no_grad():
-        every = g.g_mapping(torch.from_numpy(z.astype(np.float64)))[:, :len(names)]
-        ws = code.Truncation(torch.from_numpy(average.astype(np.float64)), 'cpu', cutoff, psi)(every)
+        every = g.g_mapping(torch.from_numpy(z.astype(real)))[:, :len(names)]
+        ws = code.Truncation(torch.from_numpy(average.astype(real)), 'cpu', cutoff, psi)(every)
         img, listed = g.g_synthesis(ws)
     for h in hooks:
         h.remove()
@@ -235,10 +237,35 @@ def record(out, name, ws, taps, img):
     out.update({'%s.tap.%s' % (name, k): a.astype(np.float32) for k, a in taps.items() if k.endswith(('conv1', 'raw'))})
 
 
+def full_width(code, program, resolution):
+    """The widths of NVIDIA's networks, one picture in float32 from both."""
+    import subprocess
+    import tempfile
+    from make_stylegan2 import read_png
+    g = build(code, resolution, 8192, 512, 512, 8)
+    randomise(g, 90)
+    average = np.float32(0.2 * np.random.RandomState(91).randn(512))
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'g.for_g_all.pt')
+        torch.save(g.state_dict(), path)
+        np.save(os.path.join(folder, 'avg_latent_stylegan1.npy'), np.repeat(average[None], 18, 0))
+        meta, tensors, _ = convert.convert(path)
+        safetensors.write(folder + '/g.safetensors', meta, tensors)
+        subprocess.run([program, 'generate', '--generator', folder + '/g.safetensors', '--seeds', '5', '--out', folder + '/out'], check=True)
+        got = read_png(folder + '/out/seed0005.png').astype(int)
+    z = np.random.RandomState(5).randn(1, 512).astype(np.float32)
+    img = draw(code, g, tensors, z, average, 0.7, 8, 1e-5, real=np.float32)[3][0]
+    want = np.clip(img.transpose(1, 2, 0) * 127.5 + 128, 0, 255).astype(np.uint8)
+    d = np.abs(got - want)
+    print('%d pixels, full width, the port in float32: picture sd %.2f, worst %d level(s), %d of %d numbers differ' % (resolution, img.std(), d.max(), (d > 0).sum(), d.size))
+
+
 def main():
     torch.set_num_threads(1)
     small = {}
     code = port(sys.argv[1])
+    if len(sys.argv) == 4:
+        return full_width(code, sys.argv[2], int(sys.argv[3]))
     for seed, (name, (resolution, base, most, width, layers, psi, cutoff, eps)) in enumerate(NETS.items()):
         g = build(code, resolution, base, most, width, layers)
         randomise(g, 52 + seed)
