@@ -36,6 +36,7 @@ walk() {
                 [ "$error" = EINTR ] && no "$what: an interrupted call was not repeated"
                 [ "$error" = SHORT ] && no "$what: half a call was not completed"
                 ;;
+            3) [ "$name" = verify ] && [ "$(wc -l <"$D/err")" -eq 1 ] && ok || no "$what: status 3" ;;      # the file that failed is a problem
             *) no "$what: status $got: $(head -n 1 "$D/err")" ;;
         esac
         # What an allocation leaves behind is what other failures at that place do: every eighth is tried to the end.

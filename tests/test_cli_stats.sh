@@ -37,6 +37,8 @@ fi
 # ---- doubles: a mean picture is every other's double; a sample that is there twice is found
 try 0 $run --out "$D/mean" --count 20 --psi 0 --noise none
 try 0 $BIN stats "$D/mean"; prints "near doubles: 190 pairs"; prints "seeds 0 and 4 (0.00)"
+try 0 $run --out "$D/close" --count 20 --psi 0.01 --noise none                     # all pairs are near, none is equal
+try 0 $BIN stats "$D/close"; prints "near doubles: 190 pairs"
 try 0 $BIN stats "$D/mean" --html "$D/mean.html"
 [ "$(grep -c '<figure ' "$D/mean.html")" -eq 20 ] && ok || no "every sample of a small set is shown"
 printf x >"$D/other"

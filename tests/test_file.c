@@ -344,11 +344,35 @@ static void test_stage(void)
     t_check(nn_stage_add(&s, "b", 1, NULL) != NN_OK && nn_stage_publish(&s, path, NULL) != NN_OK && holds(path, "new"), "nothing follows an abort");
 }
 
+/* Every allocation of jansson's fails once: no value, or the whole one.  (It shortens tokens that outgrow its buffer in silence.) */
+static void test_json_memory(void)
+{
+    static const char text[] = "{\"name\": \"a text that is longer than sixteen bytes\", \"a name that is longer than thirty-two bytes\": [0.12345678901234567, "
+                               "-1234567890123456789, \"sixty-four bytes and more: ................................................................\"]}";
+    nn_err err = { 0 };
+    json_t *whole = nn_json_parse(text, sizeof text - 1, "whole", &err);
+    int refused = 0, n = 1;
+    t_check(whole != NULL, "%s", err.msg);
+    for (json_t *v = NULL; !v && n < 200; n++) {
+        err = (nn_err){ 0 };
+        set_fault("json", n, "ENOMEM");
+        v = nn_json_parse(text, sizeof text - 1, "text", &err);
+        no_fault();
+        refused += !v;
+        t_check(v ? json_equal(v, whole) : err.status == NN_ENOMEM, "jansson's allocation %d: %s", n, v ? "another value" : err.msg);
+        json_decref(v);
+        if (v) break;
+    }
+    t_check(refused > 15 && n < 200, "%d allocations were refused", refused);
+    json_decref(whole);
+}
+
 int main(void)
 {
     nn_format(folder, sizeof folder, "%s", t_folder("file"));
     nn_path_join(path, sizeof path, folder, "file.txt", NULL);
     nn_format(temporary, sizeof temporary, "%s.tmp", path);
+    test_json_memory();
     test_plain();
     test_paths();
     test_hash();
