@@ -59,7 +59,7 @@ class _Draw(ctypes.Structure):
 class _Train(ctypes.Structure):
     _fields_ = ([("size", c_size_t), ("recipe", c_char_p), ("split", c_char_p), ("seed", c_uint64)]
                 + [(n, c_int64) for n in ("members", "batch", "width1", "width2")]
-                + [(n, c_double) for n in ("epochs", "lr", "decay", "dropout1", "dropout2")] + [("replace", c_int)])
+                + [(n, c_double) for n in ("epochs", "lr", "decay", "dropout1", "dropout2")] + [("replace", c_int64)])
 
 
 class _StreamOptions(ctypes.Structure):

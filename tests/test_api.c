@@ -339,7 +339,7 @@ static void test_refusals(void)
     refused(err.status, DGAN_EINVAL, &err, "shard");
 
     /* Structures of other headers: an older one lacks the last member, a newer one has one that is set. */
-    struct { dgan_draw draw; int more; } newer = { DGAN_DRAW_INIT, 0 };
+    struct { dgan_draw draw; int64_t more; } newer = { DGAN_DRAW_INIT, 0 };
     newer.draw.size = sizeof newer;
     t_check(dgan_draw_seeds(d, seed, 1, &newer.draw, &err) == DGAN_OK, "a newer structure with nothing new in it");
     newer.more = 1;

@@ -184,8 +184,9 @@ static void norm_as_scale(double *scale, double *shift, const real *gamma, const
 static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)
 {
     const nn_dim D = l->D, h1 = l->h1, h2 = l->h2, K = l->K, widest = D > h1 ? (D > h2 ? D : h2) : h1 > h2 ? h1 : h2;
-    double *scale = nn_alloc((size_t)(2 * widest) * sizeof *scale, "folding the interpreter", err), *shift = scale + widest;
+    double *scale = nn_alloc((size_t)(2 * widest) * sizeof *scale, "folding the interpreter", err);
     if (!scale) return err ? err->status : NN_ENOMEM;
+    double *shift = scale + widest;
     for (nn_dim m = 0; m < l->members; m++) {
         /* Standardisation (x - mean)/std.  The mean goes into the bias: its cancellation costs |mean|/std of a rounding unit,
          * a few at most, where subtracting it from the maps would cost a pass over them (docs/METHOD.md has the figures). */

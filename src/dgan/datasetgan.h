@@ -36,7 +36,7 @@ typedef struct {
     uint64_t seed;
     int64_t members, batch, width1, width2;
     double epochs, lr, decay, dropout1, dropout2;
-    int replace;
+    int64_t replace;
 } dgan_train_options;
 #define DGAN_TRAIN_INIT { sizeof(dgan_train_options), "default", NULL, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0 }
 

@@ -29,7 +29,8 @@ int dgan_refuse(dgan_error *err, const char *fmt, ...) NN_PRINTF(2, 3);
 int dgan_check_process(pid_t process, const char *handle, dgan_error *err);
 
 /* Copy a caller's structure of `given` bytes (its first member) over our `size` bytes of defaults.  A shorter one comes from an older
- * header; a longer one must be zero where we know nothing of. */
+ * header; a longer one must be zero where we know nothing of, so such structures grow by whole eight bytes: padding at their end would
+ * be noise. */
 int dgan_take(void *ours, size_t size, const void *theirs, const char *name, dgan_error *err);
 /* Options of a drawing as the generator takes them; o NULL: `otherwise`. */
 int dgan_take_draw(sg_options *out, const dgan_draw *o, const sg_options *otherwise, const sg_model *m, dgan_error *err);

@@ -11,6 +11,10 @@ _Static_assert((int)DGAN_EIO == NN_EIO && (int)DGAN_EFORMAT == NN_EFORMAT && (in
                && (int)DGAN_ECANCEL == NN_ECANCEL, "the public status numbers are ours");
 _Static_assert(sizeof((dgan_error *)0)->message == sizeof((nn_err *)0)->msg, "messages fit");
 
+_Static_assert(sizeof(dgan_draw) == offsetof(dgan_draw, class_id) + sizeof(int)
+               && sizeof(dgan_train_options) == offsetof(dgan_train_options, replace) + sizeof(int64_t)
+               && sizeof(dgan_stream_options) == offsetof(dgan_stream_options, draw) + sizeof(void *), "no padding at the end (dgan_take)");
+
 int dgan_give(dgan_error *err, const nn_err *own)
 {
     if (err && err->status == DGAN_OK && own->status != NN_OK) {
