@@ -209,6 +209,9 @@ uninstall:  ## remove what install put there
 	rm -f $(TO)/bin/datasetgan $(TO)/lib/libdatasetgan.* $(TO)/lib/pkgconfig/datasetgan.pc $(TO)/share/man/man1/datasetgan*.1
 	rm -rf $(TO)/share/datasetgan $(TO)/include/dgan
 
+analyze: $(BIN) $(BUILD)/tests/test_json $(BUILD)/tests/test_safetensors $(BUILD)/tests/test_rng $(BUILD)/tests/test_api  ## five tools look for mistakes
+	@tools/analyze.sh $(BUILD)
+
 deps:  ## fail when an include points against the arrows
 	@tests/deps.sh
 
@@ -216,5 +219,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help lib nightly test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install tarball uninstall deps clean
+.PHONY: all help lib nightly test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install tarball uninstall analyze deps clean
 .SECONDARY:

@@ -202,6 +202,7 @@ static void print_train_memory(const info *in, const dg_task *t)
     dg_train_options o;
     nn_err why = { 0 };
     size_t bytes = 0;
+    /* analyze: a row was picked before anything is printed */
     sg_model *m = cli_open_task_generator(NULL, t, in->kernels->name, &why);
     if (m && dg_train_recipe(&o, "default", t->class_count, &why) == NN_OK && dg_train_bytes(t, "train", m, &o, in->threads, &bytes, &why) == NN_OK)
         row("memory", "train: peak %.0f MB with %d threads, the default recipe and split \"train\"", mb(in->base + sg_model_bytes(m) + bytes), in->threads);

@@ -25,6 +25,7 @@ static nn_status run(job *j, dg_prepare_result *r, nn_err *err)
     cli_progress_end();
     sg_close(m);
     dg_interp_close(&it);
+    /* analyze: what j points to is not read after this */
     return err->status;
 }
 

@@ -144,6 +144,7 @@ static nn_status shrink_picture(uint8_t *to, const nn_image *im, nn_dim size, nn
     const nn_dim pixels = im->width * im->height;
     real *x = nn_alloc((size_t)(3 * (pixels + size * size)) * sizeof *x, "a picture", err), *y = x ? x + 3 * pixels : NULL;
     if (!x) return NN_ENOMEM;
+    /* analyze: an index */
     for (nn_dim i = 0; i < 3 * pixels; i++) x[i] = im->pixels[i / 3 * im->channels + (im->channels < 3 ? 0 : i % 3)];
     const nn_status s = dl_resize_picture(y, x, im->height, im->width, 3, size, size, err);
     for (nn_dim i = 0; i < 3 * size * size && !s; i++) to[i] = (uint8_t)(y[i] + (real)0.5);

@@ -51,6 +51,7 @@ static json_t *scores_json(const result *r, const nn_confusion *m, nn_scores *s)
 static void spread(const double *v, int n, double *mean, double *sd)
 {
     double sum = 0.0, square = 0.0;
+    /* analyze: the callers fill n numbers */
     for (int i = 0; i < n; i++) sum += v[i];
     *mean = sum / n;
     for (int i = 0; i < n; i++) square += (v[i] - *mean) * (v[i] - *mean);

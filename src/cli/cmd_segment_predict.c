@@ -187,7 +187,7 @@ static nn_status run(const job *j, size_t *count, int threads, nn_err *err)
     nn_status s = cli_list_pictures(&f, j->in, err);
     if (!s) s = nn_dir_make(j->out, err);
     dl_predictor *p = s ? NULL : dl_predictor_open(&m, k, &o, err);
-    if (!s && j->csv) s = add_text(&t, "picture,class_id,class,pixels,share,parts,largest_part,mean_part,red,green,blue\n", err);
+    if (!s && j->csv) add_text(&t, "picture,class_id,class,pixels,share,parts,largest_part,mean_part,red,green,blue\n", err);
     for (size_t i = 0; p && i < f.count && !err->status; i++) {
         predict_one(j, p, &m, &f, i, &t, err);
         if (!cli_progress_report(NULL, "picture", (double)(i + 1), (double)f.count, 0)) nn_fail(err, NN_ECANCEL, "stopped");

@@ -182,6 +182,7 @@ static nn_status read_members(nn_st *f, dg_member *member, int count, dg_net_siz
         dg_member *m = &member[i];
         memcpy(at, progress + (size_t)i * sizeof at, sizeof at);
         memcpy(&m->best, best + (size_t)i * sizeof m->best, sizeof m->best);
+        /* analyze: 0 or 1, and no member is done before its first step */
         if (at[0] < 0 || at[1] < 0 || at[1] > (at[0] > 0) || at[2] < 0 || m->best != m->best)
             return nn_fail(err, NN_EFORMAT, "%s: progress of member %d makes no sense", f->path, i);
         m->step = at[0];

@@ -16,6 +16,7 @@ static const dg_folder_kind kind = { RECORD, KIND, top };
 const char *dg_split_name(int split)
 {
     static const char *const name[DG_SPLITS_MAX] = { "train", "val", "test" };
+    /* analyze: every split is one of the three */
     return name[split];
 }
 

@@ -9,8 +9,10 @@ static void json_name(char out[48], int split) { nn_format(out, 48, "annotations
 static nn_status add_value(nn_stage *to, bool first, json_t *v, nn_err *err)
 {
     char *line = v ? nn_json_line(v, err) : NULL;
+    /* analyze: nn_fail returns the status it is given, so line is there when s is 0 */
     nn_status s = line ? NN_OK : nn_fail(err, NN_ENOMEM, "annotations: not enough memory");
     if (!s) s = nn_stage_add(to, first ? "\n" : ",\n", first ? 1 : 2, err);
+    /* analyze: as above */
     if (!s) s = nn_stage_add(to, line, strlen(line), err);
     nn_free(line);
     json_decref(v);

@@ -215,6 +215,7 @@ void dg_features_gather(const dg_features *f, const uint32_t *at, nn_dim n, real
 {
     const nn_dim res = f->res;
     for (nn_dim i = 0; i < n; i++) {
+        /* analyze: every caller fills the n entries that it names */
         const nn_dim p = f->pixel[at[i]], in_picture = p % (res * res);
         gather_pixel(f, f->maps + p / (res * res) * f->picture_count, in_picture / res, in_picture % res, x + i * f->D);
     }

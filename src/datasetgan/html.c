@@ -79,6 +79,7 @@ static void put_head(dg_page *p, const dg_look *look, uint64_t number, const dg_
 static void put_sample(dg_page *p, const dg_sample *s, nn_dim res)
 {
     char image[DG_SAMPLE_PATH], label[DG_SAMPLE_PATH];
+    /* analyze: the sample is one that was read */
     dg_sample_path(image, "images", s->seed);
     dg_sample_path(label, "labels", s->seed);
     dg_page_putf(p, "<figure><div><a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"picture\"></a>", image, image, res, res);
@@ -109,6 +110,7 @@ nn_status dg_summarise(const char *out, const dg_look *look, uint64_t samples, d
         dg_sample sample;
         s = next_sample(&r, look, &sample, err);
         if (s) break;
+        /* analyze: next_sample fills it or fails */
         all->uncertainty += sample.uncertainty / (double)samples;
         if (i == 0 || sample.uncertainty > all->highest) {
             all->highest = sample.uncertainty;

@@ -121,6 +121,7 @@ nn_status dg_manifest_next(dg_manifest *r, const char **line, size_t *size, nn_e
         }
         if (r->begin == 0 && r->end == LINE_BYTES_MAX)
             return nn_fail(err, NN_EFORMAT, "%s: line %ju: longer than %d bytes", r->file.path, (uintmax_t)r->lines + 1, LINE_BYTES_MAX);
+        /* analyze: bytes are unread only of a file that is open, and that has a buffer */
         memmove(r->buffer, at, r->end - r->begin);
         r->end -= r->begin;
         r->begin = 0;

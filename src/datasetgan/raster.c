@@ -131,6 +131,7 @@ nn_status dg_raster_line(const dg_canvas *c, dg_corner a, dg_corner b, int width
         return NN_OK;
     }
     /* A quad along the segment without caps: of width - 1 steps across, the odd one goes to one side. */
+    /* analyze: whole halves, as Pillow takes them */
     const double length = hypot(dx, dy), more = width / 2 / length, less = (width - 1) / 2 / length;
     const dg_corner corner[4] = {
         { a.x - round_down(less * dy), a.y + round_down(more * dx) }, { b.x - round_down(less * dy), b.y + round_down(more * dx) },

@@ -25,6 +25,7 @@ double dg_divergence_of_logits(real *sum, nn_dim K, double entropy, int members)
         if (e != 0.0) spread -= e * x;                         /* 0 log 0 = 0; NaN travels */
     }
     for (nn_dim c = 0; c < K; c++) sum[c] = (real)(exp((double)sum[c] / members - top) / total * members);
+    /* analyze: K >= 1, so total >= exp(0) */
     return spread / total + log(total) - entropy / members;    /* - sum p log p, p = e / total, log p = x - log total */
 }
 

@@ -131,6 +131,7 @@ int dgan_draw_seeds(dgan_drawer *d, const uint32_t *seeds, int n, const dgan_dra
 
 static int synthesise(dgan_drawer *d, int n, const sg_options *draw, const uint32_t *noise_seeds, dgan_error *err)
 {
+    /* analyze: begin fills it; a refused call returns a status that is not 0 */
     if (draw->noise == SG_NOISE_RANDOM && !noise_seeds) return dgan_refuse(err, "draw: random noise: expected seeds for it, found NULL");
     sg_synthesis(d->generator->model, d->work, d->ws, n, draw->noise, noise_seeds);
     d->drawn = n;
@@ -144,6 +145,7 @@ int dgan_draw_z(dgan_drawer *d, const float *z, int n, const dgan_draw *o, const
     if (refused) return refused;
     const sg_model *m = d->generator->model;
     if (!all_finite(z, n * sg_get_config(m)->z_dim)) return dgan_refuse(err, "draw: z: a number is not finite");
+    /* analyze: begin fills draw; a refused call returns a status that is not 0 */
     sg_mapping(m, d->w, z, n, draw.class_id);
     sg_truncate(m, d->ws, d->w, n, &draw);
     return synthesise(d, n, &draw, noise_seeds, err);
@@ -189,6 +191,7 @@ int dgan_tap_map(const dgan_drawer *d, int n, int tap, dgan_map *out, dgan_error
     const int refused = dgan_generator_tap(d->generator, tap, &t, err);
     if (refused) return refused;
     const bool blocked = sg_get_kernels(d->generator->model)->layout == NN_BLOCKED;
+    /* analyze: a refused call returns a status that is not 0 */
     const int64_t pixels = t.height * t.width;
     *out = (dgan_map){ sg_tap(d->work, n, tap), t.channels, t.height, t.width, .block = NN_CB * pixels, .channel = blocked ? 1 : pixels,
                        .row = t.width * (blocked ? NN_CB : 1), .column = blocked ? NN_CB : 1 };
@@ -201,6 +204,7 @@ int dgan_tap_copy(const dgan_drawer *d, int n, int tap, float *out, dgan_error *
     if (!out) return dgan_refuse(err, "tap: NULL argument");
     const int refused = dgan_tap_map(d, n, tap, &map, err);
     if (refused) return refused;
+    /* analyze: a refused call returns a status that is not 0 */
     nn_map_to_planar(sg_get_kernels(d->generator->model)->layout, out, map.data, map.channels, map.height, map.width);
     return DGAN_OK;
 }

@@ -125,6 +125,7 @@ static double softmax_ce(float *dlogit, const float *logit, const uint8_t *label
         for (nn_dim k = 1; k < K; k++) if (logit[r * K + k] > top) top = logit[r * K + k];
         const float own = d[label[r]];
         if (own > 1e-30f) loss -= log((double)own);
+        /* analyze: K >= 1, so sum >= exp(0) */
         else { for (nn_dim k = 0; k < K; k++) sum += exp(logit[r * K + k] - top); loss += log(sum) - (logit[r * K + label[r]] - top); }
         d[label[r]] -= 1.0f;
         for (nn_dim k = 0; k < K; k++) d[k] *= inv;

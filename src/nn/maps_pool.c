@@ -157,6 +157,7 @@ static double ce_rows(real *dlogit, const real *logit, const real *t, const real
         double max = x[0], sum = 0.0, mass = 0.0;
         for (nn_dim c = 1; c < K; c++) if (x[c] > max) max = x[c];
         for (nn_dim c = 0; c < K; c++) { sum += exp(x[c] - max); mass += want[c]; }
+        /* analyze: K >= 1, so sum >= exp(0) */
         const double w = weight[b], lse = log(sum);
         for (nn_dim c = 0; c < K; c++) {
             dlogit[b * K + c] = (real)(w > 0 ? w * (mass * exp(x[c] - max) / sum - want[c]) : 0.0);

@@ -330,6 +330,7 @@ static uint64_t elements(const nn_st_entry *t) { return (t->end - t->begin) / nn
 /* The numbers can be used where they lie. */
 static bool in_place(const nn_st *f, const nn_st_entry *t)
 {
+    /* analyze: nn_st_bind asks for tensors that check_want has found */
     return t->dtype == NN_REAL && (uintptr_t)(f->data + t->begin) % sizeof(real) == 0;
 }
 
@@ -374,6 +375,7 @@ nn_status nn_st_bind(nn_st *f, const nn_want *want, size_t count, bool exact, nn
         const nn_status status = check_want(f, &want[i], err);
         if (status != NN_OK) return status;
         const nn_st_entry *t = nn_st_find(f, want[i].name);
+        /* analyze: check_want has found it */
         if (!in_place(f, t)) nn_take_real(&room, (nn_dim)elements(t));
     }
     if (exact && f->count > count) return unexpected(f, want, count, err);

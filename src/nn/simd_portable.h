@@ -29,6 +29,7 @@ static inline vf vf_round(vf a)                 /* to nearest even, |a| < 2^22: 
 static inline vf vf_scale2(vf a, vf n)          /* a * 2^n, n whole, -126 <= n <= 127; NaN must not be converted to a whole number */
 {
     const vu bits = (vu)(n + vf_set1(12582912.0f)) - 0x4b400000u;      /* the last bits of 1.5 * 2^23 + n are n */
+    /* analyze: each lane has 32 bits; gcc takes 23 for a shift of something smaller */
     return a * (vf)((bits + 127u) << 23);
 }
 static inline float vf_sum(vf a) { return (a[0] + a[1]) + (a[2] + a[3]); }

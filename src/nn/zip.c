@@ -167,6 +167,7 @@ static void give(voidpf user, voidpf p) { (void)user; nn_sys_free(p); }
 static nn_status inflate_all(const nn_zip *z, const nn_zip_entry *e, uint8_t *to, nn_err *err)
 {
     uint8_t none;                                          /* zlib refuses a null output, also for no bytes */
+    /* analyze: nothing is written to `none`: avail_out is 0 where `to` is NULL */
     z_stream s = { .next_in = z->file.data + e->begin, .avail_in = (uInt)e->packed, .next_out = to ? to : &none, .avail_out = (uInt)e->size,
                    .zalloc = take, .zfree = give };
     const int opened = inflateInit2(&s, -MAX_WBITS);       /* no zlib header in zip */
