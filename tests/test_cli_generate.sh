@@ -86,6 +86,24 @@ differ "$D/quiet/seed0001.png" "$D/const/seed0001.png" "noise none"
 differ "$D/random/seed0001.png" "$D/const/seed0001.png" "noise random"
 try 0 $gen --seeds 1,2 --out "$D/default"
 same "$D/default" "$D/const" "noise const and psi 0.7 are the defaults"
+
+# ---- classes, and a StyleGAN1's own truncation
+res="$gen --generator tests/golden/stylegan2_res.safetensors --seeds 1,2"
+try 2 $res --out "$D/class"; says "the generator is conditional: --class is needed, 0 to 2"
+try 2 $res --out "$D/class" --class 3; says "class: expected 0 to 2, found 3"
+try 2 $gen --seeds 1 --out "$D/class" --class 1; says "class: "
+try 0 $res --out "$D/class1" --class 1 --taps "$D/class1.safetensors"
+try 0 $res --out "$D/class2" --class 2
+differ "$D/class1/seed0001.png" "$D/class2/seed0001.png" "another class"
+try 0 $res --out "$D/class1" --class 1; prints " 0 of them drawn now"
+try 1 $res --out "$D/class1" --class 2; says "class"
+one="$gen --generator tests/golden/stylegan1_a.safetensors --seeds 1,2 --psi 0"
+try 0 $one --out "$D/one"
+try 0 $one --out "$D/one8" --cutoff 8
+same "$D/one" "$D/one8" "a StyleGAN1 is truncated to its file's 8 layers"
+try 0 $one --out "$D/one12" --cutoff 12
+differ "$D/one12/seed0001.png" "$D/one/seed0001.png" "all 12 layers on request"
+
 try 0 $gen --seeds 1 --out "$D/ref" --kernels ref
 try 1 $gen --seeds 1 --out "$D/ref" --kernels portable; says 'kernels: expected "portable", found "ref"'
 
