@@ -7,4 +7,9 @@ echo '#include "nn/base.h"' >"$D/src/cli/a.c"
 tests/deps.sh "$D/src" >/dev/null && ok || no "cli may use nn"
 echo '#include "cli/cli.h"' >"$D/src/nn/b.c"
 tests/deps.sh "$D/src" >/dev/null && no "nn may not use cli" || ok
+# The README's first line and CI install every library that the Makefile asks for.
+for package in $(sed -n 's/^LIBS *:= *//p' Makefile); do
+    grep -q "^apt-get install.* ${package#*:} " README.md && ok || no "README.md does not install ${package#*:}"
+    grep -q "^packages=.*[ (]${package#*:}[ )]" .ci/run && ok || no ".ci/run does not install ${package#*:}"
+done
 done_testing
