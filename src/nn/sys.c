@@ -1,4 +1,5 @@
 /* sys.c: the calls themselves.  A signal (a progress timer, a resized terminal) may interrupt any of them: retried here. */
+#define _DEFAULT_SOURCE                                 /* madvise */
 #include "nn/sys.h"
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -73,11 +75,19 @@ int nn_sys_free_bytes(const char *path, uint64_t *bytes)
     return rc;
 }
 
+/* Large blocks ask for large pages: a 1024 px generator is 370 MB, 90,000 faults of 4 KiB when it is opened, 180 of 2 MiB. */
 void *nn_sys_alloc(size_t align, size_t bytes)
 {
+    enum { LARGE_PAGE = 2 << 20 };
     void *p = NULL;
-    const int rc = posix_memalign(&p, align, bytes);
-    if (rc == 0) return p;
+    const int large = bytes >= 4 * LARGE_PAGE;
+    const int rc = posix_memalign(&p, large ? LARGE_PAGE : align, bytes);
+    if (rc == 0) {
+#ifdef MADV_HUGEPAGE
+        if (large) madvise(p, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);     /* a wish: no error counts */
+#endif
+        return p;
+    }
     errno = rc;
     return NULL;
 }

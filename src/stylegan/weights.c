@@ -143,21 +143,25 @@ static void take_scale(sg_layer *l, nn_arena *a, double gain)
     l->scale = scale;
 }
 
-static void take_convolution(sg_layer *l, const nn_kernels *k, nn_arena *a)
-{
-    if (!l->weight) return;
-    real *packed = nn_take_real(a, k->conv_packed(&l->conv.shape));
-    if (!packed) return;
-    k->conv_pack(&l->conv.shape, l->weight, packed);
-    l->conv.packed = packed;
-}
+/* A layer's blocks in the arena, to be filled from the file's weights once everything has its place. */
+typedef struct { sg_layer *layer; real *packed, *square; } packing;
 
-static void take_squares(sg_layer *l, nn_arena *a)
+static packing take_convolution(sg_layer *l, const nn_kernels *k, nn_arena *a, bool squares)
 {
     const nn_conv_shape *s = &l->conv.shape;
-    real *square = nn_take_real(a, s->cout * s->cin);
-    if (square) nn_square_sum_ref(square, l->weight, s->cin, s->cout, s->ks);
-    l->square = square;
+    packing p = { .layer = l };
+    if (l->weight) l->conv.packed = p.packed = nn_take_real(a, k->conv_packed(s));
+    if (squares) l->square = p.square = nn_take_real(a, s->cout * s->cin);
+    return p;
+}
+
+static void pack(const packing *p, const nn_kernels *k)
+{
+    const nn_conv_shape *s = &p->layer->conv.shape;
+    if (!p->packed) return;
+    k->conv_pack(s, p->layer->weight, p->packed);
+    if (p->square) nn_square_sum_ref(p->square, p->layer->weight, s->cin, s->cout, s->ks);
+    p->layer->weight = NULL;
 }
 
 static void take_ones(sg_model *m, nn_arena *a)
@@ -189,20 +193,20 @@ static void take_over(sg_model *m, const sg_table *t, nn_arena *a)
         m->constant = map;
     }
     take_ones(m, a);
+    packing to_do[SG_LAYERS_MAX + SG_LEVELS_MAX];
+    int n = 0;
     for (int i = 0; i < m->layer_count; i++) {
-        sg_layer *l = &m->layer[i];
-        take_convolution(l, k, a);
-        if (m->one) take_scale(l, a, SQRT2);
-        else take_squares(l, a);
-        if (a->base) l->weight = NULL;
+        to_do[n++] = take_convolution(&m->layer[i], k, a, !m->one);
+        if (m->one) take_scale(&m->layer[i], a, SQRT2);
     }
     for (nn_dim i = 0; i < m->config.levels; i++) {
         sg_layer *l = &m->skip[i];
         if (!l->weight) continue;
-        take_convolution(l, k, a);
+        to_do[n++] = take_convolution(l, k, a, false);
         take_scale(l, a, 1.0 / SQRT2);                    /* the block's output is the sum over sqrt(2) ([ADA] SynthesisBlock) */
-        if (a->base) l->weight = NULL;
     }
+    #pragma omp parallel for schedule(dynamic, 1)
+    for (int i = 0; i < n; i++) pack(&to_do[i], k);
 }
 
 /* What makes a generator the generator it is; wording, dates and sources in the metadata are left out. */
