@@ -160,11 +160,11 @@ got=$?
 [ $got -eq 130 ] && [ ! -s "$D/err" ] && ok || no "a second SIGINT: status $got, $(cat "$D/err")"
 
 # ---- progress on a terminal only; output that cannot be written
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then      # a system without /dev/pts has no terminal to give
     script -qec "$gen --seeds 0-59 --out $D/tty" "$D/typescript" </dev/null >/dev/null 2>&1
     grep -q "picture  .*/60  .*/s  .* left" "$D/typescript" && ok || no "no progress line on a terminal"
 else
-    skip "no script(1): progress on a terminal"
+    skip "no script(1) or no terminals: progress on a terminal"
 fi
 $gen --seeds 3 --out "$D/a" >/dev/full 2>"$D/err"; [ $? -eq 1 ] && ok || no "a full standard output is a failure"
 says "standard output: cannot write"

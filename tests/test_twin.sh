@@ -12,7 +12,7 @@ for name in $plain; do
 done
 
 # Shared on purpose: nothing here takes or returns a real.
-shared='nn_(fail|alloc|free|take|format|assert_failed|mul_u64|(rng|numpy|file|dir|path|bytes|source|stage|sys|hash|json|confusion)_.*)|dg_train_schedule|t_(check|fail|skip|done|limit|same|status|report|folder)'
+shared='nn_(fail|alloc|free|take|format|assert_failed|mul_u64|(rng|numpy|file|dir|path|bytes|source|stage|sys|hash|json|half|confusion)_.*)|dg_train_schedule|t_(check|fail|skip|done|limit|same|status|report|folder)'
 # shellcheck disable=SC2086
 borrowed=$(nm -g --undefined-only $objects | awk 'NF == 2 && $2 ~ /^(nn|sg|dg|t|golden)(_|$)/ { print $2 }' | sort -u | grep -Evx "$shared")
 for name in $borrowed; do
