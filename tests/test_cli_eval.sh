@@ -11,6 +11,9 @@ try 0 $eval
 prints "background"; prints "mIoU"; prints "pixel accuracy"; prints "pixels          16384"; quiet
 try 0 $eval --split train --json "$D/train.json" --generator "$BUNDLE/generator.safetensors" --kernels auto --threads 1
 prints "pixels          32768"
+try 0 $eval --split train --vote mean --json "$D/vote.json"
+grep -q '"vote": "mean"' "$D/vote.json" && ok || no "the vote is recorded"
+! grep -q vote "$D/train.json" && ok || no "a vote nobody asked for"
 grep -q '"split": "train"' "$D/train.json" && ok || no "the split is recorded"
 before=$(hash_of "$D/train.json")
 try 0 $eval --split train --json "$D/train.json" --threads 2

@@ -32,4 +32,28 @@ says "warning: --psi 0.2"; differ "$D/psi/images/0000000004.png" "$D/l/images/00
 try 1 $BIN label --interpreter "$D/none" --seeds 4 --out "$D/x"
 try 2 $BIN label --interpreter "$D/i" --out "$D/x"; says "--seeds"
 lacks "$D/x" "$D/x.tmp"
+
+# ---- latents: the seeds' own give the seeds' pictures; what is asked for besides; the vote
+try 0 $BIN generate --seeds 4,0,3 --out "$D/g" --save-w "$D/w.npy"
+try 0 $BIN label --interpreter "$D/i" --latents "$D/w.npy" --space w+ --out "$D/lw" --probabilities --batch 2; prints "3 pictures in"
+row=0
+for seed in 0000000004 0000000000 0000000003; do
+    same "$D/lw/images/000000000$row.png" "$D/b1/images/$seed.png" "picture of row $row"
+    same "$D/lw/labels/000000000$row.png" "$D/b1/labels/$seed.png" "label of row $row"
+    row=$((row + 1))
+done
+[ "$(wc -c <"$D/lw/probabilities/0000000002.npy")" -eq $((128 + 2 * 4 * 128 * 128)) ] && ok || no "4 x 128 x 128 halves"
+grep -q '"space": "w+"' "$D/lw/run.json" && grep -q '"probabilities": true' "$D/lw/run.json" && ok || no "run.json of latents"
+try 0 $BIN label --interpreter "$D/i" --latents "$D/w.npy" --space w+ --out "$D/lw" --probabilities; prints "there already"
+try 1 $BIN label --interpreter "$D/i" --latents "$D/w.npy" --space w --out "$D/x"; says "the generator's w, found 3 sizes"
+try 1 $BIN label --interpreter "$D/i" --latents "$D/i" --space w --out "$D/x"
+try 2 $BIN label --interpreter "$D/i" --latents "$D/w.npy" --seeds 4 --out "$D/x"; says "not both"
+try 2 $BIN label --interpreter "$D/i" --space z --seeds 4 --out "$D/x"; says "go with --latents"
+try 0 $BIN label --interpreter "$D/i" --seeds 4,0,3 --vote mean --out "$D/mean"
+differ "$D/mean/labels" "$D/b1/labels" "--vote mean"; same "$D/mean/uncertainty" "$D/b1/uncertainty" "the vote changes no uncertainty"
+try 0 $BIN dataset --interpreter "$D/i" --out "$D/dm" --count 1 --first-seed 4 --vote mean
+same "$D/dm/labels/0000000004.png" "$D/mean/labels/0000000004.png" "dataset --vote mean"
+grep -q '"vote": "mean"' "$D/dm/run.json" && ok || no "run.json names the vote"
+try 1 $BIN dataset --interpreter "$D/i" --out "$D/dm" --count 1 --first-seed 4; says "vote"
+lacks "$D/x" "$D/x.tmp"
 done_testing

@@ -46,6 +46,9 @@ for options in "--seed 7" "--batch 512" "--lr 1e-3" "--schedule constant" "--dec
     esac
     differ "$D/o$n" "$D/plain" "$options"
 done
+try 0 $tiny --members 1 --out "$D/last" --taps-set last-2
+try 0 $BIN info "$D/last"; prints "2: b32.conv0 b32.conv1"
+try 2 $tiny --members 1 --out "$D/none" --taps-set last-0; says "last-0"
 try 0 $BIN info "$D/o11"; prints "2: b16.conv0 b32.conv1"; prints "1 members: 18 features -> 128 -> 32 -> 2 classes"
 try 0 $BIN info "$D/o9"; prints "116 features -> 16 -> 32 -> 2"
 try 0 $train --members 1 --out "$D/default" --recipe default --kernels auto --generator "$BUNDLE/generator.safetensors"

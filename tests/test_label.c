@@ -248,6 +248,22 @@ static int rows(nn_kernels *at, int max)
     return n;
 }
 
+/* The vote by mean probability: where two means are equal, the lower class. */
+static void check_mean_vote(scene *s, const nn_kernels *k, const char *name)
+{
+    nn_dim wrong = 0;
+    s->in.vote_mean = true;
+    result got = run(s, k, DG_SHARED_BYTES, 2);
+    s->in.vote_mean = false;
+    for (nn_dim p = 0; p < got.hw; p++) {
+        nn_dim best = 0;
+        for (nn_dim c = 1; c < got.K; c++) if (got.out.mean[c * got.hw + p] > got.out.mean[best * got.hw + p]) best = c;
+        wrong += got.out.mean[best * got.hw + p] > got.out.mean[got.out.label[p] * got.hw + p];
+    }
+    t_check(wrong == 0, "%s: vote by mean probability: %td of %td pixels have a likelier class", name, wrong, got.hw);
+    free_result(&got);
+}
+
 static void test_against_literal(void)
 {
     static const struct { const char *name; nn_dim res; int members; nn_dim h1, h2; int K; nn_dim size[16]; } set[] = {
@@ -273,6 +289,7 @@ static void test_against_literal(void)
             free_result(&got);
             free_result(&tiled);
             free_result(&third);
+            check_mean_vote(&s, &row[k], name);
         }
         literal_free(&want);
         free_scene(&s);

@@ -14,7 +14,7 @@
 static const char NAME[] = "dataset";
 
 typedef struct {
-    const char *generator, *interpreter, *kernels;
+    const char *generator, *interpreter, *kernels, *vote;
     cli_draw draw;
     dg_dataset_options o;
     const char *shard;
@@ -135,6 +135,7 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     const double start = cli_seconds();
     if (j->shard && read_shard(j->shard, &j->o.shard, err)) return err->status;
     if (dg_interp_open(&it, j->interpreter, err)) return err->status;
+    it.vote_mean = !strcmp(j->vote, "mean");
     j->o.draw = it.draw;
     cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
     sg_model *m = cli_open_generator(j->generator, j->kernels, err);
@@ -151,7 +152,7 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
 
 int cmd_dataset(int argc, char **argv)
 {
-    job j = { .kernels = "auto", .o = { .version = CLI_VERSION, .plan = print_plan } };
+    job j = { .kernels = "auto", .vote = "majority", .o = { .version = CLI_VERSION, .plan = print_plan } };
     int64_t count = 0, first_seed = 0, batch = 4, threads = 0;
     const cli_opt opt[] = {
         { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", true, "style interpreter, written by 'datasetgan train'", NULL },
@@ -160,6 +161,7 @@ int cmd_dataset(int argc, char **argv)
         { "first-seed", CLI_INT, &first_seed, 0, 4294967295.0, NULL, false, "seed of the first sample (default: 0)", NULL },
         { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator (default: the bundled one)", NULL },
         { "shard", CLI_STR, &j.shard, 0, 0, "I/N", false, "make only part I of N equal parts of the samples; 'datasetgan merge' joins them", NULL },
+        { "vote", CLI_CHOICE, &j.vote, 0, 0, "majority|mean", false, "a pixel's label: the class of most members, or of the highest mean probability (default: majority)", NULL },
         CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
         { "psi-to", CLI_REAL, &j.o.vary.psi_to, -HUGE_VAL, HUGE_VAL, NULL, false, "draw each sample's truncation evenly from --psi to this", &j.o.vary.psi_range },
         { "mix", CLI_REAL, &j.o.vary.mix, 0, 1, NULL, false, "probability that a sample's later layers follow a second seed (default: 0)", NULL },

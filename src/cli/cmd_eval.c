@@ -8,7 +8,7 @@
 static const char NAME[] = "eval";
 
 typedef struct {
-    const char *generator, *task, *split, *interpreter, *kernels;      /* annotated generated pictures */
+    const char *generator, *task, *split, *interpreter, *kernels, *vote;      /* annotated generated pictures */
     const char *pred, *truth, *view;                                   /* two folders of label maps */
     const char *metric, *json;
     cli_draw draw;
@@ -66,6 +66,7 @@ static json_t *scores_json(const job *j, const result *r, const char *task, cons
                      "split", j->pred ? NULL : j->split, "interpreter", interpreter, "view", j->view, "miou", number(mean_iou(r)),
                      "pixel_accuracy", number(r->scores.accuracy), "pixels", (json_int_t)r->scores.pixels, "classes", classes,
                      "confusion", confusion);
+    ok = ok && v && (!j->vote || json_object_set_new(v, "vote", json_string(j->vote)) == 0);
     if (ok) return v;
     json_decref(v);
     return NULL;
@@ -86,6 +87,7 @@ static nn_status score_task(const job *j, dg_task *t, result *r, char identity[6
 {
     dg_interp it = { 0 };
     if (dg_interp_open(&it, j->interpreter, err)) return err->status;
+    it.vote_mean = j->vote && !strcmp(j->vote, "mean");
     cli_draw_apply(NAME, &j->draw, t->path, &t->draw);
     sg_model *m = cli_open_task_generator(j->generator, t, j->kernels, err);
     if (m && sg_check_options(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) {
@@ -130,8 +132,8 @@ static nn_status check_form(const job *j, nn_err *err)
 {
     if (j->pred || j->truth) {
         if (!j->pred || !j->truth) return nn_fail(err, NN_EINVAL, "--pred and --truth go together: two folders of label maps");
-        if (j->interpreter || j->generator || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given || j->draw.class_given)
-            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --psi, --cutoff, --class and --noise "
+        if (j->interpreter || j->generator || j->vote || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given || j->draw.class_given)
+            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --vote, --psi, --cutoff, --class and --noise "
                            "do not go with them");
         return NN_OK;
     }
@@ -148,6 +150,7 @@ int cmd_eval(int argc, char **argv)
         { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", false, "score this interpreter on the set's generated pictures", NULL },
         { "split", CLI_STR, &j.split, 0, 0, "NAME", false, "pictures of the set to score (default: test)", &j.split_given },
         { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator (default: the task's, else the bundled one)", NULL },
+        { "vote", CLI_CHOICE, &j.vote, 0, 0, "majority|mean", false, "a pixel's label: the class of most members, or of the highest mean probability (default: majority)", NULL },
         CLI_DRAW_OPTIONS(j.draw, "the task's"),
         { "pred", CLI_STR, &j.pred, 0, 0, "DIR", false, "score the label maps of this folder", NULL },
         { "truth", CLI_STR, &j.truth, 0, 0, "DIR", false, "against those of this one; pairs have one stem, or truth's is pred's + _label", NULL },

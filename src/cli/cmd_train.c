@@ -114,7 +114,7 @@ int cmd_train(int argc, char **argv)
         { "width1", CLI_INT, &c->width1, 1, 65536, NULL, false, "first hidden layer (default: 128; 256 from 32 classes on)", &c->width1_given },
         { "width2", CLI_INT, &c->width2, 1, 65536, NULL, false, "second hidden layer (default: 32; 128 from 32 classes on)", &c->width2_given },
         { "taps-set", CLI_STR, &j.taps, 0, 0, "NAMES", false,
-          "feature maps to use, such as b64.conv0,b64.conv1, or a set: released, paper (StyleGAN1), editgan (StyleGAN2) "
+          "feature maps to use, such as b64.conv0,b64.conv1, or a set: released, paper (StyleGAN1), editgan (StyleGAN2), last-K "
           "(default: released, or every conv0 and conv1)", NULL },
         CLI_DRAW_OPTIONS(j.draw, "the task's"),
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },

@@ -83,6 +83,7 @@ typedef struct {
     char task_name[DG_NAME];
     sg_options draw;                 /* as the annotated pictures were drawn */
     bool nearest;                    /* maps smaller than the picture are enlarged without interpolation: released code before June 2021 */
+    bool vote_mean;                  /* the caller's choice, not in the file: a label is the class of the highest mean probability, not of most votes */
     bool of_logits;                  /* uncertainty as released before September 2021 (label.h: dg_divergence_of_logits) */
     nn_dim seed_count;               /* annotated seeds: a dataset skips them */
     uint32_t *seed;
@@ -124,7 +125,7 @@ typedef struct { bool (*report)(void *user, const char *what, double done, doubl
 
 /* Train on the items of `split` and write out_path (atomic).  Checkpoints go to out_path + ".part" and are resumed from when
  * they belong to the same settings; the result is byte-equal to an uninterrupted run, for any number of threads.
- * tap_names NULL: the generator's default taps; otherwise any of them, used in network order.
+ * tap_names NULL: the generator's default taps; otherwise any of them, sets (sg_tap_is) or "last-K", the last K default taps; used in network order.
  * An out_path of the same settings: NN_OK at once.  Of others, or no interpreter: NN_EEXISTS.  A checkpoint of other settings:
  * NN_EEXISTS naming the first that differs.  `replace` lifts both.  A picture that its seed does not give: NN_EMISMATCH.
  * A loss that is not finite: NN_EINVAL, checkpoint kept. */
@@ -143,7 +144,7 @@ void dg_labeller_close(dg_labeller *l);
 size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads);
 
 typedef struct {
-    uint8_t *label;                  /* (res,res): majority vote of the members' argmax, ties to the lowest class */
+    uint8_t *label;                  /* (res,res): majority vote of the members' argmax, or argmax of their mean (dg_interp.vote_mean); ties to the lowest class */
     float *divergence;               /* (res,res) or NULL: Jensen-Shannon divergence of the members' probabilities, nats, >= 0 (dg_interp.of_logits: any sign) */
     float *mean;                     /* (K,res,res) or NULL: mean probability */
     double uncertainty;              /* mean of the largest int(res*res/10) divergences */
@@ -151,16 +152,22 @@ typedef struct {
 /* Label picture n of the workspace's last drawing (keep_taps).  Cannot fail. */
 void dg_label(dg_labeller *l, const sg_work *wk, nn_dim n, dg_labels *out);
 
-/* Draw, label and write chosen pictures below `out` (docs/FILES.md), which appears whole or not at all; as dg_export. */
+/* Draw, label and write chosen pictures below `out` (docs/FILES.md), which appears whole or not at all; as dg_export.  Pictures of
+ * seeds, or (latents not NULL) of every row of an .npy, or of an .npz's array `array` (NULL: its only one), named by row. */
 typedef struct {
     const uint32_t *seed;
     size_t count;
+    const char *latents, *array;
+    dg_space space;
+    bool probabilities;              /* also the mean probability of each class, float16 */
     sg_options draw;
     nn_dim batch;
     const char *out, *version;       /* version: of the program, for run.json */
     bool replace;
 } dg_label_options;
-nn_status dg_label_seeds(const sg_model *m, const dg_interp *in, const dg_label_options *o, const dg_progress *p, bool *already, nn_err *err);
+/* pictures: how many there are. */
+typedef struct { size_t pictures; bool already; } dg_label_result;
+nn_status dg_label_pictures(const sg_model *m, const dg_interp *in, const dg_label_options *o, const dg_progress *p, dg_label_result *r, nn_err *err);
 
 /* ---- pictures to annotate ----------------------------------------------------------------------------------------- */
 

@@ -9,9 +9,30 @@
 
 /* ---- which maps ---------------------------------------------------------------------------------------------------- */
 
-static bool is_named(const sg_tap_info *tap, const char *const *names, int count)
+/* K of "last-K": 0 for other names. */
+static int last_count(const char *name)
 {
-    for (int i = 0; i < count; i++) if (sg_tap_is(tap, names[i])) return true;
+    int n = 0;
+    if (strncmp(name, "last-", 5)) return 0;
+    for (const char *p = name + 5; *p; p++) {
+        if (*p < '0' || *p > '9' || n > SG_TAPS_MAX) return 0;
+        n = 10 * n + (*p - '0');
+    }
+    return n;
+}
+
+static bool is_named(const sg_model *m, int tap, const char *name)
+{
+    const int last = last_count(name);
+    if (!last || !sg_tap_is(sg_tap_at(m, tap), "default")) return sg_tap_is(sg_tap_at(m, tap), name);
+    int after = 0;
+    for (int j = tap; j < sg_tap_total(m); j++) after += sg_tap_is(sg_tap_at(m, j), "default");
+    return after <= last;
+}
+
+static bool is_chosen(const sg_model *m, int tap, const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++) if (is_named(m, tap, names[i])) return true;
     return false;
 }
 
@@ -20,7 +41,7 @@ static nn_status choose_taps(dg_features *f, const sg_model *m, const char *cons
 {
     for (int i = 0; i < count; i++) {
         bool known = false;
-        for (int j = 0; j < sg_tap_total(m); j++) known |= sg_tap_is(sg_tap_at(m, j), names[i]);
+        for (int j = 0; j < sg_tap_total(m); j++) known |= is_named(m, j, names[i]);
         if (!known) return nn_fail(err, NN_EINVAL, "the generator has no feature map '%.64s'; it has %s to %s", names[i],
                                    sg_tap_at(m, 0)->name, sg_tap_at(m, sg_tap_count(m) - 1)->name);
         for (int j = 0; j < i; j++)
@@ -28,7 +49,7 @@ static nn_status choose_taps(dg_features *f, const sg_model *m, const char *cons
     }
     for (int j = 0; j < sg_tap_total(m); j++) {
         const sg_tap_info *tap = sg_tap_at(m, j);
-        if (names ? !is_named(tap, names, count) : !sg_tap_is(tap, "default")) continue;
+        if (names ? !is_chosen(m, j, names, count) : !sg_tap_is(tap, "default")) continue;
         f->tap[f->tap_count++] = j;
         f->D += tap->c;
         dg_map_group *last = f->group_count ? &f->group[f->group_count - 1] : NULL;

@@ -44,7 +44,7 @@ typedef struct {
 
 struct dg_labeller {
     const nn_kernels *k;
-    bool nearest, of_logits;         /* dg_interp */
+    bool nearest, of_logits, vote_mean;      /* dg_interp */
     int threads, members, tap_count, level_count;
     nn_dim res, D, h1, h2, K, chunks;
     nn_dim Kw;                       /* K padded with zero weights to whole vectors of every row: a product without edges */
@@ -104,7 +104,7 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
                  int threads)
 {
     *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .res = res, .D = in->D, .h1 = in->h1, .h2 = in->h2,
-                        .nearest = in->nearest, .of_logits = in->of_logits, .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
+                        .nearest = in->nearest, .of_logits = in->of_logits, .vote_mean = in->vote_mean, .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
     for (int i = 0; i < l->tap_count; i++) {
         l->tap[i] = (tap_plan){ .c = tap[i].c, .level = level_of(l, tap[i].h, tap[i].w), .index = i };
         if (i) l->tap[i].first = l->tap[i - 1].first + l->tap[i - 1].c;
@@ -429,14 +429,15 @@ static void write_tile(const dg_labeller *l, const thread_room *r, rect tile, co
     for (nn_dim y = tile.y0; y < tile.y1; y++)
         for (nn_dim x = tile.x0; x < tile.x1; x++, p++) {
             const uint16_t *votes = r->votes + p * K;
-            nn_dim best = 0;
-            for (nn_dim c = 1; c < K; c++) if (votes[c] > votes[best]) best = c;
-            out->label[y * res + x] = (uint8_t)best;
+            const real *sum = r->sum + p * K;
             double js;
             if (l->of_logits) js = dg_divergence_of_logits(r->sum + p * K, K, r->entropy[p], l->members);
             else js = dg_divergence(r->sum + p * K, K, r->entropy[p], l->members);
             divergence[y * res + x] = (float)js;
-            for (nn_dim c = 0; out->mean && c < K; c++) out->mean[(c * res + y) * res + x] = r->sum[p * K + c] / (real)l->members;
+            nn_dim best = 0;                               /* after the divergence: from here on sum is of probabilities */
+            for (nn_dim c = 1; c < K; c++) if (l->vote_mean ? sum[c] > sum[best] : votes[c] > votes[best]) best = c;
+            out->label[y * res + x] = (uint8_t)best;
+            for (nn_dim c = 0; out->mean && c < K; c++) out->mean[(c * res + y) * res + x] = (float)(sum[c] / (real)l->members);
         }
 }
 

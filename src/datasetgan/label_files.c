@@ -6,11 +6,13 @@
 #include "datasetgan/dataset.h"
 #include "datasetgan/fields.h"
 #include "datasetgan/folder.h"
+#include "datasetgan/latents.h"
 #include "datasetgan/set.h"
+#include "nn/half.h"
 #include "nn/hash.h"
 #include "nn/npy.h"
 
-static const char *const top[] = { "images", "labels", "uncertainty", "heat", "overlays", "metadata.jsonl", "classes.json", NULL };
+static const char *const top[] = { "images", "labels", "uncertainty", "heat", "overlays", "probabilities", "metadata.jsonl", "classes.json", NULL };
 static const dg_folder_kind labels_kind = { "run.json", "label run", top };
 
 typedef struct {
@@ -23,6 +25,12 @@ typedef struct {
     dg_labeller *labeller;
     nn_image picture, label, heat, overlay;
     float *divergence;               /* (res,res) */
+    float *mean;                     /* (K,res,res), or NULL */
+    char *probabilities;             /* the same as an .npy of float16 */
+    size_t header;                   /* its bytes before the numbers */
+    dg_task named;                   /* latents: a task that holds them */
+    dg_latents latents;
+    size_t count;
     double highest;                  /* what a divergence can be at most */
 } job;
 
@@ -65,10 +73,23 @@ static nn_status add_npy(const job *j, uint32_t seed, nn_err *err)
     return s ? s : nn_npy_write(path, j->divergence, 2, dim, err);
 }
 
+static nn_status add_probabilities(const job *j, uint32_t seed, nn_err *err)
+{
+    char name[48];
+    const size_t n = (size_t)j->in->classes * (size_t)(j->label.width * j->label.height);
+    for (size_t i = 0; i < n; i++) {                           /* little-endian, as the header says */
+        const uint16_t h = nn_half_from_float(j->mean[i]);
+        j->probabilities[j->header + 2 * i] = (char)(h & 255);
+        j->probabilities[j->header + 2 * i + 1] = (char)(h >> 8);
+    }
+    nn_format(name, sizeof name, "probabilities/%010u.npy", (unsigned)seed);
+    return dg_folder_add(&j->folder, name, j->probabilities, j->header + 2 * n, err);
+}
+
 /* Everything of picture n of the last drawing. */
 static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
 {
-    dg_labels l = { .label = j->label.pixels, .divergence = j->divergence };
+    dg_labels l = { .label = j->label.pixels, .divergence = j->divergence, .mean = j->mean };
     dg_sample sample = { .seed = seed };
     nn_palette palette = { .count = j->in->classes };
     for (int c = 0; c < j->in->classes; c++) memcpy(palette.rgb[c], j->in->class_at[c].rgb, 3);
@@ -76,7 +97,7 @@ static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
     dg_label(j->labeller, j->work, n, &l);
     sample.uncertainty = l.uncertainty;
     sample.uncertainty_mean = dg_mean_divergence(j->divergence, j->label.width * j->label.height);
-    if (!isfinite(l.uncertainty)) return nn_fail(err, NN_EFORMAT, "seed %u: the features of this picture are not finite", (unsigned)seed);
+    if (!isfinite(l.uncertainty)) return nn_fail(err, NN_EFORMAT, "%s %u: the features of this picture are not finite", j->o->latents ? "latent" : "seed", (unsigned)seed);
     for (nn_dim i = 0; i < j->label.width * j->label.height; i++) sample.pixels[j->label.pixels[i]]++;
     paint_heat(j);
     paint_overlay(j);
@@ -86,10 +107,24 @@ static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
     if (!s) s = add_png(j, "heat", seed, &j->heat, NULL, NULL, err);
     if (!s) s = add_png(j, "overlays", seed, &j->overlay, NULL, NULL, err);
     if (!s) s = add_npy(j, seed, err);
+    if (!s && j->mean) s = add_probabilities(j, seed, err);
     char *line = s ? NULL : dg_manifest_line(&sample, j->in->class_at, j->in->classes, err);
     if (!s) s = line ? nn_stage_add(&j->manifest, line, strlen(line), err) : NN_ENOMEM;
     nn_free(line);
     return s;
+}
+
+static nn_status open_probabilities(job *j, nn_dim res, nn_err *err)
+{
+    char header[NN_NPY_HEADER];
+    const uint64_t dim[3] = { (uint64_t)j->in->classes, (uint64_t)res, (uint64_t)res };
+    const size_t n = (size_t)(dim[0] * dim[1] * dim[2]);
+    j->header = nn_npy_header(header, "<f2", 3, dim);
+    j->mean = nn_alloc(n * sizeof *j->mean, "class probabilities", err);
+    j->probabilities = j->mean ? nn_alloc(j->header + 2 * n, "class probabilities", err) : NULL;
+    if (!j->probabilities) return NN_ENOMEM;
+    memcpy(j->probabilities, header, j->header);
+    return NN_OK;
 }
 
 static nn_status open_workshop(job *j, nn_err *err)
@@ -103,6 +138,7 @@ static nn_status open_workshop(job *j, nn_err *err)
     j->labeller = j->work ? dg_labeller_open(j->in, j->m, threads, err) : NULL;
     j->divergence = j->labeller ? nn_alloc((size_t)(res * res) * sizeof *j->divergence, "a map of uncertainties", err) : NULL;
     nn_status s = j->divergence ? NN_OK : err->status;
+    if (!s && j->o->probabilities) s = open_probabilities(j, res, err);
     if (!s) s = nn_image_make(&j->picture, res, res, cfg->img_channels, err);
     if (!s) s = nn_image_make(&j->label, res, res, 1, err);
     if (!s) s = nn_image_make(&j->heat, res, res, 3, err);
@@ -116,59 +152,124 @@ static void close_workshop(job *j)
     nn_image_free(&j->heat);
     nn_image_free(&j->overlay);
     nn_free(j->divergence);
+    nn_free(j->mean);
+    nn_free(j->probabilities);
+    nn_npy_free(&j->latents.numbers);
     dg_labeller_close(j->labeller);
     sg_work_close(j->work);
+}
+
+/* What a picture is called by: its seed, or its row. */
+static uint32_t number(const job *j, size_t i) { return j->o->latents ? (uint32_t)i : j->o->seed[i]; }
+
+static nn_status draw(job *j, size_t first, nn_dim n, nn_err *err)
+{
+    enum { BATCH_MAX = 256 };
+    const dg_item *at[BATCH_MAX];
+    dg_item *item;
+    if (!j->o->latents) {
+        sg_draw(j->m, j->work, j->o->seed + first, n, &j->o->draw, NULL);
+        return NN_OK;
+    }
+    NN_ASSERT(n <= BATCH_MAX);
+    item = nn_alloc((size_t)n * sizeof *item, "latents of a batch", err);
+    if (!item) return NN_ENOMEM;
+    for (nn_dim i = 0; i < n; i++) {
+        item[i].seed = (uint32_t)(first + (size_t)i);
+        item[i].space = j->o->space;
+        at[i] = &item[i];
+    }
+    const nn_status s = dg_items_draw(&j->named, at, n, j->m, j->work, err);
+    nn_free(item);
+    return s;
 }
 
 static nn_status write_all(job *j, const dg_progress *p, nn_err *err)
 {
     const dg_label_options *o = j->o;
     nn_status s = open_workshop(j, err);
-    for (int i = 0; i < 5 && !s; i++) s = dg_folder_make(&j->folder, top[i], err);
+    for (int i = 0; i < (o->probabilities ? 6 : 5) && !s; i++) s = dg_folder_make(&j->folder, top[i], err);
     json_t *v = s ? NULL : json_pack("{s:o, s:i}", "classes", dg_put_classes(j->in->class_at, j->in->classes), "void", NN_VOID);
     if (!s) s = v ? dg_folder_add_json(&j->folder, "classes.json", v, err) : nn_fail(err, NN_ENOMEM, "classes.json: not enough memory");
     json_decref(v);
     if (!s) s = dg_folder_open(&j->folder, &j->manifest, "metadata.jsonl", err);
     if (s) return s;
-    for (size_t done = 0; done < o->count && !s;) {
-        const size_t left = o->count - done;
+    for (size_t done = 0; done < j->count && !s;) {
+        const size_t left = j->count - done;
         const nn_dim n = left < (size_t)o->batch ? (nn_dim)left : o->batch;
-        sg_draw(j->m, j->work, o->seed + done, n, &o->draw, NULL);
-        for (nn_dim i = 0; i < n && !s; i++) s = write_one(j, i, o->seed[done + (size_t)i], err);
+        s = draw(j, done, n, err);
+        for (nn_dim i = 0; i < n && !s; i++) s = write_one(j, i, number(j, done + (size_t)i), err);
         done += (size_t)n;
-        if (!s && p && p->report && !p->report(p->user, "picture", (double)done, (double)o->count, 0.0))
-            s = nn_fail(err, NN_ECANCEL, "%s: interrupted after %zu of %zu pictures", o->out, done, o->count);
+        if (!s && p && p->report && !p->report(p->user, "picture", (double)done, (double)j->count, 0.0))
+            s = nn_fail(err, NN_ECANCEL, "%s: interrupted after %zu of %zu pictures", o->out, done, j->count);
     }
     if (s) nn_stage_abort(&j->manifest);
     return s ? s : dg_folder_close(&j->folder, &j->manifest, "metadata.jsonl", err);
 }
 
-/* A dataset's record with the list of seeds. */
+/* Latents are known by their numbers: the file may be anywhere. */
+static json_t *describe_latents(const job *j, nn_err *err)
+{
+    static const char *const space[] = { "z", "w", "w+" };
+    const nn_npy *a = &j->latents.numbers;
+    char hex[NN_HASH_HEX];
+    size_t n = 1;
+    for (int d = 0; d < a->rank; d++) n *= (size_t)a->dim[d];
+    if (nn_hash_once(a->data, n * sizeof *a->data, hex, err)) return NULL;
+    return json_pack("{s:s, s:I, s:s}", "space", space[j->o->space], "rows", (json_int_t)j->count, "sha256", hex);
+}
+
+static json_t *describe_seeds(const job *j)
+{
+    json_t *seeds = json_array();
+    for (size_t i = 0; seeds && i < j->count; i++)
+        if (json_array_append_new(seeds, json_integer(j->o->seed[i]))) { json_decref(seeds); return NULL; }
+    return seeds;
+}
+
+/* A dataset's record with the list of seeds, or the latents. */
 static json_t *describe(const job *j, nn_err *err)
 {
     const dg_dataset_options like = { .draw = j->o->draw, .version = j->o->version };
-    json_t *v = dg_run_describe(j->m, j->in, &like, err), *seeds = json_array();
-    bool ok = v && seeds;
-    for (size_t i = 0; ok && i < j->o->count; i++) ok = json_array_append_new(seeds, json_integer(j->o->seed[i])) == 0;
-    ok = ok && json_object_set_new(v, "kind", json_string(labels_kind.kind)) == 0
-         && json_object_set_new(v, "settings", json_pack("{s:O, s:o}", "seeds", seeds, "draw", dg_put_draw(&j->o->draw))) == 0;
-    json_decref(seeds);
+    json_t *v = dg_run_describe(j->m, j->in, &like, err), *of = j->o->latents ? describe_latents(j, err) : describe_seeds(j);
+    bool ok = v && of && json_object_set_new(v, "kind", json_string(labels_kind.kind)) == 0;
+    ok = ok && json_object_set_new(v, "settings", json_pack("{s:O, s:o}", j->o->latents ? "latents" : "seeds", of, "draw", dg_put_draw(&j->o->draw))) == 0;
+    if (ok && j->o->probabilities) ok = json_object_set_new(v, "probabilities", json_true()) == 0;
+    json_decref(of);
     if (ok) return v;
     json_decref(v);
     nn_fail(err, NN_ENOMEM, "run.json: not enough memory");
     return NULL;
 }
 
-nn_status dg_label_seeds(const sg_model *m, const dg_interp *in, const dg_label_options *o, const dg_progress *p, bool *already, nn_err *err)
+static nn_status read_latents(job *j, nn_err *err)
+{
+    const dg_label_options *o = j->o;
+    if (strlen(o->latents) >= sizeof j->latents.path || (o->array && strlen(o->array) >= sizeof j->latents.array))
+        return nn_fail(err, NN_EINVAL, "%.64s...: the path or the array's name is too long", o->latents);
+    nn_format(j->latents.path, sizeof j->latents.path, "%s", o->latents);
+    nn_format(j->latents.array, sizeof j->latents.array, "%s", o->array ? o->array : "");
+    nn_status s = dg_latents_read(&j->latents, err);
+    j->named = (dg_task){ .draw = o->draw, .latents_count = 1, .latents = &j->latents };
+    const dg_item first = { .space = o->space };
+    if (!s) s = dg_latent_check(&j->named, &first, j->m, err);
+    const uint64_t rows = s ? 0 : j->latents.numbers.dim[0];
+    if (!s && (rows < 1 || rows > UINT32_MAX)) s = nn_fail(err, NN_ESHAPE, "%s: expected 1 to %u rows, found %ju", o->latents, UINT32_MAX, (uintmax_t)rows);
+    j->count = (size_t)rows;
+    return s;
+}
+
+nn_status dg_label_pictures(const sg_model *m, const dg_interp *in, const dg_label_options *o, const dg_progress *p, dg_label_result *r, nn_err *err)
 {
     nn_err own = { 0 };
     if (!err) err = &own;
-    job j = { .m = m, .in = in, .o = o };
-    if (o->count < 1 || o->batch < 1) return nn_fail(err, NN_EINVAL, "label: seeds and batch: expected at least 1");
+    job j = { .m = m, .in = in, .o = o, .count = o->count };
     nn_status s = dg_interp_check(in, m, err);
+    if (!s && o->latents) s = read_latents(&j, err);
+    if (!s && (j.count < 1 || o->batch < 1 || o->batch > 256)) s = nn_fail(err, NN_EINVAL, "label: expected at least 1 seed and a batch of 1 to 256");
     json_t *record = s ? NULL : describe(&j, err);
     if (!s) s = record ? dg_folder_begin(&j.folder, &labels_kind, o->out, record, o->replace, err) : NN_ENOMEM;
-    *already = j.folder.done;
+    *r = (dg_label_result){ j.count, j.folder.done };
     if (!s && !j.folder.done) s = write_all(&j, p, err);
     close_workshop(&j);
     json_decref(record);

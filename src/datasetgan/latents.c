@@ -28,6 +28,12 @@ static nn_status check_numbers(const dg_latents *f, nn_err *err)
     return NN_OK;
 }
 
+nn_status dg_latents_read(dg_latents *f, nn_err *err)
+{
+    const nn_status s = nn_npz_read(f->path, *f->array ? f->array : NULL, &f->numbers, err);
+    return s ? s : check_numbers(f, err);
+}
+
 /* Index of the file's numbers, which are read when they are not there yet. */
 static nn_status find_file(dg_task *t, const char *path, const char *array, int *index, nn_err *err)
 {
@@ -44,8 +50,7 @@ static nn_status find_file(dg_task *t, const char *path, const char *array, int 
     nn_format(f->path, sizeof f->path, "%s", path);
     nn_format(f->array, sizeof f->array, "%s", array);
     *index = t->latents_count++;
-    const nn_status s = nn_npz_read(path, *array ? array : NULL, &f->numbers, err);
-    return s ? s : check_numbers(f, err);
+    return dg_latents_read(f, err);
 }
 
 nn_status dg_latent_read(dg_task *t, const dg_reader *r, const char *place, const json_t *v, const char *folder, dg_item *it)

@@ -7,6 +7,8 @@
 /* Read an item's "latent": { "file", "row", "space", "array" }.  A file is read once, checked whole and kept by the task. */
 nn_status dg_latent_read(dg_task *t, const dg_reader *r, const char *place, const json_t *v, const char *folder, dg_item *it);
 void dg_latents_free(dg_task *t);
+/* The numbers of a file, checked: 2 or 3 sizes, all finite.  f->path and f->array say which; free f->numbers after a failure too. */
+nn_status dg_latents_read(dg_latents *f, nn_err *err);
 
 /* The numbers of a latent item, and how many they are: (z), (w) or (layers, w). */
 const real *dg_latent_at(const dg_task *t, const dg_item *it, nn_dim *count);
