@@ -132,14 +132,16 @@ def choose(f):
     return dialect
 
 
-def convert(path):
-    """(metadata, tensors, notes for the user) of the input file."""
+def convert(path, crop=None):
+    """(metadata, tensors, notes for the user) of the input file.  crop: first row and number of rows, before what config.json says."""
     f = load(path)
     dialect = choose(f)
     config, tensors, dropped = dialect.convert(f)
     beside = os.path.join(os.path.dirname(path), 'config.json')
     given = read_config(beside) or {}
     stylegan2.apply_config(config, given, tensors, beside)
+    if crop:
+        stylegan2.apply_crop(config, *crop, '--rows')
     if config.finish:
         config.finish(config, tensors)
     notes = []
@@ -173,6 +175,14 @@ def list_tensors(path):
     print(choose(f).NAME)
 
 
+def row_range(text):
+    """(first, number) of '64..447'."""
+    first, dots, last = text.partition('..')
+    if not (dots and all(t.isascii() and t.isdigit() and len(t) < 6 for t in (first, last)) and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError('expected FIRST..LAST, found %s' % quoted(text))
+    return int(first), int(last) - int(first) + 1
+
+
 def main():
     p = argparse.ArgumentParser(description='Convert a trained generator to safetensors.', epilog=SUPPORTED)
     p.add_argument('input', help='the generator as trained; what shapes cannot tell comes from config.json beside it')
@@ -180,6 +190,8 @@ def main():
     p.add_argument('--list', action='store_true', help='list the tensors of the input; write nothing')
     p.add_argument('--dry-run', action='store_true', help='check everything, print the result, write nothing')
     p.add_argument('--force', action='store_true', help='replace the output when it exists')
+    p.add_argument('--rows', metavar='FIRST..LAST', type=row_range,
+                   help='the rows of what is drawn that are the picture: 64..447 for the 512 x 384 cars')
     a = p.parse_args()
     if not a.output and not (a.list or a.dry_run):
         p.error('an output file is needed')
@@ -191,7 +203,7 @@ def main():
     if a.list:
         list_tensors(a.input)
         return
-    metadata, tensors, notes = convert(a.input)
+    metadata, tensors, notes = convert(a.input, a.rows)
     if not a.dry_run:
         safetensors.write(a.output, metadata, tensors, a.force)
     for note in notes:

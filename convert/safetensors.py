@@ -12,7 +12,7 @@ DTYPE = {'<f4': 'F32', '<f8': 'F64', '<f2': 'F16', '|u1': 'U8', '<i8': 'I64', '<
 
 # The keys of a generator that enter its identity, in this order.  sg_identity in src/stylegan uses the same list.
 IDENTITY_KEYS = ('network', 'architecture', 'resolution', 'z_dim', 'w_dim', 'mapping_layers', 'mapping_lr_multiplier',
-                 'img_channels', 'num_ws', 'channels', 'conv_clamp', 'c_dim', 'label_mode', 'norm_eps')
+                 'img_channels', 'num_ws', 'channels', 'conv_clamp', 'c_dim', 'label_mode', 'norm_eps', 'crop_top', 'crop_rows')
 
 
 def _in_name_order(tensors):

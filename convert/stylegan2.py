@@ -24,14 +24,17 @@ class Config:
     when there is one, is called after a config.json was read."""
     conv_clamp, mapping_lr_multiplier, stated, finish = None, 0.01, (), None
     network, architecture, c_dim, label_mode = 'stylegan2', 'skip', 0, None
+    crop = None                     # (first row, rows) of what is drawn that are the picture
 
     def __init__(self):
         self.notes, self.more = [], {}
 
     def metadata(self):
-        classes = {'label_mode': self.label_mode} if self.c_dim else {}
+        own = {'label_mode': self.label_mode} if self.c_dim else {}
+        if self.crop:
+            own.update(crop_top=str(self.crop[0]), crop_rows=str(self.crop[1]))
         return {
-            **self.more, **classes,
+            **self.more, **own,
             'format': '1', 'kind': 'generator', 'network': self.network, 'architecture': self.architecture,
             'resolution': str(self.resolution), 'z_dim': str(self.z_dim), 'w_dim': str(self.w_dim),
             'mapping_layers': str(self.mapping_layers), 'mapping_lr_multiplier': number(self.mapping_lr_multiplier),
@@ -180,6 +183,16 @@ def apply_config(c, given, tensors, where):
             raise Refused('%s: %s is %s, the generator itself says %s' % (where, key, shown(value), shown(getattr(c, key))))
         if value is not None:
             setattr(c, key, value)
+    if 'crop_top' in given or 'crop_rows' in given:
+        apply_crop(c, given.get('crop_top'), given.get('crop_rows'), where)
+
+
+def apply_crop(c, top, rows, where):
+    """The rows that a picture has: DatasetGAN's cars are rows 64 to 447 of 512."""
+    if not (type(top) is int and type(rows) is int and top >= 0 and rows >= 1 and top + rows <= c.resolution):
+        raise Refused('%s: crop_top and crop_rows: expected rows of the %d that are drawn, found %s and %s'
+                      % (where, c.resolution, shown(top), shown(rows)))
+    c.crop = (top, rows) if rows < c.resolution else None
 
 
 def positive(value, what, where):

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
     dgan_drawer *d = dgan_drawer_open(g, 1, 1, &err);
     dgan_draw_seeds(d, &seed, 1, &draw, &err);
     dgan_labeller *l = dgan_labeller_open(g, in, &err);
-    const size_t pixels = (size_t)(dgan_generator_resolution(g) * dgan_generator_resolution(g));
+    const size_t pixels = (size_t)(dgan_generator_resolution(g) * dgan_generator_height(g));
     uint8_t *label = malloc(pixels + 1);
     double uncertainty = 0;
     if (label && dgan_label(l, d, 0, label, NULL, NULL, &uncertainty, &err) == DGAN_OK) {

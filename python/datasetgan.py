@@ -76,7 +76,7 @@ _E, _D, _P = POINTER(_Error), POINTER(_Draw), c_void_p
 _FUNCTIONS = {
     "version": (c_char_p,), "abi": (c_int,), "kernels": (c_char_p, c_int),
     "generator_open": (_P, c_char_p, c_char_p, _E), "generator_release": (None, _P),
-    "generator_resolution": (c_int64, _P), "generator_channels": (c_int64, _P), "generator_z_dim": (c_int64, _P),
+    "generator_resolution": (c_int64, _P), "generator_height": (c_int64, _P), "generator_channels": (c_int64, _P), "generator_z_dim": (c_int64, _P),
     "generator_w_dim": (c_int64, _P), "generator_num_ws": (c_int64, _P), "generator_classes": (c_int64, _P),
     "generator_taps": (c_int, _P), "generator_bytes": (c_size_t, _P),
     "generator_identity": (c_char_p, _P), "generator_kernels": (c_char_p, _P), "generator_tap": (c_int, _P, c_int, POINTER(_Tap), _E),
@@ -166,7 +166,7 @@ class Generator:
     def __init__(self, path, kernels=None):
         self._handle = None
         self._handle = _do("generator_open", _path(path), kernels.encode() if kernels else None)
-        for name in ("resolution", "channels", "z_dim", "w_dim", "num_ws", "classes", "bytes"):
+        for name in ("resolution", "height", "channels", "z_dim", "w_dim", "num_ws", "classes", "bytes"):
             setattr(self, name, _call["generator_" + name](self._handle))
         self.identity = _call["generator_identity"](self._handle).decode()
         self.kernels = _call["generator_kernels"](self._handle).decode()
@@ -258,7 +258,7 @@ class Drawer:
     def picture(self, n=0):
         """Picture n as bytes, (height, width, channels)."""
         g = self.generator
-        out = np.empty((g.resolution, g.resolution, g.channels), np.uint8)
+        out = np.empty((g.height, g.resolution, g.channels), np.uint8)
         _do("picture_bytes", self._handle, n, _address(out))
         return out
 
@@ -271,7 +271,7 @@ class Drawer:
     def planar(self, n=0):
         """Picture n as the network gives it, (channels, height, width): the library's own memory."""
         g = self.generator
-        return self._own("picture", n, (g.channels, g.resolution, g.resolution))
+        return self._own("picture", n, (g.channels, g.height, g.resolution))
 
     def ws(self, n=0):
         """Styles of picture n, (num_ws, w_dim): the library's own memory."""
@@ -346,9 +346,9 @@ class Labeller:
 
     def label(self, drawer, n=0, divergence=False, probability=False):
         """Label picture n of the drawer's last drawing."""
-        res = self.generator.resolution
-        out = Sample(np.empty((res, res), np.uint8), None, np.empty((res, res), np.float32) if divergence else None,
-                     np.empty((len(self.interpreter.classes), res, res), np.float32) if probability else None)
+        shape = self.generator.height, self.generator.resolution
+        out = Sample(np.empty(shape, np.uint8), None, np.empty(shape, np.float32) if divergence else None,
+                     np.empty((len(self.interpreter.classes), *shape), np.float32) if probability else None)
         uncertainty = c_double()
         _do("label", self._handle, drawer._handle, n, _address(out.label), _address(out.divergence), _address(out.probability), byref(uncertainty))
         out.uncertainty = uncertainty.value
@@ -379,9 +379,9 @@ class Stream:
 
     def __next__(self):
         g, s = self.generator, _Sample()
-        picture = np.empty((g.resolution, g.resolution, g.channels), np.uint8)
-        label = np.empty((g.resolution, g.resolution), np.uint8)
-        divergence = np.empty((g.resolution, g.resolution), np.float32) if self._divergence else None
+        picture = np.empty((g.height, g.resolution, g.channels), np.uint8)
+        label = np.empty((g.height, g.resolution), np.uint8)
+        divergence = np.empty((g.height, g.resolution), np.float32) if self._divergence else None
         if _do("stream_next", self._handle, _address(picture), _address(label), _address(divergence), byref(s)) == END:
             raise StopIteration
         return Sample(label, picture, divergence, None, s.uncertainty, s.seed)

@@ -121,7 +121,7 @@ static void by_hand(const dg_task *t, const char *split, const sg_model *m, cons
         if (strcmp(t->item[i].split, split)) continue;
         sg_draw(m, wk, &t->item[i].seed, 1, &t->draw, NULL);
         dg_label(l, wk, 0, &labels);
-        if (dg_item_label(t, &t->item[i], res, &truth, &err)) break;
+        if (dg_item_label(t, &t->item[i], res, res, &truth, &err)) break;
         nn_confusion_add(out, truth.pixels, label, res * res, &err);
         nn_image_free(&truth);
     }

@@ -178,9 +178,9 @@ static void literal_free(literal *o)
 
 typedef struct { dg_labels out; nn_dim hw, K; } result;
 
-static result run(const scene *s, const nn_kernels *k, size_t shared_bytes, int threads)
+static result run_rows(const scene *s, const nn_kernels *k, nn_dim top, nn_dim height, size_t shared_bytes, int threads)
 {
-    const nn_dim hw = s->res * s->res, K = s->in.classes;
+    const nn_dim hw = height * s->res, K = s->in.classes;
     real *map[SG_TAPS_MAX];
     nn_err err = { 0 };
     result r = { { (uint8_t *)t_guarded((hw + 3) / 4, true), t_guarded(hw, true), t_guarded(hw * K, true), -1 }, hw, K };
@@ -189,12 +189,17 @@ static result run(const scene *s, const nn_kernels *k, size_t shared_bytes, int 
         map[i] = t_guarded(nn_map_count(k->layout, t->c, t->h, t->w), true);
         nn_map_from_planar(k->layout, map[i], s->planar[i], t->c, t->h, t->w);
     }
-    dg_labeller *l = dg_labeller_make(&s->in, k, s->tap, s->res, shared_bytes, threads, &err);
+    dg_labeller *l = dg_labeller_make(&s->in, k, s->tap, (dg_frame){ s->res, top, height }, shared_bytes, threads, &err);
     t_check(l != NULL, "labeller opens: %s", err.msg);
     if (l) dg_label_maps(l, (const real *const *)map, &r.out);
     dg_labeller_close(l);
     for (int i = 0; i < s->in.tap_count; i++) t_guarded_free(map[i]);
     return r;
+}
+
+static result run(const scene *s, const nn_kernels *k, size_t shared_bytes, int threads)
+{
+    return run_rows(s, k, 0, s->res, shared_bytes, threads);
 }
 
 static void free_result(result *r)
@@ -210,6 +215,20 @@ static void same_results(const result *a, const result *b, const char *what)
     t_same(a->out.divergence, b->out.divergence, (size_t)a->hw * sizeof(real), "%s: divergences", what);
     t_same(a->out.mean, b->out.mean, (size_t)(a->hw * a->K) * sizeof(real), "%s: mean probabilities", what);
     t_same(&a->out.uncertainty, &b->out.uncertainty, sizeof(double), "%s: uncertainty", what);
+}
+
+/* Rows of a picture are those of the whole one, whatever tiles they fall into. */
+static void compare_rows(const scene *s, const nn_kernels *k, const result *whole, const char *name)
+{
+    const nn_dim top = s->res / 7, height = s->res - top - s->res / 3, hw = height * s->res;
+    result part = run_rows(s, k, top, height, DG_SHARED_BYTES, 2), tiled = run_rows(s, k, top, height, 0, 1);
+    same_results(&part, &tiled, "rows, no level kept whole");
+    t_same(part.out.label, whole->out.label + top * s->res, (size_t)hw, "%s: labels of rows", name);
+    t_same(part.out.divergence, whole->out.divergence + top * s->res, (size_t)hw * sizeof(real), "%s: divergences of rows", name);
+    for (nn_dim c = 0; c < whole->K; c++)
+        t_same(part.out.mean + c * hw, whole->out.mean + c * whole->hw + top * s->res, (size_t)hw * sizeof(real), "%s: probabilities of rows", name);
+    free_result(&part);
+    free_result(&tiled);
 }
 
 /* A probability is off by about the logits' rounding error: the longest sum has D terms of random sign, so sqrt(D)
@@ -286,6 +305,7 @@ static void test_against_literal(void)
             compare(&s, &want, &got, name);
             same_results(&got, &tiled, "no level kept whole, 1 thread");
             same_results(&got, &third, "some levels kept whole, 3 threads");
+            compare_rows(&s, &row[k], &got, name);
             free_result(&got);
             free_result(&tiled);
             free_result(&third);

@@ -165,7 +165,7 @@ static void test_labels(dg_task *t, nn_dim res)
 {
     nn_err err = { 0 };
     nn_image im;
-    if (!t_status(dg_item_label(t, &t->item[0], res, &im, &err), NN_OK, &err, NULL, "a good label: %s", err.msg)) return;
+    if (!t_status(dg_item_label(t, &t->item[0], res, res, &im, &err), NN_OK, &err, NULL, "a good label: %s", err.msg)) return;
     t_check(im.pixels[0] == NN_VOID && im.pixels[5] < TINY_CLASSES, "void and classes are read as they are");
 
     const char *path = t->item[1].label;
@@ -173,20 +173,20 @@ static void test_labels(dg_task *t, nn_dim res)
     im.pixels[7 * res + 9] = TINY_CLASSES;
     nn_png_write(path, &im, NULL, &err);
     nn_image other;
-    t_status(dg_item_label(t, &t->item[1], res, &other, &err), NN_EFORMAT, &err, "class id 3 at column 9, row 7; expected 0..2 or 255 (void)", "an id that is no class");
+    t_status(dg_item_label(t, &t->item[1], res, res, &other, &err), NN_EFORMAT, &err, "class id 3 at column 9, row 7; expected 0..2 or 255 (void)", "an id that is no class");
     im.pixels[7 * res + 9] = held;
     err = (nn_err){ 0 };
     im.height = res - 1;
     nn_png_write(path, &im, NULL, &err);
-    t_status(dg_item_label(t, &t->item[1], res, &other, &err), NN_ESHAPE, &err, "label of seed 101: expected 32 x 32 as the picture, found 32 x 31", "a label of another size");
+    t_status(dg_item_label(t, &t->item[1], res, res, &other, &err), NN_ESHAPE, &err, "label of seed 101: expected 32 x 32 as the picture, found 32 x 31", "a label of another size");
     im.height = res;
     nn_image_free(&im);
     err = (nn_err){ 0 };
     tiny_write(path, "no png", 6);
-    t_status(dg_item_label(t, &t->item[1], res, &other, &err), NN_EFORMAT, &err, "labels/1.png", "a label that is no PNG");
+    t_status(dg_item_label(t, &t->item[1], res, res, &other, &err), NN_EFORMAT, &err, "labels/1.png", "a label that is no PNG");
     err = (nn_err){ 0 };
     remove(path);
-    t_status(dg_item_label(t, &t->item[1], res, &other, &err), NN_EIO, &err, "labels/1.png", "a label that is not there");
+    t_status(dg_item_label(t, &t->item[1], res, res, &other, &err), NN_EIO, &err, "labels/1.png", "a label that is not there");
 }
 
 static void test_pictures(dg_task *t)

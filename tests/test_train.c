@@ -465,7 +465,7 @@ static void test_edited_label(void)
     nn_image label;
     if (train(&o, "edit", &p, &err) != NN_ECANCEL) t_fail("stopped: %s", err.msg);
     err = (nn_err){ 0 };
-    if (dg_item_label(&task, &task.item[1], 32, &label, &err)) { t_fail("%s", err.msg); return; }
+    if (dg_item_label(&task, &task.item[1], 32, 32, &label, &err)) { t_fail("%s", err.msg); return; }
     label.pixels[40] = (uint8_t)((label.pixels[40] + 1) % TINY_CLASSES);
     nn_png_write(task.item[1].label, &label, NULL, &err);
     t_status(train(&o, "edit", NULL, &err), NN_EEXISTS, &err, "annotations:", "a label edited between two runs");

@@ -57,7 +57,7 @@ static void write_item(const char *folder, int i, const nn_image *picture)
 void tiny_set_make(const char *folder, const sg_model *m)
 {
     const sg_options draw = { 0.75, 5, SG_NOISE_CONST, 0 };
-    const nn_dim res = sg_get_config(m)->resolution;
+    const sg_config *c = sg_get_config(m);
     nn_err err = { 0 };
     char text[4096];
     int n = snprintf(text, sizeof text, "{ \"name\": \"tiny\", \"generator\": { \"file\": \"g.safetensors\", \"sha256\": \"%s\", \"psi\": 0.75, "
@@ -69,7 +69,7 @@ void tiny_set_make(const char *folder, const sg_model *m)
     sg_work *wk = sg_work_open(m, 1, false, 1, &err);
     nn_image picture;
     must(wk ? NN_OK : err.status, &err);
-    must(nn_image_make(&picture, res, res, sg_get_config(m)->img_channels, &err), &err);
+    must(nn_image_make(&picture, c->resolution, c->height, c->img_channels, &err), &err);
     for (int i = 0; i < TINY_ITEMS; i++) {
         const uint32_t seed = (uint32_t)(TINY_SEED + i);
         sg_draw(m, wk, &seed, 1, &draw, NULL);

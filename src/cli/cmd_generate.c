@@ -130,20 +130,20 @@ static nn_status open_folder(const job *j, nn_err *err)
 static nn_status write_grid(const job *j, nn_err *err)
 {
     const sg_config *c = sg_get_config(j->model);
-    const nn_dim res = c->resolution, ch = c->img_channels;
+    const nn_dim width = c->resolution, height = c->height, ch = c->img_channels;
     nn_image sheet = { 0 };
     nn_bytes png = { 0 };
     char path[CLI_PATH];
-    nn_image_make(&sheet, j->cols * res, j->rows * res, ch, err);
+    nn_image_make(&sheet, j->cols * width, j->rows * height, ch, err);
     for (size_t i = 0; i < j->seeds.count && err->status == NN_OK; i++) {
         nn_image one = { 0 };
         if (picture_path(j, j->seeds.at[i], path, err) || nn_png_read(path, &one, err)) break;
-        const nn_dim x0 = (nn_dim)i % j->cols * res, y0 = (nn_dim)i / j->cols * res;
-        if (one.width != res || one.height != res || one.channels != ch)
-            nn_fail(err, NN_ESHAPE, "%s: expected %tdx%td with %td channels, found %tdx%td with %td", path, res, res, ch, one.width,
+        const nn_dim x0 = (nn_dim)i % j->cols * width, y0 = (nn_dim)i / j->cols * height;
+        if (one.width != width || one.height != height || one.channels != ch)
+            nn_fail(err, NN_ESHAPE, "%s: expected %tdx%td with %td channels, found %tdx%td with %td", path, width, height, ch, one.width,
                     one.height, one.channels);
-        else for (nn_dim y = 0; y < res; y++)
-            memcpy(sheet.pixels + ((y0 + y) * sheet.width + x0) * ch, one.pixels + y * res * ch, (size_t)(res * ch));
+        else for (nn_dim y = 0; y < height; y++)
+            memcpy(sheet.pixels + ((y0 + y) * sheet.width + x0) * ch, one.pixels + y * width * ch, (size_t)(width * ch));
         nn_image_free(&one);
     }
     if (err->status == NN_OK && nn_png_encode(&sheet, NULL, &png, err) == NN_OK
@@ -303,7 +303,7 @@ static nn_status draw_all(const job *j, taps *t, size_t *written, nn_err *err)
         if (!n || (n < j->batch && i + 1 < j->seeds.count)) continue;
         if (!wk) {                                        /* a finished run needs no room for drawing */
             wk = sg_work_open(j->model, (nn_dim)j->batch, t != NULL, j->threads, err);
-            if (!wk || nn_image_make(&im, c->resolution, c->resolution, c->img_channels, err)) break;
+            if (!wk || nn_image_make(&im, c->resolution, c->height, c->img_channels, err)) break;
         }
         if (draw_batch(j, wk, at, n, t, &im, written, err)) break;
         done += (size_t)n;

@@ -118,7 +118,7 @@ static nn_status print_generator(const info *in, const nn_st *f, nn_err *err)
     const sg_config *c = sg_get_config(m);
     row("kind", "generator");
     printf("  %-14s%s (%s), %tdx%td, %td channel%s, z %td, w %td, %td mapping layer%s, %td layers, maps of", "architecture", c->network,
-           c->architecture, c->resolution, c->resolution, c->img_channels, c->img_channels == 1 ? "" : "s", c->z_dim, c->w_dim,
+           c->architecture, c->resolution, c->height, c->img_channels, c->img_channels == 1 ? "" : "s", c->z_dim, c->w_dim,
            c->mapping_layers, c->mapping_layers == 1 ? "" : "s", c->num_ws);
     for (nn_dim l = 0; l < c->levels; l++) printf("%s%td", l ? "," : " ", c->channels[l]);
     if (c->c_dim) printf(" channels, %td classes", c->c_dim);
@@ -129,8 +129,9 @@ static nn_status print_generator(const info *in, const nn_st *f, nn_err *err)
     for (int i = 0; i < sg_tap_count(m); i++) D += sg_tap_at(m, i)->c;
     row("feature maps", "%d, %td numbers a pixel", sg_tap_count(m), D);
     print_tensors(f, false);
+    if (c->height < c->resolution) row("pictures", "rows %td to %td of %td", c->top, c->top + c->height - 1, c->resolution);
     row("identity", "%s", sg_identity(m));
-    const size_t picture = (size_t)(c->resolution * c->resolution * c->img_channels) * 2;        /* bytes and their PNG */
+    const size_t picture = (size_t)(c->resolution * c->height * c->img_channels) * 2;        /* bytes and their PNG */
     const size_t one = sg_work_bytes(m, 1, false, in->threads), two = sg_work_bytes(m, 2, false, in->threads);
     const size_t open = in->base + sg_model_bytes(m);
     const size_t load = open + (size_t)f->data_bytes, run = open + one + picture;

@@ -65,10 +65,10 @@ typedef struct {
     dg_labeller *labeller;
     sg_options draw;
     uint64_t first_seed;
-    nn_dim batch, res;
+    nn_dim batch, width, height;
     bool soft;
     uint8_t *rgb, *label;
-    real *mean, *prob;               /* (K,res,res) of one picture; (batch,res,res,K) */
+    real *mean, *prob;               /* (K,height,width) of one picture; (batch,height,width,K) */
     nn_image one;
 } online_source;
 
@@ -94,7 +94,7 @@ static uint32_t seed_of(const online_source *o, uint64_t at)
 
 static void keep_sample(online_source *o, nn_dim i, dl_sample *out)
 {
-    const nn_dim pixels = o->res * o->res, K = o->in.classes;
+    const nn_dim pixels = o->height * o->width, K = o->in.classes;
     nn_image_from_planar(&o->one, sg_picture(o->work, i));
     uint8_t *rgb = o->rgb + 3 * i * pixels;
     for (nn_dim p = 0; p < 3 * pixels; p++) rgb[p] = o->one.pixels[p / 3 * o->one.channels + (o->one.channels < 3 ? 0 : p % 3)];
@@ -102,7 +102,7 @@ static void keep_sample(online_source *o, nn_dim i, dl_sample *out)
     dg_label(o->labeller, o->work, i, &labels);
     real *prob = o->soft ? o->prob + i * pixels * K : NULL;
     for (nn_dim p = 0; p < pixels && prob; p++) for (nn_dim k = 0; k < K; k++) prob[p * K + k] = o->mean[k * pixels + p];
-    *out = (dl_sample){ o->res, o->res, rgb, labels.label, prob };
+    *out = (dl_sample){ o->height, o->width, rgb, labels.label, prob };
 }
 
 static nn_status fetch_online(void *user, uint64_t first, nn_dim n, dl_sample *out, nn_err *err)
@@ -124,11 +124,12 @@ static nn_status open_online(online_source *o, const job *j, int threads, nn_err
     cli_draw_apply(NAME, &j->draw, j->interpreter, &o->draw);
     o->m = cli_open_generator(j->generator, j->kernels, err);
     if (!o->m || sg_check_options(o->m, &o->draw, err)) return err->status;
-    o->res = sg_get_config(o->m)->resolution;
+    o->width = sg_get_config(o->m)->resolution;
+    o->height = sg_get_config(o->m)->height;
     o->labeller = dg_labeller_open(&o->in, o->m, threads, err);
     if (o->labeller) o->work = sg_work_open(o->m, o->batch, true, threads, err);
-    const nn_dim pixels = o->res * o->res, K = o->in.classes;
-    if (o->work && nn_image_make(&o->one, o->res, o->res, sg_get_config(o->m)->img_channels, err) == NN_OK)
+    const nn_dim pixels = o->height * o->width, K = o->in.classes;
+    if (o->work && nn_image_make(&o->one, o->width, o->height, sg_get_config(o->m)->img_channels, err) == NN_OK)
         o->rgb = nn_alloc((size_t)(4 * o->batch * pixels), "a batch", err);
     if (o->rgb && o->soft) o->mean = nn_alloc((size_t)((o->batch + 1) * pixels * K) * sizeof *o->mean, "a batch", err);
     if (err->status) return err->status;
@@ -260,8 +261,8 @@ static nn_status open_sources(const job *j, parts *p, int threads, nn_err *err)
     nn_status s = cli_classes(j->task, j->view, m->class_at, &m->class_count, NULL, err);
     if (!s && j->interpreter) {
         s = open_online(&p->online, j, threads, err);
-        if (!s && (p->online.in.classes != m->class_count || p->online.res != j->size))
-            s = nn_fail(err, NN_EINVAL, "%s: %d classes and %td px: the task has %d, and --size is %lld", j->interpreter, p->online.in.classes, p->online.res,
+        if (!s && (p->online.in.classes != m->class_count || p->online.width != j->size || p->online.height != j->size))
+            s = nn_fail(err, NN_EINVAL, "%s: %d classes and %td x %td px: the task has %d, and --size is %lld", j->interpreter, p->online.in.classes, p->online.width, p->online.height,
                         m->class_count, (long long)j->size);
         p->train = (dl_source){ fetch_online, &p->online };
     } else if (!s) {

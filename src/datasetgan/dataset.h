@@ -66,7 +66,7 @@ typedef struct {
     dg_slot *at;                                 /* (batch) */
     uint32_t *seed;                              /* (batch): the caller fills it */
     real *z, *w, *ws;                            /* (z_dim), (w_dim), (batch+1,num_ws,w_dim) in one block */
-    float *divergence;                           /* (res,res) */
+    float *divergence;                           /* (height,width) */
 } dg_sampler;
 /* Close it also when opening failed. */
 nn_status dg_sampler_open(dg_sampler *s, const sg_model *m, const dg_interp *in, const dg_dataset_options *o, nn_dim batch, nn_err *err);
@@ -119,7 +119,7 @@ void dg_manifest_close(dg_manifest *r);
 
 /* ---- what people look at, made from the finished manifest and files --------------------------------------------------- */
 
-typedef struct { const char *task; const dg_class *class_at; int classes; nn_dim res; } dg_look;
+typedef struct { const char *task; const dg_class *class_at; int classes; nn_dim width, height; } dg_look;
 /* Of the first `samples` lines. */
 nn_status dg_summarise(const char *out, const dg_look *look, uint64_t samples, dg_summary *all, nn_err *err);
 /* index.html, page2.html, ...: the index last, as the mark of a finished run. */

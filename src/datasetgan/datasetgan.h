@@ -43,7 +43,7 @@ void dg_task_free(dg_task *t);
 typedef struct { int class_count; dg_class class_at[NN_VOID]; uint8_t map[NN_VOID]; } dg_map;
 nn_status dg_task_view(const dg_task *t, const char *name, dg_map *out, nn_err *err);
 /* Label map of an item: size must equal the generator's picture, every id < class_count or 255. */
-nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim res, nn_image *out, nn_err *err);
+nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim width, nn_dim height, nn_image *out, nn_err *err);
 /* "seed 12", or "latent 3 of z.npy": what messages call an item.  Returns text. */
 enum { DG_ITEM_NAME = 96 };
 const char *dg_item_name(const dg_task *t, const dg_item *it, char text[DG_ITEM_NAME]);
@@ -144,10 +144,10 @@ void dg_labeller_close(dg_labeller *l);
 size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads);
 
 typedef struct {
-    uint8_t *label;                  /* (res,res): majority vote of the members' argmax, or argmax of their mean (dg_interp.vote_mean); ties to the lowest class */
-    float *divergence;               /* (res,res) or NULL: Jensen-Shannon divergence of the members' probabilities, nats, >= 0 (dg_interp.of_logits: any sign) */
-    float *mean;                     /* (K,res,res) or NULL: mean probability */
-    double uncertainty;              /* mean of the largest int(res*res/10) divergences */
+    uint8_t *label;                  /* (height,width): majority vote of the members' argmax, or argmax of their mean (dg_interp.vote_mean); ties to the lowest class */
+    float *divergence;               /* (height,width) or NULL: Jensen-Shannon divergence of the members' probabilities, nats, >= 0 (dg_interp.of_logits: any sign) */
+    float *mean;                     /* (K,height,width) or NULL: mean probability */
+    double uncertainty;              /* mean of the largest int(height*width/10) divergences */
 } dg_labels;
 /* Label picture n of the workspace's last drawing (keep_taps).  Cannot fail. */
 void dg_label(dg_labeller *l, const sg_work *wk, nn_dim n, dg_labels *out);

@@ -26,14 +26,14 @@ typedef struct { const dg_task *t; const sg_model *m; sg_work *work; dg_labeller
 
 static nn_status score_item(const scoring *s, const dg_item *it, nn_dim n, nn_err *err)
 {
-    const nn_dim res = sg_get_config(s->m)->resolution;
+    const nn_dim width = sg_get_config(s->m)->resolution, height = sg_get_config(s->m)->height;
     nn_image truth = { 0 };
     dg_labels labels = { .label = s->label };
     nn_status st = dg_item_check_picture(s->t, it, s->m, sg_picture(s->work, n), err);
-    if (!st) st = dg_item_label(s->t, it, res, &truth, err);
+    if (!st) st = dg_item_label(s->t, it, width, height, &truth, err);
     if (!st) {
         dg_label(s->labeller, s->work, n, &labels);
-        st = nn_confusion_add(s->out, truth.pixels, labels.label, res * res, err);
+        st = nn_confusion_add(s->out, truth.pixels, labels.label, width * height, err);
     }
     nn_image_free(&truth);
     return st;
@@ -50,12 +50,12 @@ nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, c
     if (!s) s = check_classes(t, in, err);
     if (s) return s;
 
-    const nn_dim res = sg_get_config(m)->resolution;
+    const nn_dim pixels = sg_get_config(m)->resolution * sg_get_config(m)->height;
     const int threads = omp_get_max_threads();
     scoring job = { .t = t, .m = m, .out = out };
     job.work = sg_work_open(m, BATCH, true, threads, err);
     job.labeller = job.work ? dg_labeller_open(in, m, threads, err) : NULL;
-    job.label = job.labeller ? nn_alloc((size_t)(res * res), "a label map", err) : NULL;
+    job.label = job.labeller ? nn_alloc((size_t)pixels, "a label map", err) : NULL;
     s = err->status;
     nn_dim scored = 0;
     for (nn_dim i = 0; i < t->item_count && !s;) {

@@ -68,13 +68,15 @@ static nn_status make_tables(dg_features *f, nn_err *err)
         dg_map_group *q = &f->group[g];
         q->offset = offset;
         offset += q->c * q->h * q->w;
-        q->row = nn_alloc((size_t)(2 * f->res) * sizeof *q->row, "bilinear positions", err);
+        q->row = nn_alloc((size_t)(f->height + f->res) * sizeof *q->row, "bilinear positions", err);
         if (!q->row) return NN_ENOMEM;
-        q->col = q->row + f->res;
-        for (nn_dim o = 0; o < f->res; o++) {
-            double t;
-            nn_bilinear_at(o, q->h, f->res, &q->row[o].i0, &q->row[o].i1, &t);
+        q->col = q->row + f->height;
+        double t;
+        for (nn_dim o = 0; o < f->height; o++) {
+            nn_bilinear_at(f->top + o, q->h, f->res, &q->row[o].i0, &q->row[o].i1, &t);
             q->row[o].t = (real)t;
+        }
+        for (nn_dim o = 0; o < f->res; o++) {
             nn_bilinear_at(o, q->w, f->res, &q->col[o].i0, &q->col[o].i1, &t);
             q->col[o].t = (real)t;
         }
@@ -87,11 +89,11 @@ static nn_status make_tables(dg_features *f, nn_err *err)
 static nn_status add_label(dg_features *f, const dg_task *t, const dg_item *it, nn_dim picture, nn_err *err)
 {
     nn_image label;
-    const nn_status s = dg_item_label(t, it, f->res, &label, err);
+    const nn_status s = dg_item_label(t, it, f->res, f->height, &label, err);
     if (s) return s;
-    for (nn_dim p = 0; p < f->res * f->res; p++) {
+    for (nn_dim p = 0; p < f->size; p++) {
         if (label.pixels[p] == NN_VOID) continue;
-        f->pixel[f->pixel_count] = (uint32_t)(picture * f->res * f->res + p);
+        f->pixel[f->pixel_count] = (uint32_t)(picture * f->size + p);
         f->label[f->pixel_count++] = label.pixels[p];
     }
     nn_image_free(&label);
@@ -139,7 +141,7 @@ static nn_status add_labels(dg_features *f, const dg_task *t, const char *split,
 static nn_status allocate(dg_features *f, const dg_task *t, const char *split, nn_err *err)
 {
     for (nn_dim i = 0; i < t->item_count; i++) f->pictures += !strcmp(t->item[i].split, split);
-    const nn_dim pixels = f->pictures * f->res * f->res;
+    const nn_dim pixels = f->pictures * f->size;
     if (f->pictures == 0) return nn_fail(err, NN_EINVAL, "%s: no item has split \"%.32s\"", t->path, split);
     if (pixels > UINT32_MAX)
         return nn_fail(err, NN_EINVAL, "%s: split \"%.32s\" has %td pixels; at most %u can be trained on", t->path, split, pixels, UINT32_MAX);
@@ -158,7 +160,11 @@ nn_status dg_features_open(dg_features *f, const dg_task *t, const char *split, 
 {
     memset(f, 0, sizeof *f);
     f->k = sg_get_kernels(m);
-    f->res = sg_get_config(m)->resolution;
+    const sg_config *c = sg_get_config(m);
+    f->res = c->resolution;
+    f->top = c->top;
+    f->height = c->height;
+    f->size = f->height * f->res;
     nn_status s = dg_task_check_generator(t, m, err);
     if (!s) s = choose_taps(f, m, tap_names, tap_names ? tap_count : 0, err);
     if (!s) s = make_tables(f, err);
@@ -202,7 +208,7 @@ void dg_features_close(dg_features *f)
 nn_status dg_features_clean(dg_features *f, nn_dim min_pixels, nn_err *err)
 {
     enum { CLEANED = 50 };
-    const nn_dim size = f->res * f->res;
+    const nn_dim size = f->size;
     if (min_pixels <= 0) return NN_OK;
     nn_dim *count = nn_alloc((size_t)(f->pictures * NN_VOID) * sizeof *count, "pixels of each class", err);
     if (!count) return NN_ENOMEM;
@@ -237,8 +243,8 @@ void dg_features_gather(const dg_features *f, const uint32_t *at, nn_dim n, real
     const nn_dim res = f->res;
     for (nn_dim i = 0; i < n; i++) {
         /* analyze: every caller fills the n entries that it names */
-        const nn_dim p = f->pixel[at[i]], in_picture = p % (res * res);
-        gather_pixel(f, f->maps + p / (res * res) * f->picture_count, in_picture / res, in_picture % res, x + i * f->D);
+        const nn_dim p = f->pixel[at[i]], in_picture = p % f->size;
+        gather_pixel(f, f->maps + p / f->size * f->picture_count, in_picture / res, in_picture % res, x + i * f->D);
     }
     for (nn_dim i = 0; f->half && i < n * f->D; i++) x[i] = nn_half_to_float(nn_half_from_float((float)x[i]));
 }

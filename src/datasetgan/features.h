@@ -22,7 +22,8 @@ typedef struct { nn_dim c, h, w, offset; dg_at *row, *col; } dg_map_group;      
 
 typedef struct {
     const nn_kernels *k;
-    nn_dim res, D, pictures, picture_count;          /* picture_count: numbers of one picture's maps */
+    nn_dim res, top, height, size; /* maps are upsampled to (res,res); size = height*res pixels of it are the picture */
+    nn_dim D, pictures, picture_count;          /* picture_count: numbers of one picture's maps */
     bool half;                                       /* gathered numbers are rounded to float16: the released code keeps its features so */
     int tap_count, group_count;
     int tap[SG_TAPS_MAX];                            /* index of the generator's tap */
@@ -30,7 +31,7 @@ typedef struct {
     real *maps;                                      /* (pictures, picture_count) */
     real *mean, *std;                                /* (D): 0 and 1 until dg_features_standardise */
     nn_dim pixel_count;
-    uint32_t *pixel;                                 /* annotated pixels, picture*res*res + y*res + x; void ones are left out */
+    uint32_t *pixel;                                 /* annotated pixels, picture*size + y*res + x; void ones are left out */
     uint8_t *label;                                  /* (pixel_count) */
     nn_dim seed_count;                               /* of the pictures that have one */
     uint32_t *seed;                                  /* (seed_count) */

@@ -76,14 +76,16 @@ static void put_head(dg_page *p, const dg_look *look, uint64_t number, const dg_
     dg_page_put(p, "<div class=\"samples\">\n");
 }
 
-static void put_sample(dg_page *p, const dg_sample *s, nn_dim res)
+static void put_sample(dg_page *p, const dg_sample *s, const dg_look *look)
 {
     char image[DG_SAMPLE_PATH], label[DG_SAMPLE_PATH];
     /* analyze: the sample is one that was read */
     dg_sample_path(image, "images", s->seed);
     dg_sample_path(label, "labels", s->seed);
-    dg_page_putf(p, "<figure><div><a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"picture\"></a>", image, image, res, res);
-    dg_page_putf(p, "<a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"label\"></a></div>", label, label, res, res);
+    dg_page_putf(p, "<figure><div><a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"picture\"></a>",
+                 image, image, look->width, look->height);
+    dg_page_putf(p, "<a href=\"%s\"><img src=\"%s\" width=\"%td\" height=\"%td\" loading=\"lazy\" alt=\"label\"></a></div>",
+                 label, label, look->width, look->height);
     dg_page_putf(p, "<figcaption>seed %" PRIu32 ", uncertainty ", s->seed);
     dg_page_put_decimal(p, s->uncertainty, 4);
     dg_page_put(p, "</figcaption></figure>\n");
@@ -139,7 +141,7 @@ static nn_status write_page(const char *out, const dg_look *look, uint64_t numbe
     for (uint64_t i = (number - 1) * DG_PAGE; i < number * DG_PAGE && i < all->samples && !s; i++) {
         dg_sample sample;
         s = next_sample(r, look, &sample, err);
-        if (!s) put_sample(&p, &sample, look->res);
+        if (!s) put_sample(&p, &sample, look);
     }
     dg_page_put(&p, "</div>\n");
     put_nav(&p, number, all);

@@ -170,12 +170,8 @@ static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
     }
     if (nn_file_read(it->image, PNG_BYTES_MAX, &p->png, &e) || nn_png_decode(p->png.data, p->png.size, false, it->image, &p->picture, &e))
         return dg_import_problem(x, &e, err);
-    if (p->picture.width != p->picture.height) {
-        nn_fail(&e, NN_ESHAPE, "%s: expected a square picture, found %td x %td", it->image, p->picture.width, p->picture.height);
-        return dg_import_problem(x, &e, err);
-    }
     nn_status s = NN_OK;
-    if (p->kept) s = dg_item_label(&x->task, it, p->picture.width, &p->label, &e) ? dg_import_problem(x, &e, err) : NN_OK;
+    if (p->kept) s = dg_item_label(&x->task, it, p->picture.width, p->picture.height, &p->label, &e) ? dg_import_problem(x, &e, err) : NN_OK;
     else s = nn_image_make(&p->label, p->picture.width, p->picture.height, 1, err);
     if (!s && !p->kept) s = x->source->paint(x, i, &p->label, err);
     if (!s && x->merging && p->label.pixels) dg_join_label(&x->merge, &p->label);

@@ -122,7 +122,7 @@ static nn_status paint_png(dg_import *x, nn_dim i, nn_image *im, nn_err *err)
     nn_image label;
     nn_err e = { 0 };
     nn_format(it.label, sizeof it.label, "%s", x->item[i].path);
-    if (dg_item_label(&x->task, &it, im->width, &label, &e)) return dg_import_problem(x, &e, err);
+    if (dg_item_label(&x->task, &it, im->width, im->height, &label, &e)) return dg_import_problem(x, &e, err);
     memcpy(im->pixels, label.pixels, (size_t)(label.width * label.height));
     nn_image_free(&label);
     return NN_OK;

@@ -25,7 +25,7 @@ typedef struct {
     level_kind kind;
     nn_dim h, w;
     nn_dim region_h, region_w;       /* most rows and columns of the level that one tile touches */
-    position *y, *x;                 /* (res) */
+    position *y, *x;                 /* (height), (res) */
     real *hidden;                    /* SHARED: (members,h,w,h1) */
     nn_dim chunk_rows, chunk_first, chunk_count;      /* SHARED: units of work */
 } level_plan;
@@ -46,12 +46,13 @@ struct dg_labeller {
     const nn_kernels *k;
     bool nearest, of_logits, vote_mean;      /* dg_interp */
     int threads, members, tap_count, level_count;
-    nn_dim res, D, h1, h2, K, chunks;
+    dg_frame frame;
+    nn_dim D, h1, h2, K, chunks;
     nn_dim Kw;                       /* K padded with zero weights to whole vectors of every row: a product without edges */
     tap_plan tap[SG_TAPS_MAX];
     level_plan level[SG_TAPS_MAX];
     real *w1, *b1, *w2, *b2, *w3, *b3;                /* (members,D,h1) (members,h1) (members,h1,h2) ... right operands */
-    float *divergence;               /* (res,res), for callers that do not want it */
+    float *divergence;               /* (height,res), for callers that do not want it */
     uint32_t *order;                 /* dg_uncertainty */
     thread_room *room;               /* (threads) */
 };
@@ -59,8 +60,8 @@ struct dg_labeller {
 typedef struct { nn_dim y0, y1, x0, x1; } rect;
 
 static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
-static nn_dim tiles_across(const dg_labeller *l) { return (l->res + TILE_W - 1) / TILE_W; }
-static nn_dim tile_count(const dg_labeller *l) { return tiles_across(l) * ((l->res + TILE_H - 1) / TILE_H); }
+static nn_dim tiles_across(const dg_labeller *l) { return (l->frame.res + TILE_W - 1) / TILE_W; }
+static nn_dim tile_count(const dg_labeller *l) { return tiles_across(l) * ((l->frame.height + TILE_H - 1) / TILE_H); }
 static bool upsampled(const level_plan *v) { return v->kind == SHARED || v->kind == TILED; }
 
 /* ---- plan, memory, weights ------------------------------------------------------------------------------------------ */
@@ -73,14 +74,15 @@ static int level_of(dg_labeller *l, nn_dim h, nn_dim w)
     return i;
 }
 
-static nn_dim widest_region(nn_dim in, nn_dim out, nn_dim tile)
+/* Of positions `from` to `to` of `out`, in tiles. */
+static nn_dim widest_region(nn_dim in, nn_dim out, nn_dim from, nn_dim to, nn_dim tile)
 {
     nn_dim widest = 0;
-    for (nn_dim o = 0; o < out; o += tile) {
+    for (nn_dim o = from; o < to; o += tile) {
         nn_dim first, last, other;
         double t;
         nn_bilinear_at(o, in, out, &first, &other, &t);
-        nn_bilinear_at(at_most(o + tile, out) - 1, in, out, &other, &last, &t);
+        nn_bilinear_at(at_most(o + tile, to) - 1, in, out, &other, &last, &t);
         if (last - first + 1 > widest) widest = last - first + 1;
     }
     return widest;
@@ -89,9 +91,10 @@ static nn_dim widest_region(nn_dim in, nn_dim out, nn_dim tile)
 static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
 {
     const double bytes = (double)l->members * (double)(v->h * v->w * l->h1) * sizeof(real);
-    v->region_h = widest_region(v->h, l->res, TILE_H);
-    v->region_w = widest_region(v->w, l->res, TILE_W);
-    v->kind = v->h == l->res && v->w == l->res ? FULL : v->h > l->res || v->w > l->res ? REDUCED
+    const dg_frame f = l->frame;
+    v->region_h = widest_region(v->h, f.res, f.top, f.top + f.height, TILE_H);
+    v->region_w = widest_region(v->w, f.res, 0, f.res, TILE_W);
+    v->kind = v->h == f.res && v->w == f.res ? FULL : v->h > f.res || v->w > f.res ? REDUCED
             : bytes <= (double)shared_bytes ? SHARED : TILED;
     if (v->kind != SHARED) return;
     v->chunk_rows = v->w < SHARED_PIXELS ? SHARED_PIXELS / v->w : 1;
@@ -100,10 +103,10 @@ static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
     l->chunks += v->chunk_count;
 }
 
-static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, size_t shared_bytes,
+static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, dg_frame frame, size_t shared_bytes,
                  int threads)
 {
-    *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .res = res, .D = in->D, .h1 = in->h1, .h2 = in->h2,
+    *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .frame = frame, .D = in->D, .h1 = in->h1, .h2 = in->h2,
                         .nearest = in->nearest, .of_logits = in->of_logits, .vote_mean = in->vote_mean, .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
     for (int i = 0; i < l->tap_count; i++) {
         l->tap[i] = (tap_plan){ .c = tap[i].c, .level = level_of(l, tap[i].h, tap[i].w), .index = i };
@@ -138,8 +141,8 @@ static void place(dg_labeller *l, nn_arena *a)
 {
     for (int i = 0; i < l->level_count; i++) {
         level_plan *v = &l->level[i];
-        v->y = nn_take(a, (size_t)l->res * sizeof *v->y);
-        v->x = nn_take(a, (size_t)l->res * sizeof *v->x);
+        v->y = nn_take(a, (size_t)l->frame.height * sizeof *v->y);
+        v->x = nn_take(a, (size_t)l->frame.res * sizeof *v->x);
         if (v->kind == SHARED) v->hidden = nn_take_real(a, l->members * v->h * v->w * l->h1);
     }
     l->w1 = nn_take_real(a, l->members * l->D * l->h1);
@@ -148,8 +151,9 @@ static void place(dg_labeller *l, nn_arena *a)
     l->b2 = nn_take_real(a, l->members * l->h2);
     l->w3 = nn_take_real(a, l->members * l->h2 * l->Kw);
     l->b3 = nn_take_real(a, l->members * l->K);
-    l->divergence = nn_take(a, (size_t)(l->res * l->res) * sizeof *l->divergence);
-    l->order = nn_take(a, (size_t)(2 * l->res * l->res) * sizeof *l->order);
+    const nn_dim pixels = l->frame.height * l->frame.res;
+    l->divergence = nn_take(a, (size_t)pixels * sizeof *l->divergence);
+    l->order = nn_take(a, (size_t)(2 * pixels) * sizeof *l->order);
     l->room = nn_take(a, (size_t)l->threads * sizeof *l->room);
     for (int t = 0; t < l->threads; t++) {
         const thread_room r = place_room(l, a);
@@ -204,23 +208,24 @@ static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)
     return NN_OK;
 }
 
-static void fill_positions(position *at, nn_dim in, nn_dim out, bool nearest)
+/* Where positions `first` to `first + n - 1` of `out` read. */
+static void fill_positions(position *at, nn_dim n, nn_dim first, nn_dim in, nn_dim out, bool nearest)
 {
-    for (nn_dim o = 0; o < out; o++) {
+    for (nn_dim i = 0, o = first; i < n; i++, o++) {
         nn_dim i0, i1;
         double t;
         if (nearest && in < out) dg_nearest_at(o, in, out, &i0, &i1, &t);
         else nn_bilinear_at(o, in, out, &i0, &i1, &t);
-        at[o] = (position){ (int32_t)i0, (int32_t)i1, (real)t };
+        at[i] = (position){ (int32_t)i0, (int32_t)i1, (real)t };
     }
 }
 
-dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, size_t shared_bytes,
+dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, dg_frame frame, size_t shared_bytes,
                               int threads, nn_err *err)
 {
-    NN_ASSERT(threads >= 1 && res >= 1 && in->tap_count >= 1 && in->tap_count <= SG_TAPS_MAX && in->members <= UINT16_MAX);
+    NN_ASSERT(threads >= 1 && frame.height >= 1 && frame.top + frame.height <= frame.res && in->tap_count >= 1 && in->tap_count <= SG_TAPS_MAX && in->members <= UINT16_MAX);
     dg_labeller want;
-    plan(&want, in, k, tap, res, shared_bytes, threads);
+    plan(&want, in, k, tap, frame, shared_bytes, threads);
     nn_arena a = { 0 };
     nn_take(&a, sizeof want);
     place(&want, &a);
@@ -230,8 +235,8 @@ dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg
     *l = want;
     place(l, &a);
     for (int i = 0; i < l->level_count; i++) {
-        fill_positions(l->level[i].y, l->level[i].h, res, in->nearest);
-        fill_positions(l->level[i].x, l->level[i].w, res, in->nearest);
+        fill_positions(l->level[i].y, frame.height, frame.top, l->level[i].h, frame.res, in->nearest);
+        fill_positions(l->level[i].x, frame.res, 0, l->level[i].w, frame.res, in->nearest);
     }
     if (fold_weights(l, in, err) == NN_OK) return l;
     dg_labeller_close(l);
@@ -239,6 +244,12 @@ dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg
 }
 
 void dg_labeller_close(dg_labeller *l) { nn_free(l); }
+
+static dg_frame frame_of(const sg_model *m)
+{
+    const sg_config *c = sg_get_config(m);
+    return (dg_frame){ c->resolution, c->top, c->height };
+}
 
 /* The model's taps that the interpreter reads, in its order.  index (SG_TAPS_MAX). */
 static void find_taps(const dg_interp *in, const sg_model *m, sg_tap_info *tap, int *index)
@@ -258,7 +269,7 @@ dg_labeller *dg_labeller_open(const dg_interp *in, const sg_model *m, int thread
     int index[SG_TAPS_MAX];
     if (dg_interp_check(in, m, err) != NN_OK) return NULL;
     find_taps(in, m, tap, index);
-    dg_labeller *l = dg_labeller_make(in, sg_get_kernels(m), tap, sg_get_config(m)->resolution, DG_SHARED_BYTES, threads, err);
+    dg_labeller *l = dg_labeller_make(in, sg_get_kernels(m), tap, frame_of(m), DG_SHARED_BYTES, threads, err);
     for (int i = 0; l && i < in->tap_count; i++) l->tap[i].index = index[i];
     return l;
 }
@@ -270,7 +281,7 @@ size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads)
     dg_labeller want;
     nn_arena a = { 0 };
     find_taps(in, m, tap, index);
-    plan(&want, in, sg_get_kernels(m), tap, sg_get_config(m)->resolution, DG_SHARED_BYTES, threads);
+    plan(&want, in, sg_get_kernels(m), tap, frame_of(m), DG_SHARED_BYTES, threads);
     nn_take(&a, sizeof want);
     place(&want, &a);
     return a.used;
@@ -355,7 +366,7 @@ static void hidden_row(const dg_labeller *l, thread_room *r, const real *const *
     }
     if (ups == 0) memset(hidden, 0, (size_t)(w * h1) * sizeof *hidden);
     for (int v = 0; v < l->level_count; v++)
-        if (l->level[v].kind == FULL) multiply_row(l, v, map, member, y, tile.x0, w, hidden, true);
+        if (l->level[v].kind == FULL) multiply_row(l, v, map, member, y + l->frame.top, tile.x0, w, hidden, true);
     for (int i = 0; i < l->tap_count; i++) {
         const tap_plan *t = &l->tap[i];
         if (!r->reduced[i]) continue;
@@ -424,7 +435,7 @@ static void label_strip(const dg_labeller *l, thread_room *r, const real *const 
 
 static void write_tile(const dg_labeller *l, const thread_room *r, rect tile, const dg_labels *out, float *divergence)
 {
-    const nn_dim K = l->K, res = l->res;
+    const nn_dim K = l->K, res = l->frame.res, pixels = l->frame.height * res;
     nn_dim p = 0;
     for (nn_dim y = tile.y0; y < tile.y1; y++)
         for (nn_dim x = tile.x0; x < tile.x1; x++, p++) {
@@ -437,14 +448,14 @@ static void write_tile(const dg_labeller *l, const thread_room *r, rect tile, co
             nn_dim best = 0;                               /* after the divergence: from here on sum is of probabilities */
             for (nn_dim c = 1; c < K; c++) if (l->vote_mean ? sum[c] > sum[best] : votes[c] > votes[best]) best = c;
             out->label[y * res + x] = (uint8_t)best;
-            for (nn_dim c = 0; out->mean && c < K; c++) out->mean[(c * res + y) * res + x] = (float)(sum[c] / (real)l->members);
+            for (nn_dim c = 0; out->mean && c < K; c++) out->mean[c * pixels + y * res + x] = (float)(sum[c] / (real)l->members);
         }
 }
 
 static void label_tile(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim index, const dg_labels *out, float *divergence)
 {
     const nn_dim y0 = index / tiles_across(l) * TILE_H, x0 = index % tiles_across(l) * TILE_W;
-    const rect tile = { y0, at_most(y0 + TILE_H, l->res), x0, at_most(x0 + TILE_W, l->res) };
+    const rect tile = { y0, at_most(y0 + TILE_H, l->frame.height), x0, at_most(x0 + TILE_W, l->frame.res) };
     const nn_dim n = (tile.y1 - tile.y0) * (tile.x1 - tile.x0);
     memset(r->sum, 0, (size_t)(n * l->K) * sizeof *r->sum);
     memset(r->entropy, 0, (size_t)n * sizeof *r->entropy);
@@ -468,7 +479,7 @@ void dg_label_maps(dg_labeller *l, const real *const *map, dg_labels *out)
         #pragma omp for schedule(dynamic)
         for (nn_dim t = 0; t < tile_count(l); t++) label_tile(l, &l->room[omp_get_thread_num()], map, t, out, divergence);
     }
-    out->uncertainty = dg_uncertainty(divergence, l->res * l->res, l->order);
+    out->uncertainty = dg_uncertainty(divergence, l->frame.height * l->frame.res, l->order);
 }
 
 void dg_label(dg_labeller *l, const sg_work *wk, nn_dim n, dg_labels *out)

@@ -4,11 +4,14 @@
 
 #include "datasetgan/datasetgan.h"
 
-/* dg_labeller_open for maps from anywhere: tap[i] is the shape of the interpreter's i-th tap, res the picture's width and
- * height.  Maps may be smaller or larger than the picture.  shared_bytes: the largest level whose first-layer results are
+/* What the maps are upsampled to, (res,res), and the rows top .. top + height - 1 of it that are labelled. */
+typedef struct { nn_dim res, top, height; } dg_frame;
+
+/* dg_labeller_open for maps from anywhere: tap[i] is the shape of the interpreter's i-th tap.  Maps may be smaller or larger than
+ * the frame.  shared_bytes: the largest level whose first-layer results are
  * kept whole (the results do not depend on it). */
 enum { DG_SHARED_BYTES = 8 << 20 };
-dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, nn_dim res, size_t shared_bytes,
+dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, dg_frame frame, size_t shared_bytes,
                               int threads, nn_err *err);
 /* dg_label for maps in the kernels' layout; map[i] is the interpreter's i-th tap. */
 void dg_label_maps(dg_labeller *l, const real *const *map, dg_labels *out);

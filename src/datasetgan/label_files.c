@@ -24,8 +24,8 @@ typedef struct {
     sg_work *work;
     dg_labeller *labeller;
     nn_image picture, label, heat, overlay;
-    float *divergence;               /* (res,res) */
-    float *mean;                     /* (K,res,res), or NULL */
+    float *divergence;               /* (height,width) */
+    float *mean;                     /* (K,height,width), or NULL */
     char *probabilities;             /* the same as an .npy of float16 */
     size_t header;                   /* its bytes before the numbers */
     dg_task named;                   /* latents: a task that holds them */
@@ -114,10 +114,10 @@ static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
     return s;
 }
 
-static nn_status open_probabilities(job *j, nn_dim res, nn_err *err)
+static nn_status open_probabilities(job *j, nn_dim width, nn_dim height, nn_err *err)
 {
     char header[NN_NPY_HEADER];
-    const uint64_t dim[3] = { (uint64_t)j->in->classes, (uint64_t)res, (uint64_t)res };
+    const uint64_t dim[3] = { (uint64_t)j->in->classes, (uint64_t)height, (uint64_t)width };
     const size_t n = (size_t)(dim[0] * dim[1] * dim[2]);
     j->header = nn_npy_header(header, "<f2", 3, dim);
     j->mean = nn_alloc(n * sizeof *j->mean, "class probabilities", err);
@@ -130,19 +130,19 @@ static nn_status open_probabilities(job *j, nn_dim res, nn_err *err)
 static nn_status open_workshop(job *j, nn_err *err)
 {
     const sg_config *cfg = sg_get_config(j->m);
-    const nn_dim res = cfg->resolution;
+    const nn_dim width = cfg->resolution, height = cfg->height;
     const int threads = omp_get_max_threads();
     j->highest = log((double)(j->in->members < j->in->classes ? j->in->members : j->in->classes));
     if (j->highest <= 0.0) j->highest = 1.0;                   /* one member never disagrees */
     j->work = sg_work_open(j->m, j->o->batch, true, threads, err);
     j->labeller = j->work ? dg_labeller_open(j->in, j->m, threads, err) : NULL;
-    j->divergence = j->labeller ? nn_alloc((size_t)(res * res) * sizeof *j->divergence, "a map of uncertainties", err) : NULL;
+    j->divergence = j->labeller ? nn_alloc((size_t)(width * height) * sizeof *j->divergence, "a map of uncertainties", err) : NULL;
     nn_status s = j->divergence ? NN_OK : err->status;
-    if (!s && j->o->probabilities) s = open_probabilities(j, res, err);
-    if (!s) s = nn_image_make(&j->picture, res, res, cfg->img_channels, err);
-    if (!s) s = nn_image_make(&j->label, res, res, 1, err);
-    if (!s) s = nn_image_make(&j->heat, res, res, 3, err);
-    return s ? s : nn_image_make(&j->overlay, res, res, 3, err);
+    if (!s && j->o->probabilities) s = open_probabilities(j, width, height, err);
+    if (!s) s = nn_image_make(&j->picture, width, height, cfg->img_channels, err);
+    if (!s) s = nn_image_make(&j->label, width, height, 1, err);
+    if (!s) s = nn_image_make(&j->heat, width, height, 3, err);
+    return s ? s : nn_image_make(&j->overlay, width, height, 3, err);
 }
 
 static void close_workshop(job *j)

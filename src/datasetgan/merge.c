@@ -197,7 +197,7 @@ static nn_status copy_parts(const merge *m, nn_stage *manifest, const dg_progres
 static nn_status write_whole(const merge *m, const dg_progress *p, nn_err *err)
 {
     const dg_set *set = &m->by_index[0]->set;
-    const dg_look look = { json_string_value(json_object_get(m->run, "task")), set->class_at, set->class_count, set->width };
+    const dg_look look = { json_string_value(json_object_get(m->run, "task")), set->class_at, set->class_count, set->width, set->height };
     nn_stage manifest;
     dg_summary all;
     nn_status s = dg_set_add_classes(set, &m->folder, err);

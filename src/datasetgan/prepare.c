@@ -62,7 +62,7 @@ static bool annotated(const job *j, uint32_t seed)
 
 static nn_status open_candidates(const job *j, candidates *c, nn_err *err)
 {
-    const nn_dim res = sg_get_config(j->m)->resolution;
+    const nn_dim pixels = sg_get_config(j->m)->resolution * sg_get_config(j->m)->height;
     const int threads = omp_get_max_threads();
     nn_dim scratch;
     c->D = dg_picture_features_size(j->m, &scratch);
@@ -71,8 +71,8 @@ static nn_status open_candidates(const job *j, candidates *c, nn_err *err)
         || (c->x = nn_alloc((size_t)(c->n * c->D) * sizeof *c->x, "features of the pictures to choose from", err)) == NULL
         || (c->uncertainty = nn_alloc((size_t)c->n * sizeof *c->uncertainty, "uncertainties", err)) == NULL
         || (c->scratch = nn_alloc((size_t)scratch * sizeof *c->scratch, "a feature map", err)) == NULL
-        || (c->label = nn_alloc((size_t)(res * res), "a label map", err)) == NULL
-        || (c->divergence = nn_alloc((size_t)(res * res) * sizeof *c->divergence, "a map of uncertainties", err)) == NULL
+        || (c->label = nn_alloc((size_t)pixels, "a label map", err)) == NULL
+        || (c->divergence = nn_alloc((size_t)pixels * sizeof *c->divergence, "a map of uncertainties", err)) == NULL
         || (c->work = sg_work_open(j->m, j->o->batch, true, threads, err)) == NULL
         || (j->in && (c->labeller = dg_labeller_open(j->in, j->m, threads, err)) == NULL)) return err->status;
     uint64_t seed = j->o->first_seed;
@@ -166,7 +166,7 @@ static nn_status draw_pictures(job *j, nn_err *err)
     const sg_config *cfg = sg_get_config(j->m);
     nn_image im = { 0 };
     sg_work *work = sg_work_open(j->m, j->o->batch, false, omp_get_max_threads(), err);
-    nn_status s = work ? nn_image_make(&im, cfg->resolution, cfg->resolution, cfg->img_channels, err) : err->status;
+    nn_status s = work ? nn_image_make(&im, cfg->resolution, cfg->height, cfg->img_channels, err) : err->status;
     for (size_t done = 0; done < j->count && !s;) {
         const nn_dim left = (nn_dim)(j->count - done), n = left < j->o->batch ? left : j->o->batch;
         sg_draw(j->m, work, j->seed + done, n, &j->o->draw, NULL);

@@ -50,7 +50,7 @@ json_t *dg_run_describe(const sg_model *m, const dg_interp *in, const dg_dataset
         "program", "version", o->version, "kernels", sg_get_kernels(m)->name, "libc", libc_name(),
                    "libpng", png_get_libpng_ver(NULL), "zlib", zlibVersion(), "jansson", jansson_version_str(),
         "generator", sg_identity(m), "interpreter", in->identity, "task", in->task_name,
-        "picture", "width", (json_int_t)cfg->resolution, "height", (json_int_t)cfg->resolution, "channels", (json_int_t)cfg->img_channels,
+        "picture", "width", (json_int_t)cfg->resolution, "height", (json_int_t)cfg->height, "channels", (json_int_t)cfg->img_channels,
         "settings", "first_seed", (json_int_t)o->first_seed, "draw", dg_put_draw(&o->draw), "vary", dg_vary_put_options(&o->vary), "skipped_seeds", skipped_seeds(in));
     bool ok = v && (!in->vote_mean || json_object_set_new(v, "vote", json_string("mean")) == 0);      /* majority: not named, as before there was a choice */
     ok = ok && (!o->shard.of || json_object_set_new(v, "shard", json_pack("{s:I, s:I, s:I}", "index", (json_int_t)o->shard.index, "of",

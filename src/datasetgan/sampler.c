@@ -20,13 +20,13 @@ nn_status dg_sampler_open(dg_sampler *s, const sg_model *m, const dg_interp *in,
     s->at = s->labeller ? nn_alloc((size_t)batch * sizeof *s->at, "dataset: a batch", err) : NULL;
     s->seed = s->at ? nn_alloc((size_t)batch * sizeof *s->seed, "dataset: a batch", err) : NULL;
     s->z = s->seed ? nn_alloc(room * sizeof *s->z, "dataset: latents of a batch", err) : NULL;
-    s->divergence = s->z ? nn_alloc((size_t)(cfg->resolution * cfg->resolution) * sizeof *s->divergence, "a map of uncertainties", err) : NULL;
+    s->divergence = s->z ? nn_alloc((size_t)(cfg->resolution * cfg->height) * sizeof *s->divergence, "a map of uncertainties", err) : NULL;
     nn_status st = s->divergence ? NN_OK : err->status;
     s->w = s->z ? s->z + cfg->z_dim : NULL;
     s->ws = s->z ? s->w + cfg->w_dim : NULL;
     for (nn_dim i = 0; i < batch && !st; i++) {
-        st = nn_image_make(&s->at[i].picture, cfg->resolution, cfg->resolution, cfg->img_channels, err);
-        if (!st) st = nn_image_make(&s->at[i].label, cfg->resolution, cfg->resolution, 1, err);
+        st = nn_image_make(&s->at[i].picture, cfg->resolution, cfg->height, cfg->img_channels, err);
+        if (!st) st = nn_image_make(&s->at[i].label, cfg->resolution, cfg->height, 1, err);
     }
     return st;
 }

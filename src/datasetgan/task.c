@@ -159,26 +159,26 @@ nn_status dg_task_view(const dg_task *t, const char *name, dg_map *out, nn_err *
 
 /* ---- the files of an item ----------------------------------------------------------------------------------------- */
 
-static nn_status check_label(const dg_task *t, const dg_item *it, nn_dim res, const nn_image *im, nn_err *err)
+static nn_status check_label(const dg_task *t, const dg_item *it, nn_dim width, nn_dim height, const nn_image *im, nn_err *err)
 {
     char name[DG_ITEM_NAME];
-    if (im->width != res || im->height != res)
+    if (im->width != width || im->height != height)
         return nn_fail(err, NN_ESHAPE, "%s: label of %s: expected %td x %td as the picture, found %td x %td", it->label,
-                       dg_item_name(t, it, name), res, res, im->width, im->height);
-    for (nn_dim p = 0; p < res * res; p++) {
+                       dg_item_name(t, it, name), width, height, im->width, im->height);
+    for (nn_dim p = 0; p < width * height; p++) {
         const int id = im->pixels[p];
         if (id >= t->class_count && id != NN_VOID)
             return nn_fail(err, NN_EFORMAT, "%s: label of %s: class id %d at column %td, row %td; expected 0..%d or %d (void)",
-                           it->label, dg_item_name(t, it, name), id, p % res, p / res, t->class_count - 1, NN_VOID);
+                           it->label, dg_item_name(t, it, name), id, p % width, p / width, t->class_count - 1, NN_VOID);
     }
     return NN_OK;
 }
 
-nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim res, nn_image *out, nn_err *err)
+nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim width, nn_dim height, nn_image *out, nn_err *err)
 {
     memset(out, 0, sizeof *out);
     nn_status s = nn_png_read_labels(it->label, out, err);
-    if (!s) s = check_label(t, it, res, out, err);
+    if (!s) s = check_label(t, it, width, height, out, err);
     if (s) nn_image_free(out);
     return s;
 }
@@ -186,20 +186,20 @@ nn_status dg_item_label(const dg_task *t, const dg_item *it, nn_dim res, nn_imag
 nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_model *m, const real *picture, nn_err *err)
 {
     const sg_config *cfg = sg_get_config(m);
-    const nn_dim res = cfg->resolution, channels = cfg->img_channels;
+    const nn_dim width = cfg->resolution, height = cfg->height, channels = cfg->img_channels;
     nn_image stored = { 0 }, drawn = { 0 };
     char name[DG_ITEM_NAME];
     nn_status s = nn_png_read(it->image, &stored, err);
-    if (!s && (stored.width != res || stored.height != res || stored.channels != channels))
+    if (!s && (stored.width != width || stored.height != height || stored.channels != channels))
         s = nn_fail(err, NN_EMISMATCH, "%s: picture of %s: the generator draws %td x %td with %td channels, the file has %td x %td "
-                    "with %td: generator and annotation set do not belong together", it->image, dg_item_name(t, it, name), res, res, channels,
+                    "with %td: generator and annotation set do not belong together", it->image, dg_item_name(t, it, name), width, height, channels,
                     stored.width, stored.height, stored.channels);
-    if (!s) s = nn_image_make(&drawn, res, res, channels, err);
+    if (!s) s = nn_image_make(&drawn, width, height, channels, err);
     if (!s) {
         nn_image_from_planar(&drawn, picture);
         int worst = 0;
         nn_dim at = 0;
-        for (nn_dim i = 0; i < res * res * channels; i++) {
+        for (nn_dim i = 0; i < width * height * channels; i++) {
             const int d = drawn.pixels[i] - stored.pixels[i], diff = d < 0 ? -d : d;
             if (diff > worst) { worst = diff; at = i / channels; }
         }
@@ -207,7 +207,7 @@ nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_mo
         if (worst > 1)
             s = nn_fail(err, NN_EMISMATCH, "%s: %s drawn by generator %.12s differs from this picture by up to %d levels (column %td, "
                         "row %td; expected at most 1): generator and annotation set %s do not belong together", it->image,
-                        dg_item_name(t, it, name), sg_identity(m), worst, at % res, at / res, t->path);
+                        dg_item_name(t, it, name), sg_identity(m), worst, at % width, at / width, t->path);
     }
     nn_image_free(&stored);
     nn_image_free(&drawn);

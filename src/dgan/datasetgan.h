@@ -53,9 +53,9 @@ typedef struct dgan_labeller dgan_labeller;
 DGAN_API dgan_labeller *dgan_labeller_open(dgan_generator *g, dgan_interpreter *in, dgan_error *err);
 DGAN_API void dgan_labeller_close(dgan_labeller *l);
 
-/* Label picture n of a drawer of the same generator, opened with keep_taps.  label (res,res): class of each pixel.  May be NULL:
- * divergence (res,res), the members' disagreement in nats (any
- * sign for interpreters converted from the first releases of DatasetGAN's code); probability (classes,res,res), their mean; uncertainty, one number for
+/* Label picture n of a drawer of the same generator, opened with keep_taps.  label (height,width): class of each pixel.  May be NULL:
+ * divergence (height,width), the members' disagreement in nats (any
+ * sign for interpreters converted from the first releases of DatasetGAN's code); probability (classes,height,width), their mean; uncertainty, one number for
  * the picture. */
 DGAN_API int dgan_label(dgan_labeller *l, const dgan_drawer *d, int n, uint8_t *label, float *divergence, float *probability,
                         double *uncertainty, dgan_error *err);
@@ -74,8 +74,8 @@ typedef struct dgan_stream dgan_stream;
 typedef struct { uint32_t seed; double uncertainty; } dgan_sample;
 DGAN_API dgan_stream *dgan_stream_open(dgan_generator *g, dgan_interpreter *in, const dgan_stream_options *o, dgan_error *err);
 DGAN_API void dgan_stream_close(dgan_stream *s);
-/* The next sample, written to memory of yours, each of which may be NULL: picture (res,res,channels), label (res,res), divergence
- * (res,res).  DGAN_OK, DGAN_END, or what failed. */
+/* The next sample, written to memory of yours, each of which may be NULL: picture (height,width,channels), label (height,width), divergence
+ * (height,width).  DGAN_OK, DGAN_END, or what failed. */
 DGAN_API int dgan_stream_next(dgan_stream *s, uint8_t *picture, uint8_t *label, float *divergence, dgan_sample *out, dgan_error *err);
 
 /* Write `count` samples from first_seed on as a dataset folder, as 'datasetgan dataset' does; the same call goes on with a folder

@@ -16,7 +16,7 @@ struct dgan_stream {
     uint64_t shard, shards;
     uint32_t *seed;                  /* (batch): drawn, of which `given` have been handed out */
     int drawn, given;
-    uint8_t *label;                  /* (res,res) for callers that want none */
+    uint8_t *label;                  /* (height,width) for callers that want none */
 };
 
 static int by_value(const void *a, const void *b) { const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b; return (x > y) - (x < y); }
@@ -37,7 +37,7 @@ static int open_parts(dgan_stream *s, dgan_generator *g, const dgan_stream_optio
 {
     nn_err own = { 0 };
     const dg_interp *in = &s->interpreter->interp;
-    const nn_dim res = sg_get_config(g->model)->resolution;
+    const nn_dim pixels = sg_get_config(g->model)->resolution * sg_get_config(g->model)->height;
     sg_options checked;
     s->draw = (dgan_draw)DGAN_DRAW_INIT;
     int refused = o->draw ? dgan_take(&s->draw, sizeof s->draw, o->draw, "draw", err) : dgan_interpreter_draw(s->interpreter, &s->draw, err);
@@ -48,7 +48,7 @@ static int open_parts(dgan_stream *s, dgan_generator *g, const dgan_stream_optio
     s->skips = in->seed_count;
     s->skip = nn_alloc((size_t)s->skips * sizeof *s->skip, "annotated seeds", &own);
     s->seed = s->skip ? nn_alloc((size_t)o->batch * sizeof *s->seed, "seeds of a batch", &own) : NULL;
-    s->label = s->seed ? nn_alloc((size_t)(res * res), "a label map", &own) : NULL;
+    s->label = s->seed ? nn_alloc((size_t)pixels, "a label map", &own) : NULL;
     if (!s->label) return dgan_give(err, &own);
     if (s->skips) memcpy(s->skip, in->seed, (size_t)s->skips * sizeof *s->skip);
     qsort(s->skip, (size_t)s->skips, sizeof *s->skip, by_value);

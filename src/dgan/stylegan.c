@@ -37,6 +37,7 @@ void dgan_generator_release(dgan_generator *g)
 }
 
 int64_t dgan_generator_resolution(const dgan_generator *g) { return g ? sg_get_config(g->model)->resolution : 0; }
+int64_t dgan_generator_height(const dgan_generator *g) { return g ? sg_get_config(g->model)->height : 0; }
 int64_t dgan_generator_channels(const dgan_generator *g) { return g ? sg_get_config(g->model)->img_channels : 0; }
 int64_t dgan_generator_z_dim(const dgan_generator *g) { return g ? sg_get_config(g->model)->z_dim : 0; }
 int64_t dgan_generator_w_dim(const dgan_generator *g) { return g ? sg_get_config(g->model)->w_dim : 0; }
@@ -178,7 +179,7 @@ int dgan_picture_bytes(const dgan_drawer *d, int n, uint8_t *out, dgan_error *er
 {
     if (!is_drawn(d, n) || !out) return dgan_refuse(err, "picture: expected a drawn picture and memory for it, found picture %d", n);
     const sg_config *c = sg_get_config(d->generator->model);
-    nn_image im = { c->resolution, c->resolution, c->img_channels, out };
+    nn_image im = { c->resolution, c->height, c->img_channels, out };
     nn_image_from_planar(&im, sg_picture(d->work, n));
     return DGAN_OK;
 }

@@ -19,9 +19,10 @@ DGAN_API dgan_generator *dgan_generator_retain(dgan_generator *g);
 /* One owner less; the last one frees the weights. */
 DGAN_API void dgan_generator_release(dgan_generator *g);
 
-/* Width and height of a picture; its channels (1, 3 or 4); lengths of z and w; styles of a picture; classes of a
+/* Width of a picture; its height (the same, but where the generator's file crops it); its channels (1, 3 or 4); lengths of z and w; styles of a picture; classes of a
  * conditional generator (0: none); number of taps; bytes of memory.  0 for NULL. */
 DGAN_API int64_t dgan_generator_resolution(const dgan_generator *g);
+DGAN_API int64_t dgan_generator_height(const dgan_generator *g);
 DGAN_API int64_t dgan_generator_channels(const dgan_generator *g);
 DGAN_API int64_t dgan_generator_z_dim(const dgan_generator *g);
 DGAN_API int64_t dgan_generator_w_dim(const dgan_generator *g);
@@ -58,11 +59,11 @@ DGAN_API int dgan_draw_seeds(dgan_drawer *d, const uint32_t *seeds, int n, const
 DGAN_API int dgan_draw_z(dgan_drawer *d, const float *z, int n, const dgan_draw *o, const uint32_t *noise_seeds, dgan_error *err);
 DGAN_API int dgan_draw_ws(dgan_drawer *d, const float *ws, int n, const dgan_draw *o, const uint32_t *noise_seeds, dgan_error *err);
 
-/* Results of the drawer's last drawing, valid until its next; NULL for an n that was not drawn.  picture: planar (channels,res,res),
+/* Results of the drawer's last drawing, valid until its next; NULL for an n that was not drawn.  picture: planar (channels,height,width),
  * about -1 to 1; ws: (num_ws,w_dim). */
 DGAN_API const float *dgan_picture(const dgan_drawer *d, int n);
 DGAN_API const float *dgan_ws(const dgan_drawer *d, int n);
-/* The picture as bytes (res,res,channels), rounded as NVIDIA's generate.py does. */
+/* The picture as bytes (height,width,channels), rounded as NVIDIA's generate.py does. */
 DGAN_API int dgan_picture_bytes(const dgan_drawer *d, int n, uint8_t *out, dgan_error *err);
 
 /* A feature map where it lies.  Number (c,y,x) stands at data[(c/16)*block + (c%16)*channel + y*row + x*column]; channels that fill

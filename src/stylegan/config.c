@@ -111,6 +111,15 @@ static nn_status read_optional(const nn_st *f, const char *key, nn_dim hi, nn_di
     return nn_st_meta(f, key) ? nn_st_meta_dim(f, key, 0, hi, out, err) : NN_OK;
 }
 
+/* The rows that a picture has; absent: all. */
+static nn_status read_rows(const nn_st *f, sg_config *c, nn_err *err)
+{
+    c->height = c->resolution;
+    if (!nn_st_meta(f, "crop_top") && !nn_st_meta(f, "crop_rows")) return NN_OK;
+    if (nn_st_meta_dim(f, "crop_top", 0, c->resolution - 1, &c->top, err)) return NN_EFORMAT;
+    return nn_st_meta_dim(f, "crop_rows", 1, c->resolution - c->top, &c->height, err);
+}
+
 nn_status sg_config_read(const nn_st *f, sg_config *c, nn_err *err)
 {
     static const char *const kinds[] = { "generator", NULL }, *const networks[] = { "stylegan2", "stylegan1", NULL };
@@ -125,7 +134,7 @@ nn_status sg_config_read(const nn_st *f, sg_config *c, nn_err *err)
     if (read_word(f, "network", networks, c->network, sizeof c->network, err)) return NN_EFORMAT;
     const bool one = !strcmp(c->network, "stylegan1");
     if (read_word(f, "architecture", one ? (const char *const[]){ "orig", NULL } : any, c->architecture, sizeof c->architecture, err)
-        || read_sizes(f, c, err) || read_channels(f, c, err) || read_classes(f, c, err)
+        || read_sizes(f, c, err) || read_rows(f, c, err) || read_channels(f, c, err) || read_classes(f, c, err)
         || read_positive(f, "mapping_lr_multiplier", false, &c->mapping_lr_multiplier, err)
         || read_optional(f, "truncation_cutoff", c->num_ws, &c->cutoff, err)) return err->status;
     return one ? read_positive(f, "norm_eps", false, &c->norm_eps, err) : read_positive(f, "conv_clamp", true, &c->conv_clamp, err);

@@ -14,6 +14,7 @@ typedef struct {
     char network[32];                /* "stylegan2", "stylegan1" */
     char architecture[16];           /* "skip", "orig", "resnet"; a StyleGAN1 is "orig" */
     nn_dim resolution, z_dim, w_dim, mapping_layers, img_channels, num_ws, levels;
+    nn_dim top, height;              /* a picture is rows top .. top + height - 1 of what the network draws: all, but for the paper's cars */
     nn_dim channels[SG_LEVELS_MAX];  /* of the block at 4 << level */
     double mapping_lr_multiplier;    /* scales weights and biases of the mapping at run time */
     double conv_clamp;               /* INFINITY: none */
@@ -78,7 +79,8 @@ void sg_synthesis(const sg_model *m, sg_work *wk, const real *ws, nn_dim n, sg_n
 /* All four steps for a list of seeds; ws_out (n,num_ws,w_dim) or NULL. */
 void sg_draw(const sg_model *m, sg_work *wk, const uint32_t *seeds, nn_dim n, const sg_options *o, real *ws_out);
 
-/* Results of the last call, valid until the next: planar picture (img_channels, res, res); tap in the kernels' layout. */
+/* Results of the last call, valid until the next: planar picture (img_channels, height, resolution); tap in the
+ * kernels' layout, whole whatever rows the picture has. */
 const real *sg_picture(const sg_work *wk, nn_dim n);
 const real *sg_tap(const sg_work *wk, nn_dim n, int tap);            /* keep_taps only */
 

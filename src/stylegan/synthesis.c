@@ -124,11 +124,23 @@ static void synthesis2(const sg_model *m, sg_work *wk, const real *ws, nn_dim n,
     }
 }
 
+/* The rows that a picture has, moved together: (img_channels, height, resolution) at the picture's place. */
+static void keep_rows(const sg_config *c, sg_work *wk, nn_dim n)
+{
+    const nn_dim plane = c->resolution * c->resolution, kept = c->height * c->resolution;
+    for (nn_dim i = 0; i < n * c->img_channels && kept < plane; i++) {
+        real *picture = wk->image[0] + i / c->img_channels * c->img_channels * plane;
+        const nn_dim channel = i % c->img_channels;
+        memmove(picture + channel * kept, picture + channel * plane + c->top * c->resolution, (size_t)kept * sizeof *picture);
+    }
+}
+
 void sg_synthesis(const sg_model *m, sg_work *wk, const real *ws, nn_dim n, sg_noise noise, const uint32_t *seeds)
 {
     NN_ASSERT(wk->model == m && n >= 1 && n <= wk->max_batch && (noise != SG_NOISE_RANDOM || seeds));
     if (m->one) sg_synthesis1(m, wk, ws, n, noise, seeds);
     else synthesis2(m, wk, ws, n, noise, seeds);
+    keep_rows(&m->config, wk, n);
 }
 
 void sg_draw(const sg_model *m, sg_work *wk, const uint32_t *seeds, nn_dim n, const sg_options *o, real *ws_out)

@@ -212,7 +212,7 @@ static void take_over(sg_model *m, const sg_table *t, nn_arena *a)
 /* What makes a generator the generator it is; wording, dates and sources in the metadata are left out. */
 static const char *const identity_keys[] = {
     "network", "architecture", "resolution", "z_dim", "w_dim", "mapping_layers", "mapping_lr_multiplier", "img_channels",
-    "num_ws", "channels", "conv_clamp", "c_dim", "label_mode", "norm_eps",
+    "num_ws", "channels", "conv_clamp", "c_dim", "label_mode", "norm_eps", "crop_top", "crop_rows",
 };
 
 static nn_status fill(sg_model *m, sg_table *t, nn_st *f, nn_err *err)
