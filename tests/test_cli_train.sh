@@ -37,7 +37,7 @@ fi
 try 0 $tiny --members 1 --out "$D/plain"
 n=0
 for options in "--seed 7" "--batch 512" "--lr 1e-3" "--schedule constant" "--decay 1e-2" "--dropout1 0.2" "--dropout2 0.1" \
-    "--standardise off" "--width1 16" "--width2 8" "--taps-set b16.conv0,b32.conv1" "--stop official" "--epochs=2" "--split test"; do
+    "--standardise off" "--feature-noise 0.1" "--class-weights balanced" "--class-weights root" "--width2 0" "--width1 0" "--width1 16" "--width2 8" "--taps-set b16.conv0,b32.conv1" "--stop official" "--epochs=2" "--split test"; do
     n=$((n + 1))
     case $options in
         --epochs*) try 0 $BIN train --task "$D/tiny/task.json" --batch 256 --members 1 --out "$D/o$n" $options ;;
@@ -49,8 +49,11 @@ done
 try 0 $tiny --members 1 --out "$D/last" --taps-set last-2
 try 0 $BIN info "$D/last"; prints "2: b32.conv0 b32.conv1"
 try 2 $tiny --members 1 --out "$D/none" --taps-set last-0; says "last-0"
-try 0 $BIN info "$D/o11"; prints "2: b16.conv0 b32.conv1"; prints "1 members: 18 features -> 128 -> 32 -> 2 classes"
-try 0 $BIN info "$D/o9"; prints "116 features -> 16 -> 32 -> 2"
+try 0 $BIN info "$D/o16"; prints "2: b16.conv0 b32.conv1"; prints "1 members: 18 features -> 128 -> 32 -> 2 classes"
+try 0 $BIN info "$D/o12"; prints "116 features -> 128 -> 4 -> 2"; prints '"width2":0'
+try 0 $BIN info "$D/o13"; prints "116 features -> 4 -> 4 -> 2"; prints '"width1":0'; prints '"width2":0'
+try 0 $tiny --members 1 --out "$D/noise1" --feature-noise 0.1 --threads 1; same "$D/noise1" "$D/o9" "feature noise, again"
+try 0 $BIN info "$D/o14"; prints "116 features -> 16 -> 32 -> 2"
 try 0 $train --members 1 --out "$D/default" --recipe default --kernels auto --generator "$BUNDLE/generator.safetensors"
 same "$D/default" "$D/a" "the defaults, named"
 try 0 $BIN train --task "$D/tiny/task.json" --members 1 --out "$D/paper" --recipe paper --epochs 0.1
@@ -61,6 +64,22 @@ try 2 $train --out "$D/none" --taps-set b64.conv0,,b128.conv1; says "--taps-set"
 try 2 $train --out "$D/none" --taps-set b64.conv9; says "b64.conv9"
 try 2 $train --out "$D/none" --split nosuch; says "nosuch"
 try 2 $BIN train --task "$task"; says "--out is required"
+lacks "$D/none" "$D/none.part"
+
+# ---- a start from an earlier interpreter
+try 0 $tiny --members 2 --out "$D/two"
+try 0 $BIN train --task "$D/tiny/task.json" --batch 256 --init "$D/two" --out "$D/on1" --threads 1
+try 0 $BIN train --task "$D/tiny/task.json" --batch 256 --init "$D/two" --out "$D/on2" --threads 2
+same "$D/on1" "$D/on2" "a start from another: threads 1 and 2"; differ "$D/on1" "$D/two" "it went on"
+try 0 $BIN info "$D/on1"; prints '"init":"'; prints '"epochs":0.5'; prints "2 members"
+try 0 $BIN train --task "$D/tiny/task.json" --batch 256 --init "$D/o16" --out "$D/on3"
+try 0 $BIN info "$D/on3"; prints "2: b16.conv0 b32.conv1"
+try 2 $tiny --init "$D/two" --width1 7 --out "$D/none"; says "its widths 128 and 32"
+try 2 $tiny --init "$D/two" --members 3 --out "$D/none"; says "at most its 2 members"
+try 2 $tiny --init "$D/two" --standardise off --out "$D/none"; says "standardisation"
+try 2 $tiny --init "$D/two" --taps-set last-2 --out "$D/none"; says "feature maps"
+try 3 $train --init "$D/two" --out "$D/none"; says "trained on generator"
+try 1 $tiny --init "$D/set/task.json" --out "$D/none"
 lacks "$D/none" "$D/none.part"
 
 # ---- an option beats task.json, with a warning, and pictures drawn otherwise do not belong to the set

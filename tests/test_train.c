@@ -354,6 +354,62 @@ static void test_result(void)
     dg_interp_close(&in);
 }
 
+/* With a rate that moves nothing, a start from an interpreter ends with its numbers, running statistics aside. */
+static void test_init(void)
+{
+    nn_err err = { 0 };
+    dg_train_options o = small_options();
+    dg_interp from, in;
+    if (train(&o, "from.safetensors", NULL, &err) || dg_interp_open(&from, out_path("from.safetensors"), &err)) { t_fail("%s", err.msg); return; }
+    dg_train_start_from(&o, &from);
+    o.lr = 1e-12;
+    o.epochs = 1e-6;
+    if (train(&o, "init.safetensors", NULL, &err) || dg_interp_open(&in, out_path("init.safetensors"), &err)) t_fail("%s", err.msg);
+    else {
+        const nn_dim M = from.members;
+        t_check(in.members == M && in.h1 == from.h1 && in.h2 == from.h2, "sizes of the earlier one");
+        t_same(in.mean, from.mean, (size_t)in.D * sizeof(real), "its standardisation: mean");
+        t_same(in.std, from.std, (size_t)in.D * sizeof(real), "its standardisation: deviation");
+        t_close(in.w1, from.w1, M * in.h1 * in.D, 4, "weights 1");
+        t_close(in.w2, from.w2, M * in.h2 * in.h1, 4, "weights 2");
+        t_close(in.w3, from.w3, M * in.classes * in.h2, 4, "weights 3");
+        t_close(in.g2, from.g2, M * in.h2, 4, "gamma 2");
+        t_close(in.b3, from.b3, M * in.classes, 4, "bias 3");
+        t_check(memcmp(in.m1, from.m1, (size_t)(M * in.h1) * sizeof(real)) != 0, "running statistics go on");
+        dg_interp_close(&in);
+    }
+    dg_interp_close(&from);
+}
+
+/* The file of a linear probe: layer 1 both signs of one linear function, then its difference. */
+static void test_probe(void)
+{
+    nn_err err = { 0 };
+    dg_train_options o = small_options();
+    dg_interp in;
+    o.h1 = DG_NO_LAYER;
+    if (train(&o, "probe.safetensors", NULL, &err) || dg_interp_open(&in, out_path("probe.safetensors"), &err)) { t_fail("%s", err.msg); return; }
+    const nn_dim n = 2 * TINY_CLASSES;
+    bool opposite = true, identity = true, difference = true;
+    for (nn_dim m = 0; m < in.members; m++)
+        for (nn_dim k = 0; k < TINY_CLASSES; k++) {
+            for (nn_dim d = 0; d < in.D; d++) opposite &= in.w1[(m * n + k) * in.D + d] == -in.w1[(m * n + TINY_CLASSES + k) * in.D + d];
+            opposite &= in.b1[m * n + k] == -in.b1[m * n + TINY_CLASSES + k];
+            for (nn_dim i = 0; i < n; i++) identity &= in.w2[(m * n + k) * n + i] == (real)(i == k);
+            for (nn_dim i = 0; i < n; i++) difference &= in.w3[(m * TINY_CLASSES + k) * n + i] == (real)((i == k) - (i == k + TINY_CLASSES));
+        }
+    t_check(in.h1 == n && in.h2 == n && opposite && identity && difference, "a linear probe as a network with hidden layers");
+    nn_confusion *c = nn_alloc(sizeof *c, "test", &err);
+    nn_scores s;
+    if (!c || dg_eval_task(&task, "train", model, &in, c, &err)) t_fail("%s", err.msg);
+    else {
+        nn_confusion_scores(c, &s);
+        t_limit(1.0 - s.accuracy, 0.3, "a linear probe has learnt: share of pixels wrong");
+    }
+    nn_free(c);
+    dg_interp_close(&in);
+}
+
 static void test_taps(void)
 {
     const char *const some[] = { "b16.conv0", "b8.conv1", "b32.conv1" }, *const sorted[] = { "b8.conv1", "b16.conv0", "b32.conv1" };
@@ -495,7 +551,7 @@ static void test_bad_input(void)
     static const struct { dg_train_options o; const char *part; } bad[] = {
         { { .members = 0, .batch = 64, .h1 = 4, .h2 = 4, .epochs = 1, .lr = 1 }, "members: expected 1 to 1000, found 0" },
         { { .members = 1, .batch = 1, .h1 = 4, .h2 = 4, .epochs = 1, .lr = 1 }, "batch: expected 2 to" },
-        { { .members = 1, .batch = 64, .h1 = -1, .h2 = 4, .epochs = 1, .lr = 1 }, "width1: expected 0 to 65536, found -1" },
+        { { .members = 1, .batch = 64, .h1 = -2, .h2 = 4, .epochs = 1, .lr = 1 }, "width1: expected -1 to 65536, found -2" },
         { { .members = 1, .batch = 64, .h1 = 4, .h2 = 4, .epochs = NAN, .lr = 1 }, "epochs: expected" },
         { { .members = 1, .batch = 64, .h1 = 4, .h2 = 4, .epochs = 1, .lr = -1 }, "lr: expected" },
         { { .members = 1, .batch = 64, .h1 = 4, .h2 = 4, .epochs = 1, .lr = 1, .dropout1 = 1 }, "dropout1: expected 0 to 0.99, found 1" },
@@ -549,6 +605,8 @@ int main(void)
     test_bytes();
     test_half();
     test_official();
+    test_init();
+    test_probe();
     test_taps();
     test_finished();
     test_checkpoint();

@@ -42,6 +42,8 @@ static json_t *tap_list(const dg_features *f, const sg_model *m)
     return list;
 }
 
+static json_int_t written_width(nn_dim width) { return width == DG_NO_LAYER ? 0 : (json_int_t)width; }
+
 json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const dg_task *t, const char *split, const sg_model *m,
                           nn_err *err)
 {
@@ -49,13 +51,16 @@ json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const
     if (!hash) return NULL;
     json_t *s = json_pack("{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:f, s:f, s:f, s:b, s:b}",
         "trainer", TRAINER, "recipe", o->recipe, "members", o->members, "seed", (json_int_t)o->seed, "batch", (json_int_t)o->batch,
-        "width1", (json_int_t)o->h1, "width2", (json_int_t)o->h2, "epochs", o->epochs, "lr", o->lr,
+        "width1", written_width(o->h1), "width2", written_width(o->h2), "epochs", o->epochs, "lr", o->lr,
         "schedule", o->one_cycle ? "one-cycle" : "constant", "decay", o->decay, "dropout1", o->dropout1, "dropout2", o->dropout2,
         "standardise", (int)o->standardise, "official_stop", (int)o->official_stop);
     /* Only where they are on: files of before these settings existed are still recognised. */
     if (s && o->half) json_object_set_new(s, "features", json_string("float16"));
     if (s && o->min_pixels) json_object_set_new(s, "min_pixels", json_integer((json_int_t)o->min_pixels));
     if (s && o->largest_label) json_object_set_new(s, "classes_known", json_string("largest label + 1"));
+    if (s && o->feature_noise > 0) json_object_set_new(s, "feature_noise", json_real(o->feature_noise));
+    if (s && o->class_weights > 0) json_object_set_new(s, "class_weights", json_real(o->class_weights));
+    if (s && o->init) json_object_set_new(s, "init", json_string(o->init->identity));
     json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}",
         "kernels", f->k->name, "generator", sg_identity(m), "task", t->name, "split", split, "pictures", (json_int_t)f->pictures,
         "pixels", (json_int_t)f->pixel_count, "annotations", hash, "taps", tap_list(f, m),

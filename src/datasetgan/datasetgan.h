@@ -98,16 +98,23 @@ void dg_interp_close(dg_interp *in);
 /* Write an interpreter (atomic).  `training`: one line of JSON, how it was made; kept as it is, no part of the identity.
  * in->identity and in->file are not read. */
 nn_status dg_interp_write(const dg_interp *in, const char *training, const char *path, nn_err *err);
+/* The interpreter's classes are the set's, by name.  NN_EMISMATCH. */
+nn_status dg_interp_check_classes(const dg_interp *in, const dg_task *t, nn_err *err);
 /* The interpreter belongs to this generator: identity, taps, channels.  NN_EMISMATCH, both identities named. */
 nn_status dg_interp_check(const dg_interp *in, const sg_model *m, nn_err *err);
 
 /* ---- training ----------------------------------------------------------------------------------------------------- */
 
+enum { DG_NO_LAYER = -1 };
 typedef struct {
     int members;                     /* 10 */
     uint64_t seed;
-    nn_dim batch, h1, h2;            /* a width of 0: 128 and 32 below 32 classes, else 256 and 128 */
+    nn_dim batch, h1, h2;            /* a width of 0: 128 and 32 below 32 classes, else 256 and 128.  DG_NO_LAYER: no such hidden layer,
+                                        and none above it: both, a linear probe */
     double epochs, lr, decay, dropout1, dropout2;
+    double feature_noise;            /* deviation of normal noise added to each feature of each batch */
+    double class_weights;            /* 0: none; 1: each class counts as much as any other; between: (pixels / (classes * the class's))^this */
+    const dg_interp *init;           /* NULL, or the interpreter that each member starts from: dg_train_start_from */
     bool standardise, one_cycle, official_stop;   /* official_stop: the released stop rule (PAPER.md 1.4, 2) */
     bool half;                       /* each gathered feature is rounded to float16 */
     bool largest_label;              /* the network knows largest label + 1 classes; the file still has all, the rest with probability 0 */
@@ -118,6 +125,9 @@ typedef struct {
 /* Fill with a named recipe (docs/TRAINING.md).  NN_EINVAL for another name.  classes sets the widths; "official" leaves them 0: by the
  * classes that dg_train finds. */
 nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err);
+
+/* Go on from an earlier interpreter: its members, widths and standardisation, and a short cycle (docs/TRAINING.md). */
+void dg_train_start_from(dg_train_options *o, const dg_interp *init);
 
 /* Progress of long work; called from one thread at a time.  Return false to stop: the work ends with NN_ECANCEL after
  * saving what resumes it. */

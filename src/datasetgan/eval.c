@@ -11,17 +11,6 @@
 
 enum { BATCH = 4 };
 
-static nn_status check_classes(const dg_task *t, const dg_interp *in, nn_err *err)
-{
-    if (in->classes != t->class_count)
-        return nn_fail(err, NN_EMISMATCH, "%s: the set has %d classes, the interpreter %s has %d", t->path, t->class_count, in->file.path, in->classes);
-    for (int c = 0; c < in->classes; c++)
-        if (strcmp(in->class_at[c].name, t->class_at[c].name))
-            return nn_fail(err, NN_EMISMATCH, "%s: class %d is '%s' in the set, '%s' in the interpreter %s", t->path, c, t->class_at[c].name,
-                           in->class_at[c].name, in->file.path);
-    return NN_OK;
-}
-
 typedef struct { const dg_task *t; const sg_model *m; sg_work *work; dg_labeller *labeller; uint8_t *label; nn_confusion *out; } scoring;
 
 static nn_status score_item(const scoring *s, const dg_item *it, nn_dim n, nn_err *err)
@@ -47,7 +36,7 @@ nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, c
     out->classes = t->class_count;
     nn_status s = dg_task_check_generator(t, m, err);
     if (!s) s = dg_interp_check(in, m, err);
-    if (!s) s = check_classes(t, in, err);
+    if (!s) s = dg_interp_check_classes(in, t, err);
     if (s) return s;
 
     const nn_dim pixels = sg_get_config(m)->resolution * sg_get_config(m)->height;

@@ -285,6 +285,13 @@ static void fold(dg_features *f)
     }
 }
 
+void dg_features_standardise_as(dg_features *f, const real *mean, const real *std)
+{
+    memcpy(f->mean, mean, (size_t)f->D * sizeof *mean);
+    memcpy(f->std, std, (size_t)f->D * sizeof *std);
+    fold(f);
+}
+
 nn_status dg_features_standardise(dg_features *f, nn_err *err)
 {
     const nn_dim D = f->D, threads = omp_get_max_threads();

@@ -53,5 +53,7 @@ void dg_features_gather(const dg_features *f, const uint32_t *at, nn_dim n, real
 /* Mean and standard deviation of each feature over the annotated pixels (1 for a constant feature), folded into the maps once:
  * bilinear weights sum to 1, so standardised maps gather to standardised features. */
 nn_status dg_features_standardise(dg_features *f, nn_err *err);
+/* The same with an earlier interpreter's statistics. */
+void dg_features_standardise_as(dg_features *f, const real *mean, const real *std);
 
 #endif

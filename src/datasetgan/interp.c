@@ -257,3 +257,14 @@ nn_status dg_interp_check(const dg_interp *in, const sg_model *m, nn_err *err)
     }
     return NN_OK;
 }
+
+nn_status dg_interp_check_classes(const dg_interp *in, const dg_task *t, nn_err *err)
+{
+    if (in->classes != t->class_count)
+        return nn_fail(err, NN_EMISMATCH, "%s: the set has %d classes, the interpreter %s has %d", t->path, t->class_count, in->file.path, in->classes);
+    for (int c = 0; c < in->classes; c++)
+        if (strcmp(in->class_at[c].name, t->class_at[c].name))
+            return nn_fail(err, NN_EMISMATCH, "%s: class %d is '%s' in the set, '%s' in the interpreter %s", t->path, c, t->class_at[c].name,
+                           in->class_at[c].name, in->file.path);
+    return NN_OK;
+}

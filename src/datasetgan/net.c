@@ -6,20 +6,22 @@
 
 static const double init_sd = 0.02;         /* train_interpreter.py init_weights('normal', 0.02) */
 
+/* Inputs of the output layer. */
+static nn_dim top_width(dg_net_size s) { return s.h2 ? s.h2 : s.h1 ? s.h1 : s.D; }
+static nn_dim weight_count(dg_net_size s) { return s.D * s.h1 + s.h1 * s.h2 + top_width(s) * s.K; }
+
 nn_dim dg_net_param_count(dg_net_size s)
 {
-    return s.D * s.h1 + s.h1 * s.h2 + s.h2 * s.K + 3 * s.h1 + 3 * s.h2 + s.K;
+    return weight_count(s) + 3 * s.h1 + 3 * s.h2 + s.K;
 }
 
-static nn_dim weight_count(dg_net_size s) { return s.D * s.h1 + s.h1 * s.h2 + s.h2 * s.K; }
-
-static dg_params carve(real *at, dg_net_size s)
+dg_params dg_params_at(real *at, dg_net_size s)
 {
     dg_params p;
     p.w1 = at;
     p.w2 = p.w1 + s.D * s.h1;
     p.w3 = p.w2 + s.h1 * s.h2;
-    p.b1 = p.w3 + s.h2 * s.K;
+    p.b1 = p.w3 + top_width(s) * s.K;
     p.g1 = p.b1 + s.h1;
     p.e1 = p.g1 + s.h1;
     p.b2 = p.e1 + s.h1;
@@ -51,7 +53,7 @@ static void lay_out(dg_net *n, nn_arena *a)
     n->mean2 = nn_take_real(a, s.h2);
     n->rstd2 = nn_take_real(a, s.h2);
     n->w2t = nn_take_real(a, s.h2 * s.h1);
-    n->w3t = nn_take_real(a, s.K * s.h2);
+    n->w3t = nn_take_real(a, s.h1 ? s.K * top_width(s) : 0);
     n->ones = nn_take_real(a, B);
 }
 
@@ -90,8 +92,8 @@ nn_status dg_net_open(dg_net *n, const nn_kernels *k, dg_net_size size, nn_dim b
     n->run_var2 = n->run_mean2 + size.h2;
     n->m = n->run_var2 + size.h2;
     n->v = n->m + n->param_count;
-    n->p = carve(n->param, size);
-    n->d = carve(n->grad, size);
+    n->p = dg_params_at(n->param, size);
+    n->d = dg_params_at(n->grad, size);
     for (nn_dim i = 0; i < batch; i++) n->ones[i] = 1;
     return NN_OK;
 }
@@ -120,7 +122,7 @@ void dg_net_init(dg_net *n, uint64_t seed)
     memset(n->state, 0, (size_t)n->state_count * sizeof *n->state);
     init_weight(n->p.w1, s.D, s.h1, seed, 1);
     init_weight(n->p.w2, s.h1, s.h2, seed, 2);
-    init_weight(n->p.w3, s.h2, s.K, seed, 3);
+    init_weight(n->p.w3, top_width(s), s.K, seed, 3);
     fill(n->p.g1, s.h1, 1);
     fill(n->p.g2, s.h2, 1);
     fill(n->run_var1, s.h1, 1);
@@ -163,17 +165,22 @@ static void forward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
     const nn_kernels *k = n->k;
     const dg_params *p = &n->p;
     const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
-    product(k, n->r1, x, p->w1, B, D, h1);
-    k->bias_relu(n->r1, n->r1, p->b1, B, h1);
-    k->batchnorm_fwd(n->n1, n->mean1, n->rstd1, n->run_mean1, n->run_var1, n->r1, p->g1, p->e1, B, h1);
-    dropout(n->n1, B * h1, o->dropout1, o, 1);
-
-    product(k, n->r2, n->n1, p->w2, B, h1, h2);
-    k->bias_relu(n->r2, n->r2, p->b2, B, h2);
-    k->batchnorm_fwd(n->n2, n->mean2, n->rstd2, n->run_mean2, n->run_var2, n->r2, p->g2, p->e2, B, h2);
-    dropout(n->n2, B * h2, o->dropout2, o, 2);
-
-    product(k, n->logit, n->n2, p->w3, B, h2, K);
+    const real *top = x;
+    if (h1) {
+        product(k, n->r1, x, p->w1, B, D, h1);
+        k->bias_relu(n->r1, n->r1, p->b1, B, h1);
+        k->batchnorm_fwd(n->n1, n->mean1, n->rstd1, n->run_mean1, n->run_var1, n->r1, p->g1, p->e1, B, h1);
+        dropout(n->n1, B * h1, o->dropout1, o, 1);
+        top = n->n1;
+    }
+    if (h2) {
+        product(k, n->r2, n->n1, p->w2, B, h1, h2);
+        k->bias_relu(n->r2, n->r2, p->b2, B, h2);
+        k->batchnorm_fwd(n->n2, n->mean2, n->rstd2, n->run_mean2, n->run_var2, n->r2, p->g2, p->e2, B, h2);
+        dropout(n->n2, B * h2, o->dropout2, o, 2);
+        top = n->n2;
+    }
+    product(k, n->logit, top, p->w3, B, top_width(n->size), K);
     for (nn_dim i = 0; i < B; i++) for (nn_dim c = 0; c < K; c++) n->logit[i * K + c] += p->b3[c];
 }
 
@@ -183,18 +190,22 @@ static void backward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
     const nn_kernels *k = n->k;
     const dg_params *p = &n->p, *d = &n->d;
     const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
-    product_at(k, d->w3, n->n2, n->dlogit, h2, B, K);
+    const nn_dim width = top_width(n->size);
+    product_at(k, d->w3, h2 ? n->n2 : h1 ? n->n1 : x, n->dlogit, width, B, K);
     product(k, d->b3, n->ones, n->dlogit, 1, B, K);
-    transpose(n->w3t, p->w3, h2, K);
-    product(k, n->dn2, n->dlogit, n->w3t, B, K, h2);
+    if (!h1) return;
+    transpose(n->w3t, p->w3, width, K);
+    product(k, h2 ? n->dn2 : n->dn1, n->dlogit, n->w3t, B, K, width);
 
-    dropout(n->dn2, B * h2, o->dropout2, o, 2);
-    k->batchnorm_bwd(n->da2, d->g2, d->e2, n->dn2, n->r2, n->mean2, n->rstd2, p->g2, B, h2);
-    k->relu_bwd(n->dn2, n->da2, n->r2, B * h2);           /* dn2 from here on: gradient before the ReLU */
-    product_at(k, d->w2, n->n1, n->dn2, h1, B, h2);
-    product(k, d->b2, n->ones, n->dn2, 1, B, h2);
-    transpose(n->w2t, p->w2, h1, h2);
-    product(k, n->dn1, n->dn2, n->w2t, B, h2, h1);
+    if (h2) {
+        dropout(n->dn2, B * h2, o->dropout2, o, 2);
+        k->batchnorm_bwd(n->da2, d->g2, d->e2, n->dn2, n->r2, n->mean2, n->rstd2, p->g2, B, h2);
+        k->relu_bwd(n->dn2, n->da2, n->r2, B * h2);           /* dn2 from here on: gradient before the ReLU */
+        product_at(k, d->w2, n->n1, n->dn2, h1, B, h2);
+        product(k, d->b2, n->ones, n->dn2, 1, B, h2);
+        transpose(n->w2t, p->w2, h1, h2);
+        product(k, n->dn1, n->dn2, n->w2t, B, h2, h1);
+    }
 
     dropout(n->dn1, B * h1, o->dropout1, o, 1);
     k->batchnorm_bwd(n->da1, d->g1, d->e1, n->dn1, n->r1, n->mean1, n->rstd1, p->g1, B, h1);
@@ -203,12 +214,31 @@ static void backward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
     product(k, d->b1, n->ones, n->dn1, 1, B, h1);
 }
 
+/* torch.nn.CrossEntropyLoss(weight): sum w[y] ce / sum w[y].  dlogit holds the gradient of the plain mean over the rows. */
+static double weigh(dg_net *n, const uint8_t *label, nn_dim B, const real *weight)
+{
+    const nn_dim K = n->size.K;
+    double total = 0.0, loss = 0.0;
+    for (nn_dim i = 0; i < B; i++) total += weight[label[i]];
+    for (nn_dim i = 0; i < B; i++) {
+        const real *x = n->logit + i * K;
+        const double w = weight[label[i]] / total;
+        double max = x[0], sum = 0.0;
+        for (nn_dim c = 1; c < K; c++) if (x[c] > max) max = x[c];
+        for (nn_dim c = 0; c < K; c++) sum += exp(x[c] - max);
+        loss += w * (log(sum) - (x[label[i]] - max));
+        for (nn_dim c = 0; c < K; c++) n->dlogit[i * K + c] = (real)(n->dlogit[i * K + c] * (w * (double)B));
+    }
+    return loss;
+}
+
 double dg_net_gradient(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o)
 {
     NN_ASSERT(rows >= 2 && rows <= n->batch);
     memset(n->grad, 0, (size_t)n->param_count * sizeof *n->grad);     /* batchnorm_bwd adds */
     forward(n, x, rows, o);
-    const double loss = n->k->softmax_ce(n->dlogit, n->logit, label, rows, n->size.K);
+    double loss = n->k->softmax_ce(n->dlogit, n->logit, label, rows, n->size.K);
+    if (o->class_weight) loss = weigh(n, label, rows, o->class_weight);
     backward(n, x, rows, o);
     return loss;
 }

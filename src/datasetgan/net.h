@@ -8,6 +8,7 @@
 #include "nn/kernels.h"
 #include "nn/rng.h"
 
+/* A hidden layer of width 0 is not there; h2 is 0 where h1 is. */
 typedef struct { nn_dim D, h1, h2, K; } dg_net_size;
 
 /* Pointers into one block of dg_net_param_count numbers: weights first (they alone decay), then biases, gammas g, betas e. */
@@ -28,11 +29,12 @@ typedef struct {
     char *block;
 } dg_net;
 
-/* What a step needs besides pixels.  Dropout (probability of zeroing after each batch norm, inverted scaling) is a function of
+/* What a step needs besides pixels.  class_weight: (K) above 0, or NULL.  Dropout (probability of zeroing after each batch norm, inverted scaling) is a function of
  * (seed, step), as everything random here. */
-typedef struct { nn_adam adam; double dropout1, dropout2; uint64_t seed; } dg_step;
+typedef struct { nn_adam adam; double dropout1, dropout2; uint64_t seed; const real *class_weight; } dg_step;
 
 nn_dim dg_net_param_count(dg_net_size s);
+dg_params dg_params_at(real *at, dg_net_size s);      /* views of a block of parameters */
 size_t dg_net_bytes(dg_net_size s, nn_dim batch);
 nn_status dg_net_open(dg_net *n, const nn_kernels *k, dg_net_size size, nn_dim batch, nn_err *err);
 void dg_net_close(dg_net *n);
@@ -42,7 +44,7 @@ void dg_net_close(dg_net *n);
 void dg_net_init(dg_net *n, uint64_t seed);
 
 /* Forward and backward on x (rows,D), label (rows) < K, 2 <= rows <= batch: fills grad, moves the running statistics, returns
- * the mean cross-entropy in nats. */
+ * the mean cross-entropy in nats, by class_weight as torch.nn.CrossEntropyLoss(weight) has it. */
 double dg_net_gradient(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o);
 
 /* Gradient, then Adam; decay reaches the weights only.  When the loss or the gradient is not finite, parameters are left as

@@ -18,6 +18,7 @@ static void set_widths(dg_train_options *o, int classes)
 {
     if (o->h1 == 0) o->h1 = classes < 32 ? 128 : 256;
     if (o->h2 == 0) o->h2 = classes < 32 ? 32 : 128;
+    if (o->h1 == DG_NO_LAYER) o->h2 = DG_NO_LAYER;
 }
 
 nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err)
@@ -36,17 +37,43 @@ nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn
     return NN_OK;
 }
 
+void dg_train_start_from(dg_train_options *o, const dg_interp *init)
+{
+    o->init = init;
+    o->members = init->members;
+    o->h1 = init->h1;
+    o->h2 = init->h2;
+    o->standardise = true;
+    o->epochs = 0.5;                                      /* docs/TRAINING.md, "Again after a correction" */
+    o->lr = 1e-3;
+    o->one_cycle = true;
+    o->official_stop = false;
+}
+
 static nn_status check_options(const dg_train_options *o, nn_err *err)
 {
     const struct { const char *name; double value, lo, hi; } range[] = {
-        { "members", o->members, 1, MEMBERS_MAX }, { "batch", (double)o->batch, 2, 1 << 20 }, { "width1", (double)o->h1, 0, 65536 },
-        { "width2", (double)o->h2, 0, 65536 }, { "min_pixels", (double)o->min_pixels, 0, 1 << 30 }, { "epochs", o->epochs, 1e-6, 1e6 }, { "lr", o->lr, 1e-12, 1e3 },
+        { "members", o->members, 1, MEMBERS_MAX }, { "batch", (double)o->batch, 2, 1 << 20 }, { "width1", (double)o->h1, DG_NO_LAYER, 65536 },
+        { "width2", (double)o->h2, DG_NO_LAYER, 65536 }, { "min_pixels", (double)o->min_pixels, 0, 1 << 30 }, { "epochs", o->epochs, 1e-6, 1e6 }, { "lr", o->lr, 1e-12, 1e3 },
         { "decay", o->decay, 0, 1e3 }, { "dropout1", o->dropout1, 0, 0.99 }, { "dropout2", o->dropout2, 0, 0.99 },
+        { "feature noise", o->feature_noise, 0, 1e3 }, { "class weights", o->class_weights, 0, 1 },
     };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
         if (!(range[i].value >= range[i].lo && range[i].value <= range[i].hi))
             return nn_fail(err, NN_EINVAL, "training: %s: expected %g to %g, found %g", range[i].name, range[i].lo, range[i].hi, range[i].value);
     return NN_OK;
+}
+
+/* An earlier interpreter that training can go on from: the same generator, classes, and a network of the same form. */
+static nn_status check_init(const dg_train_options *o, const dg_task *t, const sg_model *m, nn_err *err)
+{
+    const dg_interp *in = o->init;
+    const nn_status s = dg_interp_check(in, m, err);
+    if (s) return s;
+    if (o->members > in->members || o->h1 != in->h1 || o->h2 != in->h2 || !o->standardise)
+        return nn_fail(err, NN_EINVAL, "%s: a start from it has its widths %td and %td, at most its %d members, and its standardisation", in->file.path,
+                       in->h1, in->h2, in->members);
+    return dg_interp_check_classes(in, t, err);
 }
 
 static double half_cosine(double from, double to, double at) { return to + (from - to) * 0.5 * (1.0 + cos(acos(-1.0) * at)); }
@@ -92,6 +119,7 @@ typedef struct {
     int workers;
     int64_t per_epoch, total;        /* steps */
     int64_t steps_done;              /* of all members, for the progress report */
+    real class_weight[NN_VOID];      /* where o->class_weights is not 0 */
     const json_t *settings;
     char part[DG_PATH];
     double saved_at, save_cost;      /* seconds */
@@ -179,7 +207,11 @@ static double train_step(training *r, worker *w, int i, int64_t step)
     const uint32_t *at = w->order + first;
     dg_features_gather(f, at, rows, w->x);
     for (nn_dim p = 0; p < rows; p++) w->label[p] = f->label[at[p]];
-    const dg_step s = { dg_train_schedule(r->o, step, r->total), r->o->dropout1, r->o->dropout2, dg_member_seed(r->o->seed, i) };
+    const uint64_t seed = dg_member_seed(r->o->seed, i);
+    for (nn_dim p = 0; r->o->feature_noise > 0 && p < rows * f->D; p++)
+        w->x[p] += (real)(r->o->feature_noise * nn_rng_normal(seed, NN_RNG_FEATURES, (uint32_t)step, (uint64_t)p));
+    const dg_step s = { dg_train_schedule(r->o, step, r->total), r->o->dropout1, r->o->dropout2, seed,
+                        r->o->class_weights > 0 ? r->class_weight : NULL };
     return dg_net_step(&w->net, w->x, w->label, rows, &s);
 }
 
@@ -188,6 +220,7 @@ static void train_member(training *r, worker *w, int i)
     dg_member live = r->member[i];
     const uint64_t seed = dg_member_seed(r->o->seed, i);
     dg_net_init(&w->net, seed);
+    if (r->o->init) dg_unstack_member(w->net.state, r->o->init, i, r->size);
     if (live.state) memcpy(w->net.state, live.state, (size_t)w->net.state_count * sizeof(real));
     double published = now();
     for (int64_t shuffled = -1; !live.done; ) {
@@ -267,64 +300,10 @@ static nn_status train_members(training *r)
     return r->err.status;
 }
 
-/* Copy a member's (in,out) weight into the file's (out,in). */
-static const real *put_weight(real *to, const real *w, nn_dim in, nn_dim out)
-{
-    for (nn_dim i = 0; i < in; i++) for (nn_dim o = 0; o < out; o++) to[o * in + i] = w[i * out + o];
-    return w + in * out;
-}
-
-static const real *put(real *to, const real *from, nn_dim n)
-{
-    memcpy(to, from, (size_t)n * sizeof *to);
-    return from + n;
-}
-
-static real *take_all(nn_arena *a, const real **slot, nn_dim members, nn_dim each)
-{
-    real *p = nn_take_real(a, members * each);
-    *slot = p;
-    return p;
-}
-
-/* Logit of a class that the network does not know: its probability is exp(-1e4 - anything), 0, and no vote falls on it. */
-static const real ABSENT = (real)-1e4;
-
-/* Stack the members' results, each in the order of a net's state (dg_params, then running statistics).  The file's classes, of which the
- * network may know only the first. */
-static void stack_members(const training *r, dg_interp *in, nn_arena *a)
-{
-    const dg_net_size s = r->size;
-    const nn_dim M = r->o->members, K = in->classes;
-    real *w1 = take_all(a, &in->w1, M, s.D * s.h1), *w2 = take_all(a, &in->w2, M, s.h1 * s.h2), *w3 = take_all(a, &in->w3, M, s.h2 * K);
-    real *b1 = take_all(a, &in->b1, M, s.h1), *g1 = take_all(a, &in->g1, M, s.h1), *e1 = take_all(a, &in->e1, M, s.h1);
-    real *b2 = take_all(a, &in->b2, M, s.h2), *g2 = take_all(a, &in->g2, M, s.h2), *e2 = take_all(a, &in->e2, M, s.h2);
-    real *b3 = take_all(a, &in->b3, M, K), *m1 = take_all(a, &in->m1, M, s.h1), *v1 = take_all(a, &in->v1, M, s.h1);
-    real *m2 = take_all(a, &in->m2, M, s.h2), *v2 = take_all(a, &in->v2, M, s.h2);
-    for (nn_dim i = 0; a->base && i < M; i++) {
-        const real *at = r->member[i].state;
-        at = put_weight(w1 + i * s.D * s.h1, at, s.D, s.h1);
-        at = put_weight(w2 + i * s.h1 * s.h2, at, s.h1, s.h2);
-        at = put_weight(w3 + i * s.h2 * K, at, s.h2, s.K);          /* the rest is 0 */
-        at = put(b1 + i * s.h1, at, s.h1);
-        at = put(g1 + i * s.h1, at, s.h1);
-        at = put(e1 + i * s.h1, at, s.h1);
-        at = put(b2 + i * s.h2, at, s.h2);
-        at = put(g2 + i * s.h2, at, s.h2);
-        at = put(e2 + i * s.h2, at, s.h2);
-        at = put(b3 + i * K, at, s.K);
-        for (nn_dim k = s.K; k < K; k++) b3[i * K + k] = ABSENT;
-        at = put(m1 + i * s.h1, at, s.h1);
-        at = put(v1 + i * s.h1, at, s.h1);
-        at = put(m2 + i * s.h2, at, s.h2);
-        put(v2 + i * s.h2, at, s.h2);
-    }
-}
-
 static nn_status write_result(const training *r, const dg_task *t, const sg_model *m, const char *path, nn_err *err)
 {
     const dg_features *f = r->f;
-    dg_interp in = { .members = r->o->members, .classes = t->class_count, .D = f->D, .h1 = r->size.h1, .h2 = r->size.h2,
+    dg_interp in = { .members = r->o->members, .classes = t->class_count, .D = f->D,
                      .tap_count = f->tap_count, .draw = t->draw, .seed_count = f->seed_count, .seed = f->seed, .mean = f->mean, .std = f->std };
     for (int i = 0; i < f->tap_count; i++) {
         const sg_tap_info *tap = sg_tap_at(m, f->tap[i]);
@@ -336,17 +315,22 @@ static nn_status write_result(const training *r, const dg_task *t, const sg_mode
     nn_format(in.task_name, sizeof in.task_name, "%s", t->name);
 
     nn_arena measure = { 0 };
-    stack_members(r, &in, &measure);
+    dg_stack_members(&in, r->member, r->size, &measure);
     nn_arena place = { nn_alloc(measure.used, "interpreter", err), 0 };
     char *line = nn_json_line(r->settings, err);
     nn_status s = NN_ENOMEM;
     if (place.base && line) {
-        stack_members(r, &in, &place);
+        dg_stack_members(&in, r->member, r->size, &place);
         s = dg_interp_write(&in, line, path, err);
     }
     nn_free(line);
     nn_free(place.base);
     return s;
+}
+
+static dg_net_size network_size(const dg_train_options *o, nn_dim D, nn_dim K)
+{
+    return (dg_net_size){ D, o->h1 == DG_NO_LAYER ? 0 : o->h1, o->h2 == DG_NO_LAYER ? 0 : o->h2, K };
 }
 
 /* Classes that the network is to know. */
@@ -357,10 +341,21 @@ static int known_classes(const dg_train_options *o, const dg_features *f, const 
     return o->largest_label ? largest + 1 : t->class_count;
 }
 
+/* (pixels / (classes present * pixels of the class))^power: 1 on average over the pixels for power 1. */
+static void weigh_classes(training *r)
+{
+    nn_dim count[NN_VOID] = { 0 }, present = 0;
+    for (nn_dim i = 0; i < r->f->pixel_count; i++) count[r->f->label[i]]++;
+    for (int c = 0; c < NN_VOID; c++) present += count[c] > 0;
+    for (int c = 0; c < NN_VOID; c++)
+        r->class_weight[c] = count[c] ? (real)pow((double)r->f->pixel_count / ((double)present * (double)count[c]), r->o->class_weights) : 1;
+}
+
 static nn_status run(training *r, dg_features *f, const dg_task *t, const char *split, const sg_model *m, const char *out_path, nn_err *err)
 {
     const nn_dim batch = r->o->batch, n = f->pixel_count;
-    r->size = (dg_net_size){ f->D, r->o->h1, r->o->h2, known_classes(r->o, f, t) };
+    r->size = network_size(r->o, f->D, known_classes(r->o, f, t));
+    weigh_classes(r);
     r->per_epoch = n / batch + (n % batch >= 2);          /* batch norm has no variance for one pixel */
     const int64_t total = llround(r->o->epochs * (double)r->per_epoch);
     r->total = total < 1 ? 1 : total;
@@ -370,7 +365,8 @@ static nn_status run(training *r, dg_features *f, const dg_task *t, const char *
 
     nn_status s = dg_checkpoint_read(r->part, r->settings, r->o->replace, r->member, r->o->members, r->size, err);
     if (!s) s = dg_features_draw(f, t, split, m, err);
-    if (!s && r->o->standardise) s = dg_features_standardise(f, err);
+    if (!s && r->o->init) dg_features_standardise_as(f, r->o->init->mean, r->o->init->std);
+    else if (!s && r->o->standardise) s = dg_features_standardise(f, err);
     if (!s && (s = train_members(r))) nn_fail(err, s, "%s", r->err.msg);
     if (!s) s = write_result(r, t, m, out_path, err);
     if (!s) nn_sys_unlink(r->part);
@@ -383,7 +379,15 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
     dg_features f = { 0 };
     dg_train_options own = *o;
     bool done = false;
+    const char *own_taps[SG_TAPS_MAX];
     nn_status s = check_options(o, err);
+    if (!s && o->init) s = check_init(o, t, m, err);
+    if (!s && o->init && tap_names) s = nn_fail(err, NN_EINVAL, "a start from an earlier interpreter has its feature maps; no others can be chosen");
+    for (int i = 0; !s && o->init && i < o->init->tap_count; i++) own_taps[i] = o->init->tap[i];
+    if (!s && o->init) {
+        tap_names = own_taps;
+        tap_count = o->init->tap_count;
+    }
     if (!s && strlen(out_path) + sizeof ".part" > DG_PATH) s = nn_fail(err, NN_EINVAL, "%.64s...: the path is too long", out_path);
     if (!s) s = dg_features_open(&f, t, split, m, tap_names, tap_count, err);
     if (!s) s = dg_features_clean(&f, o->min_pixels, err);
@@ -413,7 +417,7 @@ nn_status dg_train_bytes(const dg_task *t, const char *split, const sg_model *m,
     if (s) return s;
     dg_train_options own = *o;
     set_widths(&own, t->class_count);
-    const dg_net_size size = { f.D, own.h1, own.h2, t->class_count };
+    const dg_net_size size = network_size(&own, f.D, t->class_count);
     const size_t params = (size_t)dg_net_param_count(size), result = params + 2 * (size_t)(size.h1 + size.h2);
     const size_t batch = (size_t)(o->batch < f.pixel_count ? o->batch : f.pixel_count), pixels = (size_t)f.pixel_count;
     const size_t maps = (size_t)(f.pictures * f.picture_count) * sizeof(real) + pixels * (sizeof *f.pixel + sizeof *f.label);

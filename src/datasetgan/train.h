@@ -21,6 +21,12 @@ json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const
 /* The finished file: NN_OK and *done when it has these settings, NN_EEXISTS when it has others. */
 nn_status dg_train_finished(const char *path, const json_t *settings, bool *done, nn_err *err);
 
+/* An interpreter's tensors from its members' states: in->members and in->classes (of which the network may know only the first s.K) are
+ * given; widths and weights are set.  Called twice (nn_arena); the arena's memory starts as zeros. */
+void dg_stack_members(dg_interp *in, const dg_member *member, dg_net_size s, nn_arena *a);
+/* The way back for member i of an interpreter with these sizes: parameters and running statistics of a net's state. */
+void dg_unstack_member(real *state, const dg_interp *in, nn_dim i, dg_net_size s);
+
 /* Checkpoint: settings and every member.  Reading allocates the states; a missing file leaves the members as they are. */
 nn_status dg_checkpoint_write(const char *path, const json_t *settings, const dg_member *member, int count, dg_net_size size, nn_err *err);
 nn_status dg_checkpoint_read(const char *path, const json_t *settings, bool replace, dg_member *member, int count, dg_net_size size,

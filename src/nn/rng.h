@@ -20,7 +20,7 @@ double nn_numpy_randn(nn_numpy_rng *r);
 /* What a random number is for; a new use gets a new number, never a reused one. */
 typedef enum {
     NN_RNG_NOISE = 1, NN_RNG_INIT = 2, NN_RNG_SHUFFLE = 3, NN_RNG_DROPOUT = 4, NN_RNG_AUGMENT = 5, NN_RNG_FOLD = 6,
-    NN_RNG_VARY = 7,
+    NN_RNG_VARY = 7, NN_RNG_FEATURES = 8,
     NN_RNG_TEST = 100
 } nn_rng_purpose;
 

@@ -131,6 +131,7 @@
 
 /* src/datasetgan/net.c */
 #define dg_net_param_count dg64_net_param_count
+#define dg_params_at dg64_params_at
 #define dg_net_bytes dg64_net_bytes
 #define dg_net_open dg64_net_open
 #define dg_net_close dg64_net_close
