@@ -60,13 +60,13 @@ def derive(shapes, where):
     c = Config()
     c.resolution, c.mapping_layers, c.num_ws = blocks[-1], len(layers), 2 * len(blocks)
     first = shape('mapping.fc0.weight', 2)
-    c.w_dim, c.z_dim = shape('mapping.fc%d.weight' % (len(layers) - 1), 2)[0], first[1]
+    c.w_dim, (c.mapping_width, c.z_dim) = shape('mapping.fc%d.weight' % (len(layers) - 1), 2)[0], first
     if 'mapping.embed.weight' in shapes:
         rows, c.c_dim = shape('mapping.embed.weight', 2)
         c.label_mode, c.z_dim = 'concat', first[1] - rows
     c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
     c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
-    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
+    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim, c.mapping_width], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
                                ('channels', c.channels, CHANNELS_MAX)):
         for value in values:
             if not 1 <= value <= most:
@@ -82,8 +82,9 @@ def wanted(c):
     if c.c_dim:
         out['mapping.embed.weight'] = (c.z_dim, c.c_dim)
     for i in range(c.mapping_layers):
-        out['mapping.fc%d.weight' % i] = (c.w_dim, c.w_dim if i else c.z_dim * (2 if c.c_dim else 1))
-        out['mapping.fc%d.bias' % i] = (c.w_dim,)
+        rows = c.w_dim if i == c.mapping_layers - 1 else c.mapping_width
+        out['mapping.fc%d.weight' % i] = (rows, c.mapping_width if i else c.z_dim * (2 if c.c_dim else 1))
+        out['mapping.fc%d.bias' % i] = (rows,)
     for i, part in enumerate(parts(c.resolution)):
         name, r, n = 'synthesis.%s.' % part, 4 << i // 2, c.channels[i // 2]
         if i:

@@ -69,7 +69,7 @@ def derive(shapes, where):
 
     c = Config()
     c.resolution, c.mapping_layers, c.num_ws = blocks[-1], len(layers), 2 * len(blocks)
-    c.z_dim, c.w_dim = shape('mapping.fc0.weight', 2)[1], shape('mapping.w_avg', 1)[0]
+    (c.mapping_width, c.z_dim), c.w_dim = shape('mapping.fc0.weight', 2), shape('mapping.w_avg', 1)[0]
     if 'mapping.embed.weight' in shapes:
         rows, c.c_dim = shape('mapping.embed.weight', 2)
         c.label_mode, c.z_dim = 'embed' if 'mapping.embed.bias' in shapes else 'concat', c.z_dim - rows
@@ -81,7 +81,7 @@ def derive(shapes, where):
         c.architecture = 'orig'
     c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
     c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
-    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
+    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim, c.mapping_width], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
                                ('channels', c.channels, CHANNELS_MAX)):
         for value in values:
             if not 1 <= value <= most:
@@ -109,8 +109,9 @@ def wanted(c, shapes):
         if c.label_mode == 'embed':
             out['mapping.embed.bias'] = (embedded,)
     for i in range(c.mapping_layers):
-        out['mapping.fc%d.weight' % i] = (c.w_dim, c.z_dim + embedded if i == 0 else c.w_dim)
-        out['mapping.fc%d.bias' % i] = (c.w_dim,)
+        rows = c.w_dim if i == c.mapping_layers - 1 else c.mapping_width
+        out['mapping.fc%d.weight' % i] = (rows, c.z_dim + embedded if i == 0 else c.mapping_width)
+        out['mapping.fc%d.bias' % i] = (rows,)
     out['synthesis.b4.const'] = (c.channels[0], 4, 4)
     for i, channels in enumerate(c.channels):
         r = 4 << i

@@ -42,7 +42,8 @@ static nn_dim picture_count(const sg_model *m)
 
 static void goldens(void)
 {
-    static const char *const names[] = { "stylegan2_rgb", "stylegan2_grey", "stylegan2_rgba", "stylegan2_res", "stylegan2_orig", "stylegan1_a", "stylegan1_b" };
+    static const char *const names[] = { "stylegan2_rgb", "stylegan2_grey", "stylegan2_rgba", "stylegan2_res", "stylegan2_orig", "stylegan2_wide", "stylegan1_a", "stylegan1_b",
+                                         "stylegan1_grey", "stylegan1_rgba" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         sg64_golden_cases(names[i], NULL);
         for (int r = 0; r < nn_kernels_count(); r++) {

@@ -22,7 +22,7 @@ typedef struct { nn_dim c, h, w, offset; dg_at *row, *col; } dg_map_group;      
 
 typedef struct {
     const nn_kernels *k;
-    nn_dim res, top, height, size; /* maps are upsampled to (res,res); size = height*res pixels of it are the picture */
+    nn_dim res, top, height, size;                   /* maps are upsampled to (res,res); size = height*res pixels of it are the picture */
     nn_dim D, pictures, picture_count;          /* picture_count: numbers of one picture's maps */
     bool half;                                       /* gathered numbers are rounded to float16: the released code keeps its features so */
     int tap_count, group_count;

@@ -111,6 +111,19 @@ static nn_status read_optional(const nn_st *f, const char *key, nn_dim hi, nn_di
     return nn_st_meta(f, key) ? nn_st_meta_dim(f, key, 0, hi, out, err) : NN_OK;
 }
 
+/* The mapping's layers but the last have the width that the first one's tensor has. */
+static nn_status read_mapping(const nn_st *f, sg_config *c, nn_err *err)
+{
+    const nn_st_entry *e = nn_st_find(f, "mapping.fc0.weight");
+    c->mapping_width = c->w_dim;
+    if (!e || e->rank != 2 || c->mapping_layers == 1) return NN_OK;      /* the table of tensors says it */
+    if (e->dim[0] < 1 || e->dim[0] > SG_DIM_MAX)
+        return nn_fail(err, NN_ESHAPE, "%s: tensor 'mapping.fc0.weight': expected 1 to %d rows, found %llu", f->path, SG_DIM_MAX,
+                       (unsigned long long)e->dim[0]);
+    c->mapping_width = (nn_dim)e->dim[0];
+    return NN_OK;
+}
+
 /* The rows that a picture has; absent: all. */
 static nn_status read_rows(const nn_st *f, sg_config *c, nn_err *err)
 {
@@ -134,7 +147,7 @@ nn_status sg_config_read(const nn_st *f, sg_config *c, nn_err *err)
     if (read_word(f, "network", networks, c->network, sizeof c->network, err)) return NN_EFORMAT;
     const bool one = !strcmp(c->network, "stylegan1");
     if (read_word(f, "architecture", one ? (const char *const[]){ "orig", NULL } : any, c->architecture, sizeof c->architecture, err)
-        || read_sizes(f, c, err) || read_rows(f, c, err) || read_channels(f, c, err) || read_classes(f, c, err)
+        || read_sizes(f, c, err) || read_mapping(f, c, err) || read_rows(f, c, err) || read_channels(f, c, err) || read_classes(f, c, err)
         || read_positive(f, "mapping_lr_multiplier", false, &c->mapping_lr_multiplier, err)
         || read_optional(f, "truncation_cutoff", c->num_ws, &c->cutoff, err)) return err->status;
     return one ? read_positive(f, "norm_eps", false, &c->norm_eps, err) : read_positive(f, "conv_clamp", true, &c->conv_clamp, err);

@@ -43,8 +43,8 @@ static void map_rows(const sg_model *m, real *w, const real *z, nn_dim rows, nn_
     if (c->c_dim) join_class(m, x, z, rows, class_id);
     else nn_pixel_norm_ref(x, z, rows, c->z_dim);
     for (nn_dim i = 0; i < c->mapping_layers; i++) {
-        const nn_dim in = i ? c->w_dim : c->z_dim + c->embed_dim;
-        nn_dense_run(m->kernels, y, x, m->fc[i].weight, m->fc[i].bias, rows, in, c->w_dim, before * lr / sqrt((double)in), lr, SLOPE, behind);
+        const nn_dim in = i ? c->mapping_width : c->z_dim + c->embed_dim, out = sg_mapping_out(c, i);
+        nn_dense_run(m->kernels, y, x, m->fc[i].weight, m->fc[i].bias, rows, in, out, before * lr / sqrt((double)in), lr, SLOPE, behind);
         real *held = x;
         x = y;
         y = held;
@@ -55,7 +55,8 @@ static void map_rows(const sg_model *m, real *w, const real *z, nn_dim rows, nn_
 void sg_mapping(const sg_model *m, real *w, const real *z, nn_dim n, nn_dim class_id)
 {
     const nn_dim z_dim = m->config.z_dim, w_dim = m->config.w_dim, in = z_dim + m->config.embed_dim;
-    const nn_dim at_once = SG_DIM_MAX / (in > w_dim ? in : w_dim);      /* several rows share each pass over the weights */
+    const nn_dim inner = m->config.mapping_width, most = in > w_dim ? in : w_dim;
+    const nn_dim at_once = SG_DIM_MAX / (most > inner ? most : inner);      /* several rows share each pass over the weights */
     for (nn_dim i = 0; i < n; i += at_once) map_rows(m, w + i * w_dim, z + i * z_dim, n - i < at_once ? n - i : at_once, class_id);
 }
 

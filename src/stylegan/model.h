@@ -61,6 +61,9 @@ struct sg_model {
     size_t bytes;
 };
 
+/* Width of mapping layer i. */
+static inline nn_dim sg_mapping_out(const sg_config *c, nn_dim i) { return i == c->mapping_layers - 1 ? c->w_dim : c->mapping_width; }
+
 struct sg_work {
     const sg_model *model;
     nn_dim max_batch;

@@ -14,6 +14,7 @@ typedef struct {
     char network[32];                /* "stylegan2", "stylegan1" */
     char architecture[16];           /* "skip", "orig", "resnet"; a StyleGAN1 is "orig" */
     nn_dim resolution, z_dim, w_dim, mapping_layers, img_channels, num_ws, levels;
+    nn_dim mapping_width;            /* of all mapping layers but the last, which has w_dim */
     nn_dim top, height;              /* a picture is rows top .. top + height - 1 of what the network draws: all, but for the paper's cars */
     nn_dim channels[SG_LEVELS_MAX];  /* of the block at 4 << level */
     double mapping_lr_multiplier;    /* scales weights and biases of the mapping at run time */

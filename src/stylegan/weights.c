@@ -116,8 +116,9 @@ static nn_status describe(sg_table *t, const nn_st *f, sg_model *m, nn_err *err)
     if (c->c_dim) sg_table_add(t, &m->embed.weight, SG_DIMS2(c->embed_dim, c->c_dim), false, "mapping.embed.weight");
     if (c->c_dim && !c->concat) sg_table_add(t, &m->embed.bias, SG_DIMS1(c->embed_dim), false, "mapping.embed.bias");
     for (nn_dim i = 0; i < c->mapping_layers; i++) {
-        sg_table_add(t, &m->fc[i].weight, SG_DIMS2(c->w_dim, i ? c->w_dim : c->z_dim + c->embed_dim), false, "mapping.fc%td.weight", i);
-        sg_table_add(t, &m->fc[i].bias, SG_DIMS1(c->w_dim), false, "mapping.fc%td.bias", i);
+        const nn_dim out = sg_mapping_out(c, i);
+        sg_table_add(t, &m->fc[i].weight, SG_DIMS2(out, i ? c->mapping_width : c->z_dim + c->embed_dim), false, "mapping.fc%td.weight", i);
+        sg_table_add(t, &m->fc[i].bias, SG_DIMS1(out), false, "mapping.fc%td.bias", i);
     }
     sg_table_add(t, &m->w_avg, SG_DIMS1(c->w_dim), false, "mapping.w_avg");
     sg_table_add(t, &m->constant, SG_DIMS3(c->channels[0], 4, 4), true, "synthesis.b4.const");

@@ -9,8 +9,8 @@ Writes beside itself
     dialect_stylegan1_{a,b}/            small generators as the port keeps them, with avg_latent_stylegan1.npy
     dialect_tf1.pkl, dialect_tf1f.pkl   others as TensorFlow pickles them; the second with classes and fused_scale=True
     dialects1_want.safetensors          seed 5 of b, tf1 and tf1f: w, taps (F32), picture as uint8
-    stylegan1_{a,b}.safetensors         the same through convert/
-    stylegan1_{a,b}_want.safetensors    z, w, ws, every tap, picture (F64)
+    stylegan1_{a,b,grey,rgba}.safetensors       the same, and two more, through convert/
+    stylegan1_{a,b,grey,rgba}_want.safetensors  z, w, ws, every tap, picture (F64)
 
 TensorFlow's own network does not run here; its judges are this port (which its authors checked against it), and for TensorFlow's
 pickles the float64 NumPy network below, written from the paper and TensorFlow's layout; it draws the port's network a, with
@@ -21,6 +21,7 @@ random, and blur filters are neither symmetric nor separable.
 import importlib.util
 import os
 import sys
+import tempfile
 
 import numpy as np
 import torch
@@ -33,8 +34,10 @@ import convert                  # noqa: E402  (the project's own)
 import safetensors              # noqa: E402
 import tf_pickle                # noqa: E402
 
-# resolution, fmap_base, fmap_max, w, mapping layers, psi, cutoff, eps.  a reaches both up-sampling paths.
-NETS = {'a': (128, 192, 10, 12, 3, 0.7, 8, 1e-5), 'b': (16, 40, 18, 10, 8, 0.5, 3, 1e-8)}
+# resolution, fmap_base, fmap_max, w, mapping layers, psi, cutoff, eps, picture channels, width of the inner mapping layers.  a reaches
+# both up-sampling paths.
+NETS = {'a': (128, 192, 10, 12, 3, 0.7, 8, 1e-5, 3, 12), 'b': (16, 40, 18, 10, 8, 0.5, 3, 1e-8, 3, 10),
+        'grey': (8, 24, 9, 6, 3, 0.7, 4, 1e-8, 1, 11), 'rgba': (8, 24, 9, 7, 2, 1.2, 2, 1e-5, 4, 5)}
 
 
 def port(path):
@@ -44,16 +47,18 @@ def port(path):
     return module
 
 
-def build(code, resolution, base, most, width, layers):
+def build(code, resolution, base, most, width, layers, channels=3, inner=None):
     mapping = code.G_mapping()
     parts = [('pixel_norm', code.PixelNormLayer())]
+    inner = inner or width
     for i in range(layers):
-        parts += [('dense%d' % i, code.MyLinear(width, width, gain=np.sqrt(2), lrmul=0.01, use_wscale=True)),
+        sizes = inner if i else width, width if i == layers - 1 else inner
+        parts += [('dense%d' % i, code.MyLinear(*sizes, gain=np.sqrt(2), lrmul=0.01, use_wscale=True)),
                   ('dense%d_act' % i, torch.nn.LeakyReLU(0.2))]
     mapping._modules.clear()
     for name, part in parts:
         mapping.add_module(name, part)
-    synthesis = code.G_synthesis(dlatent_size=width, resolution=resolution, fmap_base=base, fmap_max=most)
+    synthesis = code.G_synthesis(dlatent_size=width, num_channels=channels, resolution=resolution, fmap_base=base, fmap_max=most)
     return torch.nn.Sequential(__import__('collections').OrderedDict([('g_mapping', mapping), ('g_synthesis', synthesis)]))
 
 
@@ -240,7 +245,6 @@ def record(out, name, ws, taps, img):
 def full_width(code, program, resolution):
     """The widths of NVIDIA's networks, one picture in float32 from both."""
     import subprocess
-    import tempfile
     from make_stylegan2 import read_png
     g = build(code, resolution, 8192, 512, 512, 8)
     randomise(g, 90)
@@ -266,11 +270,12 @@ def main():
     code = port(sys.argv[1])
     if len(sys.argv) == 4:
         return full_width(code, sys.argv[2], int(sys.argv[3]))
-    for seed, (name, (resolution, base, most, width, layers, psi, cutoff, eps)) in enumerate(NETS.items()):
-        g = build(code, resolution, base, most, width, layers)
+    for seed, (name, (resolution, base, most, width, layers, psi, cutoff, eps, channels, inner)) in enumerate(NETS.items()):
+        g = build(code, resolution, base, most, width, layers, channels, inner)
         randomise(g, 52 + seed)
         average = np.float32(0.3 * np.random.RandomState(60 + seed).randn(width))
-        folder = os.path.join(HERE, 'dialect_stylegan1_' + name)
+        scratch = tempfile.TemporaryDirectory()
+        folder = os.path.join(HERE, 'dialect_stylegan1_' + name) if name in 'ab' else scratch.name
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, 'g.for_g_all.pt')
         torch.save(g.state_dict(), path, _use_new_zipfile_serialization=True)
@@ -300,7 +305,7 @@ def main():
             off = max([np.abs(own - img[0]).max(), np.abs(own_ws - ws[0]).max()] + [np.abs(own_taps[k] - taps[k][0]).max() for k in taps])
             print('NumPy judge against the port, 128 pixels: %.2g' % off)
             assert off < 1e-9 and len(own_taps) == len(taps)
-        else:                                       # as converted: eps of the port, cutoff 8
+        elif name == 'b':                           # as converted: eps of the port, cutoff 8
             z = np.random.RandomState(5).randn(1, width).astype(np.float32)
             w, ws, taps, img = draw(code, g, tensors, z, average, 0.7, 8, 1e-5)
             record(small, 'lern', ws[0], {k: a[0] for k, a in taps.items()}, img[0])

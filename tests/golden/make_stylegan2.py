@@ -5,8 +5,8 @@
     make_stylegan2.py ADA [BLOOD]       ADA: a checkout of NVlabs/stylegan2-ada-pytorch; BLOOD: the shared blood data
 
 Writes beside itself
-    stylegan2_{rgb,grey,rgba,res,orig}.safetensors         small generators, through torch.save and convert/
-    stylegan2_{rgb,grey,rgba,res,orig}_want.safetensors    per case: z, w, ws, every tap, picture (F64), picture as uint8
+    stylegan2_{rgb,grey,rgba,res,orig,wide}.safetensors         small generators, through torch.save and convert/
+    stylegan2_{rgb,grey,rgba,res,orig,wide}_want.safetensors    per case: z, w, ws, every tap, picture (F64), picture as uint8
     stylegan2_blood.safetensors                   five seeds of the bundled generator: z, w (F64), pictures (U8); needs BLOOD
     convert_*.pt                                  tiny torch files for tests/test_convert.sh
 and with BLOOD checks that the official code draws every stored annotation picture within 1 level.
@@ -138,12 +138,14 @@ CASES = {
     'grey': (('a', 3, 1, 1.3, None, 'const'),),
     'rgba': (('a', 4, 1, 0.7, 2, 'const'),),
     'res': (('a', 6, 1, 0.7, None, 'const'),), 'orig': (('a', 7, 1, 0.7, None, 'const'),),
+    'wide': (('a', 5, 1, 0.7, None, 'const'),),
 }
 NETS = {
     'rgb': dict(z=16, w=24, res=32, ch=3, base=200, max=30, layers=3, clamp=2.75),         # channels 30, 25, 12, 6
     'grey': dict(z=12, w=9, res=16, ch=1, base=100, max=14, layers=1, clamp=None),        # 14, 12, 6
     'res': dict(z=8, w=10, res=16, ch=3, base=100, max=18, layers=2, clamp=1.9, arch='resnet', classes=3),
     'orig': dict(z=8, w=9, res=16, ch=3, base=100, max=14, layers=2, clamp=None, arch='orig'),
+    'wide': dict(z=6, w=9, res=8, ch=3, base=56, max=9, layers=3, clamp=2.75, inner=13),
     'rgba': dict(z=7, w=10, res=16, ch=4, base=100, max=20, layers=2, clamp=2.75),        # 20, 12, 6
 }
 
@@ -154,7 +156,7 @@ def small(networks, name):
     arch, classes = n.get('arch', 'skip'), n.get('classes', 0)
     class_id = classes - 1 if classes else None
     g = networks.Generator(z_dim=n['z'], c_dim=classes, w_dim=n['w'], img_resolution=n['res'], img_channels=n['ch'],
-                           mapping_kwargs=dict(num_layers=n['layers']),
+                           mapping_kwargs=dict(num_layers=n['layers'], layer_features=n.get('inner')),
                            synthesis_kwargs=dict(channel_base=n['base'], channel_max=n['max'], conv_clamp=n['clamp'], architecture=arch))
     g = g.eval().requires_grad_(False).double()
     randomise(g, 1000 + len(name))
