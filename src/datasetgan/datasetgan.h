@@ -68,6 +68,23 @@ typedef struct {
 typedef struct { uint64_t labelled, kept, left_out, problems; bool already; } dg_import_result;   /* kept: the task's own labels */
 nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err *err);
 
+/* Annotated pictures as DatasetGAN's code keeps them, as an annotation set: image_mask{i}.npy and image_{i}.jpg (or .png) of `in`,
+ * latent_stylegan1.npy and avg_latent_stylegan1.npy of `latents`.  Each picture is drawn for latent i and for latent i - 1 (picture 0: the
+ * mean picture); the better pairing of all is kept, each picture's PSNR reported, and one below min_psnr is a problem.  The set holds
+ * our own drawings, so that it matches to the level.  Problems, `out` and errors as dg_import_set; NN_EMISMATCH when there are any. */
+typedef struct {
+    const char *in, *task, *out;
+    const char *generator;           /* path to name in task.json; NULL: the task's */
+    const char *latents, *average;   /* folder of the latents, NULL: in; file of the mean w, NULL: in that folder, where it is there */
+    double min_psnr;                 /* dB */
+    bool replace;
+    void (*measured)(void *user, const char *picture, nn_dim latent, double psnr);       /* latent -1: the mean; NULL: nobody listens */
+    void (*problem)(void *user, const char *line);
+    void *user;
+} dg_official_options;
+typedef struct { uint64_t pictures; int shift; bool own_average, already; } dg_official_result;
+nn_status dg_import_official(const sg_model *m, const dg_official_options *o, dg_official_result *r, nn_err *err);
+
 /* ---- the interpreter ---------------------------------------------------------------------------------------------- */
 
 /* members x [ D -> h1 -> ReLU -> BN -> h2 -> ReLU -> BN -> K ]; D = channels of the taps in order. */
@@ -301,6 +318,10 @@ typedef struct { uint64_t samples, of; bool already, unfinished; } dg_export_res
 /* Write the dataset (a run's or a view's folder) below `out`, which appears whole or not at all (docs/FILES.md).  Every sample is
  * checked against its hash.  An `out` of the same content: NN_OK at once.  Another export: NN_EEXISTS.  Something else: NN_EMISMATCH. */
 nn_status dg_export(const dg_export_options *o, const dg_progress *p, dg_export_result *r, nn_err *err);
+/* An annotation set as DatasetGAN's train_interpreter.py reads it: annotation/image_{i}.jpg and image_mask{i}.npy, latent/latent_stylegan1.npy
+ * and avg_latent_stylegan1.npy (docs/FILES.md); dg_import_official reads it back.  Every picture is compared with what the generator draws
+ * (NN_EMISMATCH).  Void in a label and a task without pictures are refused.  `out` as dg_export. */
+nn_status dg_export_official(const dg_task *t, const sg_model *m, const char *out, bool replace, dg_export_result *r, nn_err *err);
 
 /* A view: a dataset folder with part of the samples of another.  First those leave that have fewer pixels of a class than
  * min_pixels ("nucleus=20,cytoplasm=50", NULL: none) asks, then the most uncertain `drop` of the rest (0 <= drop < 1, rounded;

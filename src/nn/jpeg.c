@@ -4,14 +4,16 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h>
 
-enum { PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, EXIF = JPEG_APP0 + 1, EXIF_MAX = 65533 };
+enum { QUALITY = 95, PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, EXIF = JPEG_APP0 + 1, EXIF_MAX = 65533 };
 
 typedef struct {
     struct jpeg_decompress_struct d;
+    struct jpeg_compress_struct e;
     struct jpeg_error_mgr mgr;
     jmp_buf back;
     const char *name;
@@ -19,6 +21,8 @@ typedef struct {
     nn_status status;
     nn_image *im;
     uint8_t *line;                   /* CMYK: a row of four channels */
+    unsigned char *made;             /* encoding: libjpeg's own memory */
+    unsigned long made_size;
 } coder;
 
 static void on_error(j_common_ptr d)
@@ -147,6 +151,46 @@ nn_status nn_jpeg_decode(const void *bytes, size_t size, const char *name, nn_im
     jpeg_destroy_decompress(&c.d);
     nn_free(c.line);
     if (s) nn_image_free(im);
+    return s;
+}
+
+static nn_status write_rows(coder *c, const nn_image *im)
+{
+    if (setjmp(c->back)) return c->status;
+    jpeg_create_compress(&c->e);
+    c->e.client_data = c;
+    jpeg_mem_dest(&c->e, &c->made, &c->made_size);
+    c->e.image_width = (JDIMENSION)im->width;
+    c->e.image_height = (JDIMENSION)im->height;
+    c->e.input_components = (int)im->channels;
+    c->e.in_color_space = im->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(&c->e);
+    jpeg_set_quality(&c->e, QUALITY, TRUE);
+    c->e.dct_method = JDCT_ISLOW;
+    jpeg_start_compress(&c->e, TRUE);
+    while (c->e.next_scanline < c->e.image_height) {
+        uint8_t *row = im->pixels + (nn_dim)c->e.next_scanline * im->width * im->channels;
+        jpeg_write_scanlines(&c->e, &row, 1);
+    }
+    jpeg_finish_compress(&c->e);
+    return NN_OK;
+}
+
+nn_status nn_jpeg_encode(const nn_image *im, nn_bytes *out, nn_err *err)
+{
+    NN_ASSERT(im->channels == 1 || im->channels == 3);
+    *out = (nn_bytes){ 0 };
+    coder c = { .name = "a picture", .err = err };
+    c.e.err = jpeg_std_error(&c.mgr);
+    c.mgr.error_exit = on_error;
+    c.mgr.output_message = on_output;
+    c.e.client_data = &c;
+    nn_status s = write_rows(&c, im);
+    jpeg_destroy_compress(&c.e);
+    if (!s) out->data = nn_alloc(c.made_size, "a JPEG", err);
+    if (out->data) memcpy(out->data, c.made, out->size = c.made_size);
+    else if (!s) s = NN_ENOMEM;
+    free(c.made);
     return s;
 }
 
