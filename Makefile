@@ -163,7 +163,7 @@ bench: $(BUILD)/bench_conv $(BUILD)/bench_picture $(BUILD)/peak  ## this machine
 bench-compare: $(BUILD)/bench_picture  ## other CPU runtimes on the same pictures (own Python environment; ADA=checkout for NVIDIA's code)
 	@bench/compare.sh $(BUILD)/bench_picture
 
-nightly: $(BIN) $(BUILD)/levels  ## full-width 1024 px networks with random weights: time, memory, agreement (minutes)
+nightly: $(BIN) $(BUILD)/levels  ## the converter's long checks, full-width networks with random weights: time, memory, agreement (minutes)
 	@tools/nightly.sh $(BUILD)
 
 $(BUILD)/levels: $(call obj,bench/levels.c) $(LIB)

@@ -9,6 +9,7 @@ import zipfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN, CONVERT = os.path.join(ROOT, 'tests', 'golden'), os.path.join(ROOT, 'convert')
 TMP = os.path.join(ROOT, 'build', 'tmp', 'convert')
+NIGHTLY = bool(os.environ.get('NIGHTLY'))       # all 1,000 mutants and the file of 1 GB (make nightly)
 sys.path.insert(0, CONVERT)
 sys.dont_write_bytecode = True
 
