@@ -123,6 +123,15 @@ END
         ;;
     esac
 }
+# a_jpeg: a coloured ramp, 32x32.  Made by Pillow: 8 * x, 8 * y, 255 - 4 * (x + y), quality 60.
+a_jpeg() {
+    base64 -d <<END
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZP
+NS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT0//wAARCAAgACADASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAABAb/xAAXEAADAQAA
+AAAAAAAAAAAAAAAAAwRh/8QAGAEAAgMAAAAAAAAAAAAAAAAABQYDBAf/xAAVEQEBAAAAAAAAAAAAAAAAAAAEAP/aAAwDAQACEQMRAD8Aj1z4KXPgtc+Clz4M6WUJEQ1z4KXPgtc+Clz4
+AEsmciI658FLnwWufBS58KaWWeERDXPgpc+C1z4KXPgASyaCIv/Z
+END
+}
 # A set of the smallest generator, where a test is about files and not about pictures: a run takes hundredths of a second.
 TINY=$PWD/tests/golden/stylegan2_rgb.safetensors
 tiny_task() {

@@ -1,13 +1,13 @@
 /* sys_faulty.c: sys.c with failures on request, linked in its place (the program datasetgan-faulty, test_file).
  *
  * DATASETGAN_FAULT="kind:n:error[+]": the n-th call of that kind (from 1) fails with that errno; with + every later one too.
- * Kinds: open read write fsync close rename unlink mkdir rmdir truncate lock free alloc json (jansson's allocations).  Errors: names
- * as ENOSPC, EIO; SHORT moves half of what was asked (read, write) and succeeds; END reads nothing, as of a file that became
+ * Kinds: open read write fsync close rename unlink mkdir rmdir truncate lock free alloc json jpeg (jansson's and libjpeg's allocations).
+ * Errors: names as ENOSPC, EIO; SHORT moves half of what was asked (read, write) and succeeds; END reads nothing, as of a file that became
  * shorter; FLIP changes a bit of what is read; KILL ends the process as SIGKILL does, before the call.
  * Counting starts anew whenever the text changes, so that a test can walk n in one process.  A test that includes this file may set
  * sys_watch to see every call that succeeded.
  * DATASETGAN_COUNTS: how often each kind was called, a line a kind on stderr at the end.
- * DATASETGAN_LEAKS: a process that ends with memory of ours or jansson's, or files of ours open, says so and ends with status 99. */
+ * DATASETGAN_LEAKS: a process that ends with memory of ours, jansson's or libjpeg's, or files of ours open, says so and ends with status 99. */
 #include "nn/sys.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static const struct { const char *name; int value; } errors[] = {
 };
 
 static const char *const kind_names[] = { "open", "read", "write", "fsync", "close", "rename", "unlink", "mkdir", "rmdir", "truncate", "lock", "free", "alloc",
-                                          "json" };
+                                          "json", "jpeg" };
 static long called[sizeof kind_names / sizeof *kind_names];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -112,6 +112,28 @@ static void json_release(void *p)
     if (p) count(&live_blocks, -1);
     free(p);
 }
+
+/* libjpeg has no hooks, but it gets its memory from four functions of its own that a program may have instead (jmemsys.h; a cinfo comes
+ * first, which is of no interest here). */
+#define IN_PLACE_OF_JPEG __attribute__((visibility("default")))
+IN_PLACE_OF_JPEG void *jpeg_get_small(void *cinfo, size_t size);
+IN_PLACE_OF_JPEG void *jpeg_get_large(void *cinfo, size_t size);
+IN_PLACE_OF_JPEG void jpeg_free_small(void *cinfo, void *p, size_t size);
+IN_PLACE_OF_JPEG void jpeg_free_large(void *cinfo, void *p, size_t size);
+void *jpeg_get_small(void *cinfo, size_t size)
+{
+    (void)cinfo;
+    void *p = fails("jpeg") ? NULL : malloc(size);
+    if (p) count(&live_blocks, 1);
+    return p;
+}
+void *jpeg_get_large(void *cinfo, size_t size) { return jpeg_get_small(cinfo, size); }
+void jpeg_free_small(void *cinfo, void *p, size_t size)
+{
+    (void)cinfo, (void)size;
+    json_release(p);
+}
+void jpeg_free_large(void *cinfo, void *p, size_t size) { jpeg_free_small(cinfo, p, size); }
 
 __attribute__((constructor)) static void begin(void) { json_set_alloc_funcs(json_alloc, json_release); }
 

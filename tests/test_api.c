@@ -1,7 +1,10 @@
 /* test_api.c: the public library: what its handles give is what the inside gives, threads and handles do not disturb each other, a
- * progress callback stops, wrong arguments are refused. */
+ * progress callback stops, wrong arguments are refused; nothing of the process is changed. */
+#include <locale.h>
 #include <math.h>
+#include <omp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -275,6 +278,77 @@ static void test_dataset(void)
     dgan_generator_release(g);
 }
 
+/* ---- the process: OpenMP's settings, locale and signal handlers stay as the program set them --------------------------- */
+
+enum { SIGNALS = 65 };
+typedef struct { int threads, dynamic, levels, chunk; omp_sched_t schedule; char locale[256]; struct sigaction action[SIGNALS]; bool known[SIGNALS]; } settings;
+
+static settings process_settings(void)
+{
+    settings s = { .threads = omp_get_max_threads(), .dynamic = omp_get_dynamic(), .levels = omp_get_max_active_levels() };
+    omp_get_schedule(&s.schedule, &s.chunk);
+    nn_format(s.locale, sizeof s.locale, "%s", setlocale(LC_ALL, NULL));
+    for (int i = 1; i < SIGNALS; i++) s.known[i] = sigaction(i, NULL, &s.action[i]) == 0;
+    return s;
+}
+
+static void on_signal(int number) { (void)number; }
+
+/* Drawing, labelling, training and a dataset, as a program does that has chosen all of it otherwise than it was at the start. */
+static void test_process(void)
+{
+    const settings start = process_settings();
+    const struct sigaction own = { .sa_handler = on_signal }, ignore = { .sa_handler = SIG_IGN };
+    omp_set_num_threads(3);
+    omp_set_dynamic(1);
+    omp_set_max_active_levels(2);
+    omp_set_schedule(omp_sched_guided, 7);
+    setlocale(LC_ALL, "C.UTF-8");
+    sigaction(SIGTERM, &own, NULL);
+    sigaction(SIGINT, &own, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    const settings before = process_settings();
+    t_check(before.threads == 3 && before.dynamic && before.action[SIGTERM].sa_handler == on_signal, "the settings are taken");
+
+    char path[DG_PATH], set[DG_PATH];
+    uint8_t label[RES_MAX * RES_MAX];
+    const uint32_t seed = 3;
+    dgan_error err = { 0 };
+    const dgan_train_options o = small_training();
+    nn_format(path, sizeof path, "%s/process.safetensors", folder);
+    nn_format(set, sizeof set, "%s/process", folder);
+    dgan_generator *g = dgan_generator_open(TINY_GENERATOR, NULL, &err);
+    dgan_train(g, task, path, &o, NULL, NULL, &err);
+    dgan_interpreter *in = dgan_interpreter_open(path, &err);
+    dgan_drawer *d = dgan_drawer_open(g, 1, 1, &err);
+    dgan_labeller *l = dgan_labeller_open(g, in, &err);
+    dgan_draw_seeds(d, &seed, 1, NULL, &err);
+    dgan_label(l, d, 0, label, NULL, NULL, NULL, &err);
+    dgan_dataset(g, in, set, 0, 2, NULL, NULL, NULL, &err);
+    t_check(!err.status, "a program of its own settings: %s", err.message);
+    dgan_labeller_close(l);
+    dgan_drawer_close(d);
+    dgan_interpreter_release(in);
+    dgan_generator_release(g);
+
+    const settings after = process_settings();
+    t_check(after.threads == before.threads && after.dynamic == before.dynamic && after.levels == before.levels, "OpenMP's threads are the program's");
+    t_check(after.schedule == before.schedule && after.chunk == before.chunk, "OpenMP's schedule is the program's");
+    t_check(!strcmp(after.locale, before.locale), "locale: expected %s, found %s", before.locale, after.locale);
+    for (int i = 1; i < SIGNALS; i++)
+        t_check(before.known[i] == after.known[i] && (!before.known[i] || (before.action[i].sa_handler == after.action[i].sa_handler
+                && before.action[i].sa_flags == after.action[i].sa_flags)), "the handler of signal %d is the program's", i);
+
+    omp_set_num_threads(start.threads);
+    omp_set_dynamic(start.dynamic);
+    omp_set_max_active_levels(start.levels);
+    omp_set_schedule(start.schedule, start.chunk);
+    setlocale(LC_ALL, "C");
+    sigaction(SIGTERM, &start.action[SIGTERM], NULL);
+    sigaction(SIGINT, &start.action[SIGINT], NULL);
+    sigaction(SIGPIPE, &start.action[SIGPIPE], NULL);
+}
+
 /* ---- refusals ---------------------------------------------------------------------------------------------------------- */
 
 static void refused(int got, int want, dgan_error *err, const char *part)
@@ -387,6 +461,7 @@ int main(void)
     test_shards();
     test_training();
     test_dataset();
+    test_process();
     test_refusals();
     return t_done();
 }

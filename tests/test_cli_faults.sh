@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every system call and allocation fails once, in every command: datasetgan-faulty's n-th open, read, write, fsync, close, rename,
-# unlink, mkdir, rmdir, truncate, allocation of ours, libpng's or jansson's fails, or the process dies there.  Each run ends with 0,
+# unlink, mkdir, rmdir, truncate, allocation of ours, libpng's, libjpeg's or jansson's fails, or the process dies there.  Each run ends with 0,
 # or with 1 and one line; nothing half-written stays, no memory and no file; and the same command then ends with the bytes of an
 # undisturbed run.  A test run walks a sample of the calls; DATASETGAN_ALL_FAULTS=1 (`make faults`) all of them, but of jansson's
 # allocations the first 300 of a command and then every seventh (DATASETGAN_EVERY=1: all; they repeat for each line and field).
@@ -40,7 +40,7 @@ walk() {
             *) no "$what: status $got: $(head -n 1 "$D/err")" ;;
         esac
         # What an allocation leaves behind is what other failures at that place do: every eighth is tried to the end.
-        case $kind in alloc | json) [ $((n % 8)) -eq 0 ] || continue ;; esac
+        case $kind in alloc | jpeg | json) [ $((n % 8)) -eq 0 ] || continue ;; esac
         if [ $got -ne 0 ]; then
             $BIN $command >"$D/out" 2>"$D/err" || no "$what: the same command does not go on: $(head -n 1 "$D/err")"
         elif [ "$kind" = unlink ]; then
@@ -63,13 +63,23 @@ walk_all() {
         mkdir "$D/run"
         DATASETGAN_COUNTS=1 $FAULTY $command >"$D/out" 2>"$D/counts" || no "$name: $(head -n 1 "$D/counts")"
         for pair in write:ENOSPC write:EIO write:EINTR write:SHORT write:KILL fsync:EIO fsync:EINTR fsync:KILL rename:EIO rename:KILL close:EIO open:EMFILE \
-            read:EIO read:EINTR read:SHORT read:END mkdir:ENOSPC rmdir:EIO unlink:EIO unlink:KILL truncate:EIO lock:EIO free:EIO alloc:ENOMEM json:ENOMEM; do
+            read:EIO read:EINTR read:SHORT read:END mkdir:ENOSPC rmdir:EIO unlink:EIO unlink:KILL truncate:EIO lock:EIO free:EIO alloc:ENOMEM jpeg:ENOMEM json:ENOMEM; do
             last=$(calls "${pair%:*}")
             first=$last
             [ "$pair" = json:ENOMEM ] && [ "$last" -gt 300 ] && first=300
             walk "$name" "${pair%:*}" "${pair#*:}" $(seq 1 "$first") $(seq $((first + 1)) "${DATASETGAN_EVERY:-7}" "$last")
         done
         echo "  ok   $name: $(tr '\n' ',' <"$D/counts") $runs runs so far, $failures failed calls, $deaths deaths"
+        return
+    fi
+    if [ -n "$SHORT" ]; then
+        walk "$name" write EIO 2
+        walk "$name" rename EIO 1
+        walk "$name" open EMFILE 3
+        walk "$name" alloc ENOMEM 8 40
+        walk "$name" jpeg ENOMEM 1 4
+        walk "$name" json ENOMEM 8
+        walk "$name" rename KILL 1
         return
     fi
     walk "$name" write EIO 1 3
@@ -113,6 +123,28 @@ walk_all import import --from labelme --in "$D/lm" --task "$D/set/task.json" --o
 walk_all "import coco" import --from coco --in "$PWD/tests/golden/coco/instances.json" --task "$D/set/task.json" --out "$D/run/s"
 walk_all label label --generator "$TINY" --interpreter "$D/i" --seeds 3,5 --out "$D/run/l" --threads 1
 walk_all eval eval --task "$D/tiny/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
+# Much of these is as in those above: a test run tries less of it.
+SHORT=1
+walk_all "export hf" export --dataset "$D/d" --format hf --out "$D/run/e"
+walk_all "export labelme" export --dataset "$D/d" --format labelme --out "$D/run/e"
+walk_all "export npz" export --dataset "$D/d" --format npz --out "$D/run/e"
+mkdir "$D/voc" "$D/voc/SegmentationClass"
+cp "$D/set/labels/"*.png "$D/voc/SegmentationClass"
+walk_all "import cvat" import --from cvat --in "$PWD/tests/golden/cvat.zip" --task "$D/set/task.json" --out "$D/run/s"
+walk_all "import voc" import --from voc --in "$D/voc" --task "$D/set/task.json" --out "$D/run/s"
+printf 'left\nright #ff0000\n' >"$D/names"
+walk_all prepare prepare --generator "$TINY" --classes "$D/names" --choose 2 --from 4 --interpreter "$D/i" --out "$D/run/p" --threads 1
+# A network of photographs, of which one is a JPEG.
+mkdir "$D/photos" "$D/photos/images" "$D/photos/labels"
+cp "$D/tiny/images/seed0001.png" "$D/photos/images/a.png"
+a_jpeg >"$D/photos/images/b.jpg"
+for photo in a b; do one_colour 32half >"$D/photos/labels/$photo.png"; done
+small="--task $D/tiny/task.json --width 16 --size 32 --batch 2 --threads 1"
+walk_all "segment train" segment train --images "$D/photos/images" --labels "$D/photos/labels" $small --steps 2 --val "$D/photos" --out "$D/run/n"
+walk_all "segment online" segment train --interpreter "$D/i" --generator "$TINY" $small --steps 1 --out "$D/run/n"
+cp "$D/want/n" "$D/n"
+walk_all "segment predict" segment predict --net "$D/n" --in "$D/photos/images" --out "$D/run/o" --overlay --probs --csv "$D/run/o.csv" --no-flips --threads 1
+walk_all "segment eval" segment eval --net "$D/n" --images "$D/photos/images" --labels "$D/photos/labels" --task "$D/tiny/task.json" --json "$D/run/s.json" --no-flips --threads 1
 same "$D/set" "$D/undisturbed-set" "the annotation set is only read"
 same "$D/tiny" "$D/undisturbed-tiny" "the annotation set is only read"
 [ $failures -ge 45 ] && ok || no "only $failures failures were met"

@@ -27,6 +27,27 @@ if [ "$listed" -lt 200 ]; then
 else
     skip "the first process was too fast"
 fi
+learn="train --task $D/tiny/task.json --members 2 --batch 256 --width1 16 --width2 8 --threads 1 --out $D/learned"
+$BIN $learn --epochs 100000 >"$D/first.out" 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -s "$D/learned.part" ]; do sleep 0.01; done
+try 1 $BIN $learn --epochs 100000; says "learned.part: another process is working on it"
+try 1 $BIN $learn --epochs 100000 --force; says "learned.part: another process is working on it"
+lacks "$D/learned" "$D/learned.part.tmp"
+kill -9 $pid
+wait $pid 2>/dev/null
+try 0 $BIN $learn --epochs 2 --force
+same "$D/learned" "$D/i" "trained after the first process died"
+lacks "$D/learned.part"
+try 1 $BIN train --task "$D/tiny/task.json" --out "$D/learned" --members 2 --epochs 2 --batch 256; lacks "$D/learned.part"
+$BIN generate --generator "$TINY" --seeds 1-200000 --out "$D/pictures" >"$D/first.out" 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -e "$D/pictures/seed0002.png" ]; do sleep 0.01; done
+try 1 $BIN generate --generator "$TINY" --seeds 1-3 --out "$D/pictures"; says "another process is working in this folder"
+try 1 $BIN generate --generator "$TINY" --seeds 1-3 --out "$D/pictures" --psi 0.5 --force; says "another process is working in this folder"
+kill -9 $pid
+wait $pid 2>/dev/null
+try 0 $BIN generate --generator "$TINY" --seeds 1-3 --out "$D/pictures"
 mkdir "$D/v.tmp"
 sed 's/dataset run/dataset view/' "$D/few/run.json" >"$D/v.tmp/run.json"
 if command -v flock >/dev/null; then

@@ -111,11 +111,11 @@ static nn_status clear_strangers(const job *j, nn_err *err)
     return err->status;
 }
 
-/* Make the folder ready: afterwards it holds this run's record, and every picture in it is this run's. */
-static nn_status open_folder(const job *j, nn_err *err)
+/* Make the folder ready and ours alone: afterwards it holds this run's record, and every picture in it is this run's. */
+static nn_status open_folder(const job *j, int *lock, nn_err *err)
 {
     char path[CLI_PATH];
-    if (nn_dir_make(j->out, err) || nn_path_join(path, sizeof path, j->out, "run.json", err)) return err->status;
+    if (nn_dir_make(j->out, err) || nn_dir_lock(lock, j->out, err) || nn_path_join(path, sizeof path, j->out, "run.json", err)) return err->status;
     json_t *want = settings(j, err);
     if (!want) return err->status;
     bool same;
@@ -169,16 +169,7 @@ static nn_status write_latents(const job *j, nn_err *err)
         for (nn_dim i = 0; i < n; i++) sg_z(j->model, j->seeds.at[i], z + i * c->z_dim);
         sg_mapping(j->model, w, z, n, j->draw.class_id);
         sg_truncate(j->model, ws, w, n, &j->draw);
-        bool same = false;
-        if (nn_path_exists(j->save_w) && !j->force) {
-            nn_npy old = { 0 };
-            nn_err unreadable = { 0 };
-            same = nn_npy_read(j->save_w, &old, &unreadable) == NN_OK && old.rank == 3 && !memcmp(old.dim, dim, sizeof dim)
-                   && !memcmp(old.data, ws, bytes);
-            nn_npy_free(&old);
-            if (!same) cli_refuse_existing(j->save_w, false, err);
-        }
-        if (!same && err->status == NN_OK) nn_npy_write(j->save_w, ws, 3, dim, err);
+        cli_write_npy(j->save_w, ws, 3, dim, j->force, err);
     }
     nn_free(z);
     nn_free(w);
@@ -320,14 +311,16 @@ static nn_status run(const job *j, size_t *written, nn_err *err)
 {
     taps t = { 0 };
     bool draw_taps = false;
+    int lock = -1;
     if (j->taps && open_taps(j, &t, err) == NN_OK && (j->force || !nn_path_exists(j->taps) || !taps_there(j, &t)))
         draw_taps = cli_refuse_existing(j->taps, j->force, err) == NN_OK && alloc_taps(j, &t, err) == NN_OK;
-    if (err->status == NN_OK) open_folder(j, err);
+    if (err->status == NN_OK) open_folder(j, &lock, err);
     if (err->status == NN_OK && j->save_w) write_latents(j, err);
     if (err->status == NN_OK) draw_all(j, draw_taps ? &t : NULL, written, err);
     if (err->status == NN_OK && draw_taps) write_taps(j, &t, err);
     if (err->status == NN_OK && j->cols) write_grid(j, err);
     close_taps(&t);
+    nn_dir_unlock(lock);
     return err->status;
 }
 

@@ -33,18 +33,21 @@ static double foreground(const nn_confusion *m)
     return either ? (double)both / (double)either : NAN;
 }
 
-static json_t *scores_json(const result *r, const nn_confusion *m, nn_scores *s)
+/* *lost: not enough memory for a part of it. */
+static json_t *scores_json(const result *r, const nn_confusion *m, nn_scores *s, bool *lost)
 {
     json_t *classes = json_array(), *confusion = json_array();
     nn_confusion_scores(m, s);
     for (int k = 0; k < r->count; k++) {
         json_t *line = json_array();
-        for (int i = 0; i < r->count; i++) json_array_append_new(line, json_integer((json_int_t)m->count[k * r->count + i]));
-        json_array_append_new(confusion, line);
-        json_array_append_new(classes, json_pack("{s:i, s:s, s:o}", "id", k, "name", r->class_at[k].name, "iou", number(s->iou[k])));
+        for (int i = 0; i < r->count; i++) *lost |= json_array_append_new(line, json_integer((json_int_t)m->count[k * r->count + i])) != 0;
+        *lost |= json_array_append_new(confusion, line) != 0;
+        *lost |= json_array_append_new(classes, json_pack("{s:i, s:s, s:o}", "id", k, "name", r->class_at[k].name, "iou", number(s->iou[k]))) != 0;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "miou", number(s->miou), "official_miou", number(s->official), "foreground_iou", number(foreground(m)),
+    json_t *v = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "miou", number(s->miou), "official_miou", number(s->official), "foreground_iou", number(foreground(m)),
                      "pixel_accuracy", number(s->accuracy), "folds", json_null(), "pixels", (json_int_t)s->pixels, "classes", classes, "confusion", confusion);
+    *lost |= !v;
+    return v;
 }
 
 /* Mean and deviation (n - 1) of the folds' mIoU. */
@@ -63,23 +66,23 @@ static nn_status report(const job *j, const result *r, nn_err *err)
     nn_scores *s = nn_alloc(sizeof *s, "scores", err);
     if (!s) return NN_ENOMEM;
     double miou[64], mean, sd;
+    bool lost = false;
     json_t *folds = json_array();
     for (int f = 0; f < r->folds; f++) {
-        json_array_append_new(folds, scores_json(r, &r->fold[f], s));
+        lost |= json_array_append_new(folds, scores_json(r, &r->fold[f], s, &lost)) != 0;
         miou[f] = s->miou;
     }
-    json_t *all = scores_json(r, &r->fold[r->folds], s);
+    json_t *all = scores_json(r, &r->fold[r->folds], s, &lost);
     for (int k = 0; k < r->count; k++) printf("%-16s  %.4f\n", r->class_at[k].name, s->iou[k]);
     printf("%-16s  %.4f\n%-16s  %.4f\n%-16s  %.4f\n", "mIoU", s->miou, "not class 0", foreground(&r->fold[r->folds]), "pixel accuracy", s->accuracy);
     if (r->folds > 1) {
         spread(miou, r->folds, &mean, &sd);
         printf("mIoU of %d folds  %.4f, sd %.4f\n", r->folds, mean, sd);
-        json_object_set_new(all, "fold_mean", number(mean));
-        json_object_set_new(all, "fold_sd", number(sd));
-        json_object_set(all, "folds", folds);
+        lost |= json_object_set_new(all, "fold_mean", number(mean)) || json_object_set_new(all, "fold_sd", number(sd)) || json_object_set(all, "folds", folds);
     }
     json_decref(folds);
-    if (j->json) cli_write_json(j->json, all, j->force, err);
+    if (j->json && lost) nn_fail(err, NN_ENOMEM, "%s: not enough memory for the scores", j->json);
+    else if (j->json) cli_write_json(j->json, all, j->force, err);
     json_decref(all);
     nn_free(s);
     return err->status;

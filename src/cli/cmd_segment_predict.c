@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cli/segment.h"
-#include "nn/npy.h"
 
 static const char NAME[] = "segment predict";
 
@@ -137,8 +136,7 @@ static nn_status write_results(const job *j, const dl_model *m, const char *stem
         const uint64_t dim[] = { (uint64_t)im->height, (uint64_t)im->width, (uint64_t)m->class_count };
         nn_format(name, sizeof name, "%s_probs.npy", stem);
         s = nn_path_join(path, sizeof path, j->out, name, err);
-        if (!s) s = cli_refuse_existing(path, j->force, err);
-        if (!s) s = nn_npy_write(path, prob, 3, dim, err);
+        if (!s) s = cli_write_npy(path, prob, 3, dim, j->force, err);
     }
     return s;
 }

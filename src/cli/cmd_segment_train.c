@@ -207,25 +207,26 @@ static nn_status finished(const char *path, const json_t *settings, bool *done, 
 
 /* ---- a sheet of predictions -------------------------------------------------------------------------------------------------------------------- */
 
-/* OUT's stem + .sheet.png: rows of picture, its label, the network's. */
-static nn_status write_sheet(const dl_model *m, const nn_kernels *k, const dl_source *source, int threads, const char *out, nn_err *err)
+/* OUT's stem + .sheet.png: rows of picture, its label, the network's; a source gives a batch at most. */
+static nn_status write_sheet(const dl_model *m, const nn_kernels *k, const dl_source *source, nn_dim batch, int threads, const char *out, nn_err *err)
 {
     enum { ROWS = 6, FIRST = 0 };
+    const nn_dim rows = batch < ROWS ? batch : ROWS;
     const dl_predict_options o = { .threads = threads };
     dl_sample sample[ROWS];
     char path[CLI_PATH];
     nn_image sheet = { 0 };
     const nn_dim n = m->size;
-    if (source->fetch(source->user, FIRST, ROWS, sample, err) || nn_image_make(&sheet, 3 * n, ROWS * n, 3, err)) return err->status;
+    if (source->fetch(source->user, FIRST, rows, sample, err) || nn_image_make(&sheet, 3 * n, rows * n, 3, err)) return err->status;
     dl_predictor *p = dl_predictor_open(m, k, &o, err);
     uint8_t *row = nn_alloc((size_t)(4 * n * n), "a sheet", err);
-    for (int r = 0; r < ROWS && p && row && !err->status; r++) {
+    for (nn_dim r = 0; r < rows && p && row && !err->status; r++) {
         nn_image picture = { sample[r].w, sample[r].h, 3, (uint8_t *)sample[r].rgb };
         if (picture.width != n || picture.height != n || dl_predict(p, &picture, row + 3 * n * n, NULL, err)) break;
         for (int part = 0; part < 3; part++) {
             if (part) cli_overlay(row, &picture, part == 1 ? sample[r].label : row + 3 * n * n, m->class_at, m->class_count);
             else memcpy(row, picture.pixels, (size_t)(3 * n * n));
-            for (nn_dim y = 0; y < n; y++) memcpy(sheet.pixels + (((nn_dim)r * n + y) * 3 * n + part * n) * 3, row + 3 * y * n, (size_t)(3 * n));
+            for (nn_dim y = 0; y < n; y++) memcpy(sheet.pixels + ((r * n + y) * 3 * n + part * n) * 3, row + 3 * y * n, (size_t)(3 * n));
         }
     }
     nn_format(path, sizeof path, "%s.sheet.png", out);
@@ -296,14 +297,16 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
     json_t *settings = describe(j, &o, &p->folder, &p->online, &p->val, weights, err), *curve = json_array();
     const dl_progress progress = { cli_progress_report, (void *)"loss" };
     nn_format(part, sizeof part, "%s.part", j->out);
-    nn_status s = settings && curve ? NN_OK : NN_ENOMEM;
+    nn_status s = settings && curve ? NN_OK : nn_fail(err, NN_ENOMEM, "%s: not enough memory for its settings", j->out);
     if (!s && !j->force) s = finished(j->out, settings, there, err);
     if (!s && !*there) s = dl_train(&p->model, k, &o, &p->train, &p->check, p->val.l.count, settings, part, j->force, curve, &progress, err);
     cli_progress_end();
     if (!s && !*there) {
         p->model.training = json_pack("{s:O, s:O}", "settings", settings, "curve", curve);
-        s = dl_model_write(&p->model, j->out, err);
-        if (!s) s = write_sheet(&p->model, k, p->val.l.count >= 6 ? &p->check : &p->train, threads, j->out, err);
+        if (!p->model.training) s = nn_fail(err, NN_ENOMEM, "%s: not enough memory for its settings", j->out);
+        /* The network last: where it is, all is done. */
+        if (!s) s = write_sheet(&p->model, k, p->val.l.count >= 6 ? &p->check : &p->train, o.batch, threads, j->out, err);
+        if (!s) s = dl_model_write(&p->model, j->out, err);
         if (!s && nn_path_exists(part)) nn_sys_unlink(part);
         const json_t *last = json_array_get(curve, json_array_size(curve) - 1), *miou = json_array_get(last, 2);
         if (!s) printf("%lld steps, loss %.4f", (long long)json_integer_value(json_array_get(last, 0)), json_real_value(json_array_get(last, 1)));

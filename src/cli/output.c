@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nn/file.h"
+#include "nn/npy.h"
 
 nn_status cli_refuse_existing(const char *path, bool force, nn_err *err)
 {
@@ -33,4 +34,20 @@ nn_status cli_write_json(const char *path, const json_t *value, bool force, nn_e
         return same ? NN_OK : cli_refuse_existing(path, false, err);
     }
     return nn_json_write(path, value, err);
+}
+
+nn_status cli_write_npy(const char *path, const real *data, int rank, const uint64_t *dim, bool force, nn_err *err)
+{
+    if (nn_path_exists(path) && !force) {
+        nn_npy old = { 0 };
+        nn_err unreadable = { 0 };
+        size_t bytes = sizeof *data;
+        for (int d = 0; d < rank; d++) bytes *= dim[d];
+        const bool same = nn_npy_read(path, &old, &unreadable) == NN_OK && old.rank == rank && !memcmp(old.dim, dim, (size_t)rank * sizeof *dim)
+                          && !memcmp(old.data, data, bytes);
+        nn_npy_free(&old);
+        if (unreadable.status == NN_ENOMEM) return nn_fail(err, NN_ENOMEM, "%s", unreadable.msg);
+        return same ? NN_OK : cli_refuse_existing(path, false, err);
+    }
+    return nn_npy_write(path, data, rank, dim, err);
 }

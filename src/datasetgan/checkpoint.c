@@ -1,5 +1,6 @@
 /* checkpoint.c: what a training run is (its settings), and the file that resumes it. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "datasetgan/fields.h"
 #include "datasetgan/latents.h"
@@ -120,7 +121,7 @@ static nn_dim state_numbers(const dg_member *m, dg_net_size s)
     return m->done ? result : result + 2 * params;
 }
 
-nn_status dg_checkpoint_write(const char *path, const json_t *settings, const dg_member *member, int count, dg_net_size size, nn_err *err)
+nn_status dg_checkpoint_write(const char *path, int *lock, const json_t *settings, const dg_member *member, int count, dg_net_size size, nn_err *err)
 {
     const size_t n = (size_t)count;
     char *line = nn_json_line(settings, err);
@@ -143,7 +144,7 @@ nn_status dg_checkpoint_write(const char *path, const json_t *settings, const dg
             if (m->state) tensor[used++] = (nn_st_tensor){ name[i].name, NN_F32, 1, { (uint64_t)state_numbers(m, size) }, m->state };
         }
         const nn_st_pair meta[] = { { "kind", KIND }, { "format", "1" }, { "settings", line } };
-        s = nn_st_write(path, tensor, used, meta, sizeof meta / sizeof *meta, err);
+        s = nn_st_write_locked(path, tensor, used, meta, sizeof meta / sizeof *meta, lock, err);
     }
     nn_free(line);
     nn_free(tensor);
@@ -215,7 +216,8 @@ static nn_status same_settings(const nn_st *f, const json_t *settings, nn_err *e
 nn_status dg_checkpoint_read(const char *path, const json_t *settings, bool replace, dg_member *member, int count, dg_net_size size,
                              nn_err *err)
 {
-    if (!nn_path_exists(path)) return NN_OK;
+    struct stat st;
+    if (stat(path, &st) || (S_ISREG(st.st_mode) && st.st_size == 0)) return NN_OK;
     nn_st f;
     nn_status s = nn_st_open(&f, path, replace ? NULL : err);
     if (!s) s = same_settings(&f, settings, replace ? NULL : err);

@@ -36,7 +36,9 @@ static nn_status take_name(const dg_reader *r, int line, const char *text, size_
 {
     char place[32];
     nn_format(place, sizeof place, "line %d", line);
-    json_t *v = json_stringn(text, size);        /* NULL: no UTF-8 */
+    json_error_t e;
+    json_t *v = json_pack_ex(&e, 0, "s%", text, size);
+    if (!v && json_error_code(&e) != json_error_invalid_utf8) return nn_fail(r->err, NN_ENOMEM, "%s: not enough memory", r->path);
     nn_status s = dg_get_text(r, place, v, list[at].name, DG_NAME);
     json_decref(v);
     for (size_t i = 0; i < at && !s; i++)

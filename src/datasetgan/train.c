@@ -122,6 +122,7 @@ typedef struct {
     real class_weight[NN_VOID];      /* where o->class_weights is not 0 */
     const json_t *settings;
     char part[DG_PATH];
+    int file_lock;                   /* nn_file_lock of part */
     double saved_at, save_cost;      /* seconds */
     omp_lock_t lock;                 /* not a critical section: that would be one for all trainings of the process */
     bool stop;                       /* cancelled or failed: every member ends at its next step */
@@ -152,7 +153,7 @@ static void stop(training *r)
 static void save(training *r)
 {
     const double start = now();
-    if (dg_checkpoint_write(r->part, r->settings, r->member, r->o->members, r->size, &r->err)) stop(r);
+    if (dg_checkpoint_write(r->part, &r->file_lock, r->settings, r->member, r->o->members, r->size, &r->err)) stop(r);
     r->saved_at = now();
     r->save_cost = r->saved_at - start;
 }
@@ -295,7 +296,7 @@ static nn_status train_members(training *r)
         if (!r->member[i].done && !stopping(r)) train_member(r, &r->worker[omp_get_thread_num()], i);
     if (r->err.status) {
         nn_err saving = { 0 };                            /* whatever this says, the first failure is what matters */
-        dg_checkpoint_write(r->part, r->settings, r->member, r->o->members, r->size, &saving);
+        dg_checkpoint_write(r->part, &r->file_lock, r->settings, r->member, r->o->members, r->size, &saving);
     }
     return r->err.status;
 }
@@ -396,14 +397,16 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
     json_t *settings = s ? NULL : dg_train_settings(&own, &f, t, split, m, err);
     if (!s && !settings) s = NN_ENOMEM;
     if (!s && !o->replace) s = dg_train_finished(out_path, settings, &done, err);
-    training r = { .o = &own, .f = &f, .progress = p, .settings = settings };
+    training r = { .o = &own, .f = &f, .progress = p, .settings = settings, .file_lock = -1 };
     nn_format(r.part, sizeof r.part, "%s.part", out_path);
     if (!s && done) dg_checkpoint_forget(r.part, settings);
+    if (!s && !done) s = nn_file_lock(&r.file_lock, r.part, err);
     if (!s && !done) {
         omp_init_lock(&r.lock);
         s = run(&r, &f, t, split, m, out_path, err);
         close_run(&r);
         omp_destroy_lock(&r.lock);
+        nn_file_unlock(r.file_lock, r.part);
     }
     json_decref(settings);
     dg_features_close(&f);

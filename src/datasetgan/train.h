@@ -27,8 +27,9 @@ void dg_stack_members(dg_interp *in, const dg_member *member, dg_net_size s, nn_
 /* The way back for member i of an interpreter with these sizes: parameters and running statistics of a net's state. */
 void dg_unstack_member(real *state, const dg_interp *in, nn_dim i, dg_net_size s);
 
-/* Checkpoint: settings and every member.  Reading allocates the states; a missing file leaves the members as they are. */
-nn_status dg_checkpoint_write(const char *path, const json_t *settings, const dg_member *member, int count, dg_net_size size, nn_err *err);
+/* Checkpoint: settings and every member.  Reading allocates the states; a missing or empty file leaves the members
+ * as they are.  lock: nn_file_lock's, or -1. */
+nn_status dg_checkpoint_write(const char *path, int *lock, const json_t *settings, const dg_member *member, int count, dg_net_size size, nn_err *err);
 nn_status dg_checkpoint_read(const char *path, const json_t *settings, bool replace, dg_member *member, int count, dg_net_size size,
                              nn_err *err);
 /* Remove a checkpoint of these settings that a run left behind when it died between its result and this. */

@@ -7,16 +7,22 @@
 
 /* ---- classes ------------------------------------------------------------------------------------------------------------------------ */
 
-static json_t *put_classes(const dl_model *m)
+static json_t *put_classes(const dl_model *m, nn_err *err)
 {
     json_t *list = json_array();
+    bool ok = list;
     for (int i = 0; i < m->class_count; i++) {
         char colour[8];
         const uint8_t *c = m->class_at[i].rgb;
         nn_format(colour, sizeof colour, "#%02x%02x%02x", c[0], c[1], c[2]);
-        json_array_append_new(list, json_pack("{s:i, s:s, s:s}", "id", i, "name", m->class_at[i].name, "color", colour));
+        json_t *one = json_pack("{s:i, s:s, s:s}", "id", i, "name", m->class_at[i].name, "color", colour);
+        ok = one && ok && !json_array_append(list, one);
+        json_decref(one);
     }
-    return list;
+    if (ok) return list;
+    json_decref(list);
+    nn_fail(err, NN_ENOMEM, "classes: not enough memory");
+    return NULL;
 }
 
 static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
@@ -181,8 +187,8 @@ nn_status dl_model_write(const dl_model *m, const char *path, nn_err *err)
     nn_format(stride, sizeof stride, "%td", m->net.output_stride);
     nn_format(width, sizeof width, "%td", m->net.width);
     nn_format(rate, sizeof rate, "%td", m->net.rate);
-    json_t *list = put_classes(m);
-    char *classes = nn_json_line(list, err), *training = m->training ? nn_json_line(m->training, err) : NULL;
+    json_t *list = put_classes(m, err);
+    char *classes = list ? nn_json_line(list, err) : NULL, *training = list && m->training ? nn_json_line(m->training, err) : NULL;
     json_decref(list);
     nn_status s = NN_ENOMEM;
     if (classes && (training || !m->training)) {

@@ -116,14 +116,15 @@ static nn_status read_checkpoint(trainer *t, const json_t *settings, const char 
     if (!nn_path_exists(path)) return NN_OK;
     nn_status s = nn_st_open(&f, path, &own);
     const char *kind = s ? NULL : nn_st_meta(&f, "kind"), *text = s ? NULL : nn_st_meta(&f, "state");
-    json_t *state = kind && text && !strcmp(kind, KIND) ? nn_json_parse(text, strlen(text), path, NULL) : NULL;
+    json_t *state = kind && text && !strcmp(kind, KIND) ? nn_json_parse(text, strlen(text), path, &own) : NULL;
     const json_t *curve = json_object_get(state, "curve");
-    if (!json_is_array(curve) || !json_equal(json_object_get(state, "settings"), settings)) {
+    if (own.status == NN_ENOMEM || own.status == NN_EIO) s = nn_fail(err, own.status, "%s", own.msg);      /* nothing is said of what it holds */
+    else if (!json_is_array(curve) || !json_equal(json_object_get(state, "settings"), settings)) {
         if (!replace) s = nn_fail(err, NN_EEXISTS, "%s: is no checkpoint of a run with these settings", path);
         else s = NN_OK;                                                  /* the first checkpoint written replaces it */
     } else {
         s = bind_state(t, &f, err);
-        if (!s) json_array_extend(t->curve, (json_t *)curve);
+        if (!s && json_array_extend(t->curve, (json_t *)curve)) s = nn_fail(err, NN_ENOMEM, "%s: not enough memory", path);
     }
     json_decref(state);
     nn_st_close(&f);
@@ -262,9 +263,10 @@ static nn_status validate(trainer *t, const dl_source *val, nn_dim count, double
 static nn_status curve_point(trainer *t, const dl_source *val, nn_dim count, nn_err *err)
 {
     double miou = NAN;
-    const nn_status s = val && val->fetch ? validate(t, val, count, &miou, err) : NN_OK;
+    nn_status s = val && val->fetch ? validate(t, val, count, &miou, err) : NN_OK;
     const double loss = t->last_loss_count ? t->last_loss_sum / (double)t->last_loss_count : 0.0;
-    json_array_append_new(t->curve, json_pack("[I, f, o]", (json_int_t)t->step, loss, isfinite(miou) ? json_real(miou) : json_null()));
+    json_t *point = json_pack("[I, f, o]", (json_int_t)t->step, loss, isfinite(miou) ? json_real(miou) : json_null());
+    if ((!point || json_array_append_new(t->curve, point)) && !s) s = nn_fail(err, NN_ENOMEM, "learning curve: not enough memory");
     t->last_loss_sum = 0.0;
     t->last_loss_count = 0;
     return s;

@@ -170,6 +170,23 @@ nn_status nn_stage_publish(nn_stage *s, const char *path, nn_err *err)
     return status == NN_OK ? nn_dir_sync(folder, err) : status;
 }
 
+nn_status nn_stage_publish_locked(nn_stage *s, const char *path, int *lock, nn_err *err)
+{
+    if (*lock < 0 || s->status != NN_OK) return nn_stage_publish(s, path, err);
+    int next = nn_sys_open(s->path, O_RDONLY, 0);
+    if (next < 0) return stage_failed(s, io_error(err, s->path, "open"));
+    const bool locked = nn_sys_lock(next) == 0;               /* nobody else looks at a temporary */
+    const nn_status status = nn_stage_publish(s, path, err);
+    if (status || !locked) {
+        nn_sys_close(next);
+        next = -1;
+    }
+    if (status) return status;
+    nn_sys_close(*lock);
+    *lock = next;
+    return NN_OK;
+}
+
 nn_status nn_file_stage(const char *path, const void *data, size_t size, nn_err *err)
 {
     nn_stage s;
@@ -256,6 +273,34 @@ nn_status nn_dir_lock(int *lock, const char *path, nn_err *err)
 }
 
 void nn_dir_unlock(int lock) { if (lock >= 0) nn_sys_close(lock); }
+
+static bool is_empty_file(int fd, const char *path)
+{
+    struct stat held, there;
+    return !fstat(fd, &held) && !lstat(path, &there) && held.st_ino == there.st_ino && held.st_dev == there.st_dev && S_ISREG(held.st_mode) && held.st_size == 0;
+}
+
+nn_status nn_file_lock(int *lock, const char *path, nn_err *err)
+{
+    struct stat held, there;
+    *lock = nn_sys_open(path, O_RDONLY | O_CREAT, 0666);
+    if (*lock < 0) return io_error(err, path, "open");
+    const bool locked = nn_sys_lock(*lock) == 0;
+    /* Its holder may have replaced or removed it between our two calls. */
+    const bool busy = locked ? fstat(*lock, &held) || lstat(path, &there) || held.st_ino != there.st_ino || held.st_dev != there.st_dev : errno == EWOULDBLOCK;
+    if (locked && !busy) return NN_OK;
+    if (!locked && !busy && is_empty_file(*lock, path)) nn_sys_unlink(path);
+    nn_sys_close(*lock);
+    *lock = -1;
+    return busy ? nn_fail(err, NN_EIO, "%s: another process is working on it", path) : NN_OK;
+}
+
+void nn_file_unlock(int lock, const char *path)
+{
+    if (lock < 0) return;
+    if (is_empty_file(lock, path)) nn_sys_unlink(path);
+    nn_sys_close(lock);
+}
 
 bool nn_path_exists(const char *path)
 {

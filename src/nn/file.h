@@ -31,6 +31,8 @@ nn_status nn_stage_add(nn_stage *s, const void *data, size_t size, nn_err *err);
 nn_status nn_stage_close(nn_stage *s, nn_err *err);
 void      nn_stage_abort(nn_stage *s);
 nn_status nn_stage_publish(nn_stage *s, const char *path, nn_err *err);   /* close, commit, sync the folder */
+/* The same by the holder of nn_file_lock: what is staged is locked before it takes its place, so that no moment is without a lock. */
+nn_status nn_stage_publish_locked(nn_stage *s, const char *path, int *lock, nn_err *err);
 
 /* Reading in pieces.  open refuses what is not a regular file; read delivers exactly `count` bytes or fails; close checks
  * nothing and takes a closed one (fd -1). */
@@ -51,6 +53,9 @@ nn_status nn_dir_make(const char *path, nn_err *err);
  * file, and ends with the process.  lock: give it to nn_dir_unlock; -1 where the file system has no locks. */
 nn_status nn_dir_lock(int *lock, const char *path, nn_err *err);
 void      nn_dir_unlock(int lock);
+/* The same for a file, which is made, empty, where it is missing; an empty one is removed with its lock. */
+nn_status nn_file_lock(int *lock, const char *path, nn_err *err);
+void      nn_file_unlock(int lock, const char *path);
 bool nn_path_exists(const char *path);
 bool nn_path_is_dir(const char *path);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <jpeglib.h>
+#include <jerror.h>
 
 enum { QUALITY = 95, PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, EXIF = JPEG_APP0 + 1, EXIF_MAX = 65533 };
 
@@ -30,7 +31,7 @@ static void on_error(j_common_ptr d)
     coder *c = d->client_data;
     char text[JMSG_LENGTH_MAX];
     c->mgr.format_message(d, text);
-    c->status = nn_fail(c->err, d->err->msg_code == 56 ? NN_ENOMEM : NN_EFORMAT, "%s: JPEG error: %s", c->name, text);
+    c->status = nn_fail(c->err, d->err->msg_code == JERR_OUT_OF_MEMORY ? NN_ENOMEM : NN_EFORMAT, "%s: JPEG error: %s", c->name, text);
     longjmp(c->back, 1);
 }
 

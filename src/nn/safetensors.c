@@ -438,6 +438,13 @@ static char *make_header(const nn_st_tensor *tensor, size_t count, const nn_st_p
 nn_status nn_st_write(const char *path, const nn_st_tensor *tensor, size_t count, const nn_st_pair *meta, size_t meta_count,
                       nn_err *err)
 {
+    int unlocked = -1;
+    return nn_st_write_locked(path, tensor, count, meta, meta_count, &unlocked, err);
+}
+
+nn_status nn_st_write_locked(const char *path, const nn_st_tensor *tensor, size_t count, const nn_st_pair *meta, size_t meta_count,
+                             int *lock, nn_err *err)
+{
     size_t size;
     char *header = make_header(tensor, count, meta, meta_count, &size, err);
     if (!header) return NN_ENOMEM;
@@ -452,7 +459,7 @@ nn_status nn_st_write(const char *path, const nn_st_tensor *tensor, size_t count
         nn_stage_add(&s, tensor[i].data, (size_t)bytes, err);
     }
     nn_free(header);
-    return nn_stage_publish(&s, path, err);
+    return nn_stage_publish_locked(&s, path, lock, err);
 }
 
 /* ---- identity ----------------------------------------------------------------------------------------------------- */

@@ -57,6 +57,9 @@ nn_status nn_st_bind(nn_st *f, const nn_want *want, size_t count, bool exact, nn
 typedef struct { const char *name; nn_dtype dtype; int rank; uint64_t dim[NN_RANK_MAX]; const void *data; } nn_st_tensor;
 nn_status nn_st_write(const char *path, const nn_st_tensor *tensor, size_t count, const nn_st_pair *meta, size_t meta_count,
                       nn_err *err);
+/* The same for a file that its writer holds with nn_file_lock. */
+nn_status nn_st_write_locked(const char *path, const nn_st_tensor *tensor, size_t count, const nn_st_pair *meta, size_t meta_count,
+                      int *lock, nn_err *err);
 
 /* Identity: SHA-256 over the metadata pairs whose keys are listed (in the order listed, absent ones skipped) and over all
  * tensors in name order: name, dtype, shape, bytes.  Rewording other metadata or reordering the file changes nothing.
