@@ -14,7 +14,7 @@ cp -r "$D/tiny" "$D/undisturbed-tiny"
 export DATASETGAN_LEAKS=1
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"           # the program need not start itself again (src/cli/main.c)
 
-runs=0 failures=0 deaths=0
+runs=0 failures=0 deaths=0 short=
 # walk NAME KIND ERROR N... : the command is "$command", its output "$D/run" (a folder of everything it writes).
 walk() {
     name=$1 kind=$2 error=$3
@@ -72,7 +72,7 @@ walk_all() {
         echo "  ok   $name: $(tr '\n' ',' <"$D/counts") $runs runs so far, $failures failed calls, $deaths deaths"
         return
     fi
-    if [ -n "$SHORT" ]; then
+    if [ -n "$short" ]; then
         walk "$name" write EIO 2
         walk "$name" rename EIO 1
         walk "$name" open EMFILE 3
@@ -124,9 +124,10 @@ walk_all "import coco" import --from coco --in "$PWD/tests/golden/coco/instances
 walk_all label label --generator "$TINY" --interpreter "$D/i" --seeds 3,5 --out "$D/run/l" --threads 1
 walk_all eval eval --task "$D/tiny/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
 # Much of these is as in those above: a test run tries less of it.
-SHORT=1
+short=1
 walk_all "export hf" export --dataset "$D/d" --format hf --out "$D/run/e"
 walk_all "export labelme" export --dataset "$D/d" --format labelme --out "$D/run/e"
+walk_all "export official" export --dataset "$D/d" --format official --out "$D/run/e"
 walk_all "export npz" export --dataset "$D/d" --format npz --out "$D/run/e"
 mkdir "$D/voc" "$D/voc/SegmentationClass"
 cp "$D/set/labels/"*.png "$D/voc/SegmentationClass"
