@@ -193,7 +193,7 @@ install: $(BIN) $(SHARED) $(STATIC) python/datasetgan.py  ## PREFIX= DESTDIR=
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PKGS@|$(PKGS)|' tools/datasetgan.pc.in >$(TO)/lib/pkgconfig/datasetgan.pc
 	tools/man.sh $(BIN) $(TO)/share/man/man1
 	install -m 644 python/datasetgan.py $(TO)/share/datasetgan/python
-	cp -r weights/. $(TO)/share/datasetgan/
+	cp -r weights/. tasks $(TO)/share/datasetgan/
 	install -m 644 tests/golden/stylegan2_rgb.safetensors tests/golden/stylegan2_rgb_want.safetensors $(TO)/share/datasetgan/golden
 
 # Needs nothing of the machine it is unpacked on.  The linker warns of getaddrinfo in libcrypto, which is never called.
@@ -202,7 +202,7 @@ tarball:  ## build/datasetgan.tar.gz: program and bundle, linked statically, run
 	rm -rf build/stage
 	install -d build/stage/datasetgan/bin build/stage/datasetgan/share/datasetgan
 	install -m 755 build/static/datasetgan build/stage/datasetgan/bin
-	cp -r weights/. build/stage/datasetgan/share/datasetgan/
+	cp -r weights/. tasks build/stage/datasetgan/share/datasetgan/
 	tar -C build/stage --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - datasetgan | gzip -n >build/datasetgan.tar.gz
 
 uninstall:  ## remove what install put there

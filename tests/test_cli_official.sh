@@ -23,6 +23,12 @@ small_interpreter "$D/back/task.json" "$D/trained" && ok || no "an imported set 
 try 0 $BIN export --format official --task "$D/back/task.json" --out "$D/again"
 same "$D/again" "$D/of" "exported, imported, exported"
 
+# the set names the generator from where it lies, however the task did
+cp "$BUNDLE/generator.safetensors" "$D/set/g.safetensors"
+sed "s|$BUNDLE/generator.safetensors|g.safetensors|" "$task" >"$D/set/relative.json"
+try 0 $BIN import --from official --in "$D/of/annotation" --latents "$D/of/latent" --task "$D/set/relative.json" --out "$D/deep/er/set"
+grep -q '"file": "../../../set/g.safetensors"' "$D/deep/er/set/task.json" && ok || no "generator.file: $(grep -m1 '"file"' "$D/deep/er/set/task.json")"
+
 # ---- pictures one ahead of the latents: picture 0 is the mean picture (make_training_data.py), here with a label of its own
 mkdir "$D/ahead"
 $BIN generate --seeds 0 --psi 0 --out "$D/mean" >/dev/null

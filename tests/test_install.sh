@@ -3,7 +3,7 @@
 . tests/cli_lib.sh
 make() { env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s BUILD="$BUILD" -o "$BUILD/datasetgan" "$@"; }
 try 0 make install DESTDIR="$D/root" PREFIX=/usr
-holds "$D/root/usr/bin/datasetgan" "$D/root/usr/share/datasetgan/blood128/generator.safetensors" "$D/root/usr/share/datasetgan/blood128/LICENSE"
+holds "$D/root/usr/bin/datasetgan" "$D/root/usr/share/datasetgan/blood128/generator.safetensors" "$D/root/usr/share/datasetgan/blood128/LICENSE" "$D/root/usr/share/datasetgan/tasks/car-20.json"
 try 0 "$D/root/usr/bin/datasetgan" generate --seeds 42 --out "$D/installed"
 try 0 $BIN generate --seeds 42 --out "$D/built"
 same "$D/installed" "$D/built" "the installed bundle"

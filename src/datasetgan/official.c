@@ -333,15 +333,16 @@ static nn_status write_latents(const job *j, const dg_folder *f, nn_err *err)
 static nn_status write_set(job *j, const dg_folder *f, nn_err *err)
 {
     json_t *task = json_deep_copy(j->task.json), *items = json_array(), *g = json_object_get(task, "generator");
+    const char *file = j->o->generator ? j->o->generator : *j->task.generator ? j->task.generator : NULL;
     char way[DG_PATH];
     nn_status s = task && items ? NN_OK : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     if (!s) s = dg_folder_make(f, "images", err);
     if (!s) s = dg_folder_make(f, "labels", err);
     if (!s) s = write_latents(j, f, err);
-    if (!s && j->o->generator) s = dg_folder_way(f, j->o->generator, way, err);
+    if (!s && file) s = dg_folder_way(f, file, way, err);
     for (nn_dim i = 0; i < j->count && !s; i++) s = add_item(j, f, i, items, err);
     if (!s && (json_object_set(task, "items", items) || json_object_set_new(g, "sha256", json_string(sg_identity(j->m)))
-               || (j->o->generator && json_object_set_new(g, "file", json_string(way))))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+               || (file && json_object_set_new(g, "file", json_string(way))))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     if (!s) s = dg_folder_add_json(f, "task.json", task, err);
     json_decref(items);
     json_decref(task);
