@@ -127,7 +127,7 @@ walk_all eval eval --task "$D/tiny/task.json" --interpreter "$D/i" --json "$D/ru
 short=1
 walk_all "export hf" export --dataset "$D/d" --format hf --out "$D/run/e"
 walk_all "export labelme" export --dataset "$D/d" --format labelme --out "$D/run/e"
-walk_all "export official" export --dataset "$D/d" --format official --out "$D/run/e"
+walk_all "export official" export --task "$D/tiny/task.json" --format official --out "$D/run/e"
 walk_all "export npz" export --dataset "$D/d" --format npz --out "$D/run/e"
 mkdir "$D/voc" "$D/voc/SegmentationClass"
 cp "$D/set/labels/"*.png "$D/voc/SegmentationClass"
