@@ -103,10 +103,6 @@ $(BIN): $(call obj,$(CLI_SRC)) $(LIB)
 $(FAULTY): $(call obj,$(CLI_SRC) tests/sys_faulty.c) $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
-# k-fold validation of training settings: usage in bench/kfold.c.
-$(BUILD)/kfold: $(call obj,bench/kfold.c) $(LIB)
-	$(LINK) $^ $(LDLIBS) -o $@
-
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(HELP) $(LIB)
 	@mkdir -p $(@D)
 	$(LINK) $(filter-out %.a,$^) $(filter %.a,$^) $(LDLIBS) -o $@

@@ -114,6 +114,7 @@ int cmd_prepare(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_filter(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
+int cmd_sweep(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_segment(int argc, char **argv);

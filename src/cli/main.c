@@ -19,6 +19,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "train",    cmd_train,    "train a style interpreter on an annotation set" },
     { "label",    cmd_label,    "draw chosen pictures with label, uncertainty and overlay" },
     { "dataset",  cmd_dataset,  "draw and label any number of pictures" },
+    { "sweep",    cmd_sweep,    "score training settings by k-fold validation on an annotation set" },
     { "eval",     cmd_eval,     "score an interpreter, or two folders of label maps" },
     { "merge",    cmd_merge,    "join the shards of a dataset run" },
     { "verify",   cmd_verify,   "check a dataset against its recorded hashes" },

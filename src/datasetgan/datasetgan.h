@@ -162,6 +162,27 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
 nn_status dg_train_bytes(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, int threads, size_t *bytes,
                          nn_err *err);
 
+/* k-fold validation of training settings on the pictures of a split: each fold's pictures are labelled by an interpreter trained on the
+ * others; scores are of one confusion matrix over all.  Each entry of grid is "KEY=VALUE,VALUE,..."; every combination is a row. */
+#define DG_SWEEP_KEYS "recipe, members, batch, epochs, lr, schedule, decay, dropout1, dropout2, feature-noise, class-weights, standardise, stop, width1, width2, taps-set"
+enum { DG_SWEEP_TEXT = 1600 };
+typedef struct {
+    char settings[DG_SWEEP_TEXT];    /* "batch=64 lr=1e-3" */
+    double miou, sd, accuracy, iou[NN_VOID], cpu_seconds;        /* means over the repeats; sd: of mIoU, NaN for one */
+    bool known;                      /* measured by an earlier run of the same command */
+} dg_sweep_row;
+typedef struct {
+    const char *split, *out;         /* out: JSON (docs/FILES.md), written after every row; out.fold and out.fold.part lie beside it meanwhile */
+    int folds, repeats;              /* repeats with the seeds base.seed, base.seed + 1, ... */
+    dg_train_options base;
+    const char *const *grid;
+    size_t grid_count;
+    bool replace;                    /* an `out` of another sweep: NN_EEXISTS without this */
+    void (*row)(void *user, const dg_sweep_row *row);            /* NULL, or told every row in order */
+    void *user;
+} dg_sweep_options;
+nn_status dg_sweep(const dg_task *t, const sg_model *m, const dg_sweep_options *o, const dg_progress *p, nn_err *err);
+
 /* ---- labelling ---------------------------------------------------------------------------------------------------- */
 
 /* Prepared weights for one generator and interpreter: batch norms folded forward, members stacked, packed for the kernels. */
