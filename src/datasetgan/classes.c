@@ -117,9 +117,10 @@ static bool read_triple(const char *text, size_t size, uint8_t rgb[3])
 {
     char copy[16];
     int v[3], end = 0;
-    if (size >= sizeof copy || strspn(text, "0123456789,") < size) return false;
-    nn_format(copy, size + 1, "%s", text);
-    if (sscanf(copy, "%3d,%3d,%3d%n", &v[0], &v[1], &v[2], &end) != 3 || copy[end]) return false;
+    if (size >= sizeof copy) return false;
+    memcpy(copy, text, size);                               /* the text of a file: nothing ends it but its size */
+    copy[size] = '\0';
+    if (strspn(copy, "0123456789,") < size || sscanf(copy, "%3d,%3d,%3d%n", &v[0], &v[1], &v[2], &end) != 3 || copy[end]) return false;
     for (int i = 0; i < 3; i++) {
         if (v[i] > 255) return false;
         rgb[i] = (uint8_t)v[i];
