@@ -89,4 +89,12 @@ rm "$D/whole/index.html"
 try 0 $run --out "$D/whole"
 same "$D/whole" "$D/killed130" "a torn last line is repaired"
 try 0 $BIN dataset --help; prints "--first-seed N"
+# ---- --export: what export does, again and again the same
+tiny_task "$D/xset"
+tiny_interpreter "$D/xset/task.json" "$D/xi"
+try 0 $BIN dataset --generator "$TINY" --interpreter "$D/xi" --out "$D/x/" --count 5 --export coco; prints "5 samples in $D/x-coco (coco)"
+try 0 $BIN export --dataset "$D/x" --format coco --out "$D/x2"; same "$D/x-coco" "$D/x2" "--export coco"
+try 0 $BIN dataset --generator "$TINY" --interpreter "$D/xi" --out "$D/x" --count 5 --export coco; prints "there already"
+try 1 $BIN dataset --generator "$TINY" --interpreter "$D/xi" --out "$D/x" --count 6 --export coco; says "--force replaces it"
+try 2 $BIN dataset --generator "$TINY" --interpreter "$D/xi" --out "$D/y" --count 6 --export coco --shard 1/2; says "--export"
 done_testing

@@ -38,6 +38,26 @@ try 0 $BIN export --dataset "$D/data" --format coco --out "$D/exported"
 try 0 $BIN import --from coco --in "$D/exported/annotations/instances_train.json" --task "$D/back.json" --out "$D/back"; prints "4 imported"
 try 0 $BIN eval --pred "$D/back/labels" --truth "$D/data/labels"; prints "pixel accuracy  1.0000"
 
+# ---- makesense.ai, a browser tool: its COCO has labels.txt as categories, ids from 0, no other keys
+cat >"$D/makesense.json" <<'END'
+{"info": {"description": "my-project-name"}, "images": [{"id": 1, "width": 128, "height": 128, "file_name": "seed0042.png"}],
+ "annotations": [
+  {"id": 0, "iscrowd": 0, "image_id": 1, "category_id": 3, "segmentation": [[10, 10, 60, 10, 60, 60, 10, 60]], "bbox": [10, 10, 50, 50], "area": 2500},
+  {"id": 1, "iscrowd": 0, "image_id": 1, "category_id": 2, "segmentation": [[20, 20, 30, 20, 30, 30, 20, 30]], "bbox": [20, 20, 10, 10], "area": 100},
+  {"id": 2, "iscrowd": 0, "image_id": 1, "category_id": 1, "segmentation": [[40, 40, 50, 40, 50, 50, 40, 50]], "bbox": [40, 40, 10, 10], "area": 100}],
+ "categories": [{"id": 1, "name": "__ignore__"}, {"id": 2, "name": "_background_"}, {"id": 3, "name": "nucleus"}, {"id": 4, "name": "cytoplasm"}]}
+END
+mv "$D/set/labels" "$D/kept"
+try 0 $BIN import --from coco --in "$D/makesense.json" --task "$task" --out "$D/ms"; prints "1 imported, 0 of the task kept; 2 pictures"
+mv "$D/kept" "$D/set/labels"
+# 50 x 50 pixels of nucleus with a hole of background and one of void, both 10 x 10: 2300 of the 16284 that count.
+cat >"$D/all.json" <<'END'
+{"images": [{"id": 1, "width": 128, "height": 128, "file_name": "seed0042.png"}], "categories": [{"id": 1, "name": "nucleus"}],
+ "annotations": [{"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 128, 0, 128, 128, 0, 128]]}]}
+END
+try 0 $BIN import --from coco --in "$D/all.json" --task "$D/ms/task.json" --out "$D/all"
+try 0 $BIN eval --pred "$D/all/labels" --truth "$D/ms/labels"; prints "pixel accuracy  0.1412"
+
 # ---- cvat: zip and folder give the bundle's labels; voc: our own export comes back
 CVAT=tests/golden/cvat.zip
 mv "$D/set/labels" "$D/kept"

@@ -17,7 +17,7 @@ typedef struct {
     const char *generator, *interpreter, *kernels, *vote;
     cli_draw draw;
     dg_dataset_options o;
-    const char *shard;
+    const char *shard, *format;
     bool force;
 } job;
 
@@ -150,6 +150,23 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     return err->status;
 }
 
+/* --export: what 'datasetgan export' does without further options, to DIR-FORMAT. */
+static nn_status export_run(const job *j, nn_err *err)
+{
+    char out[CLI_PATH];
+    size_t length = strlen(j->o.out);
+    while (length > 1 && j->o.out[length - 1] == '/') length--;
+    if (length + 16 > sizeof out) return nn_fail(err, NN_EINVAL, "--out: expected at most %zu bytes", sizeof out - 16);
+    nn_format(out, sizeof out, "%.*s-%s", (int)length, j->o.out, j->format);
+    dg_export_options o = { .dataset = j->o.out, .out = out, .format = j->format, .replace = j->force };
+    const dg_progress p = { cli_progress_report, NULL };
+    dg_export_result r = { 0 };
+    if (dg_split_parse(&o.split, "1", err) == NN_OK) dg_export(&o, &p, &r, err);
+    cli_progress_end();
+    if (err->status == NN_OK) printf("%llu samples in %s (%s)%s\n", (unsigned long long)r.samples, out, j->format, r.already ? ", there already" : "");
+    return err->status;
+}
+
 int cmd_dataset(int argc, char **argv)
 {
     job j = { .kernels = "auto", .vote = "majority", .o = { .version = CLI_VERSION, .plan = print_plan } };
@@ -166,6 +183,7 @@ int cmd_dataset(int argc, char **argv)
         { "psi-to", CLI_REAL, &j.o.vary.psi_to, -HUGE_VAL, HUGE_VAL, NULL, false, "draw each sample's truncation evenly from --psi to this", &j.o.vary.psi_range },
         { "mix", CLI_REAL, &j.o.vary.mix, 0, 1, NULL, false, "probability that a sample's later layers follow a second seed (default: 0)", NULL },
         { "augment", CLI_REAL, &j.o.vary.augment, 0, 0.99, NULL, false, "vary brightness, contrast, saturation and gamma by up to this part (default: 0)", NULL },
+        { "export", CLI_CHOICE, &j.format, 0, 0, DG_EXPORT_FORMATS, false, "afterwards also write DIR-FORMAT, as 'export' does", NULL },
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
         { "batch", CLI_INT, &batch, 1, 256, NULL, false, "pictures drawn at once (default: 4)", NULL },
@@ -183,6 +201,7 @@ int cmd_dataset(int argc, char **argv)
     j.o.first_seed = (uint64_t)first_seed;
     j.o.batch = (nn_dim)batch;
     cli_threads(threads);
-    run(&j, &r, &err);
+    if (j.format && j.shard) nn_fail(&err, NN_EINVAL, "option --export: expected without --shard; export what 'datasetgan merge' makes");
+    else if (run(&j, &r, &err) == NN_OK && j.format) export_run(&j, &err);
     return err.status == NN_OK ? CLI_EXIT_OK : cli_fail(NAME, &err);
 }

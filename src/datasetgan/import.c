@@ -79,6 +79,15 @@ int dg_import_class(const dg_import *x, const char *name)
     return -1;
 }
 
+int dg_import_label(const dg_import *x, const char *name)
+{
+    static const char *const background[] = { "background", "_background_" }, *const ignored[] = { "__ignore__", "ignored", "void" };
+    const int id = dg_import_class(x, name);
+    for (size_t i = 0; i < 2 && id < 0; i++) if (!strcmp(name, background[i])) return 0;
+    for (size_t i = 0; i < 3 && id < 0; i++) if (!strcmp(name, ignored[i])) return NN_VOID;
+    return id;
+}
+
 /* ---- files of a folder --------------------------------------------------------------------------------------------------- */
 
 static bool same_file(const char *a, const char *b)

@@ -52,8 +52,10 @@ nn_status dg_import_problem(dg_import *x, nn_err *e, nn_err *err);
 nn_status dg_import_stem(char out[256], const char *path, nn_err *err);
 /* The item of this stem; -1: none. */
 nn_dim dg_import_find(const dg_import *x, const char *stem);
-/* Class id of a name, -1: none. */
+/* Class id of a name, -1: none.  The second also knows the words that tools have for the background and for void, where the task
+ * has no class of that name: background, _background_; __ignore__, ignored, void. */
 int dg_import_class(const dg_import *x, const char *name);
+int dg_import_label(const dg_import *x, const char *name);
 /* Give a file of labels (record: in x->zip; path is not used then) to the item of its stem, or of its stem without `tail` (may be ""). */
 nn_status dg_import_give(dg_import *x, const char *path, const nn_zip_entry *record, const char *tail, nn_err *err);
 /* The same with each file of a folder that ends in `ending`. */

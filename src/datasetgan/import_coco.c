@@ -75,7 +75,7 @@ static nn_status give_annotation(dg_import *x, const json_t *image_of, const jso
     const json_t *category = image ? look_up(&r, json_object_get(x->json, "categories"), category_of, one, n, "category_id") : NULL;
     if (!category) return dg_import_problem(x, &e, err);
     const json_t *name = json_object_get(category, "name");
-    const int id = json_is_string(name) ? dg_import_class(x, json_string_value(name)) : -1;
+    const int id = json_is_string(name) ? dg_import_label(x, json_string_value(name)) : -1;
     char place[64], stem[256];
     nn_format(place, sizeof place, "annotations[%zu]: its category", n);
     if (id < 0 && dg_refuse(&r, place, "a class of the task", name)) return dg_import_problem(x, &e, err);

@@ -28,12 +28,11 @@ static nn_status refuse(const shape *s, const char *part, const char *expected, 
     return dg_refuse(&s->r, place, expected, found);
 }
 
-/* labelme's own words: _background_ is class 0, __ignore__ is void. */
 static nn_status read_class(const dg_import *x, shape *s)
 {
     const json_t *label = json_object_get(s->json, "label");
     const char *name = json_string_value(label);
-    s->id = !name ? -1 : !strcmp(name, "_background_") ? 0 : !strcmp(name, "__ignore__") ? NN_VOID : dg_import_class(x, name);
+    s->id = name ? dg_import_label(x, name) : -1;
     return s->id >= 0 ? NN_OK : refuse(s, "label", "a class of the task, _background_ or __ignore__", label);
 }
 

@@ -9,22 +9,13 @@ static const char MASKS[] = "SegmentationClass", MAP[] = "labelmap.txt";
 
 /* ---- labelmap.txt: what a colour, or its number, stands for ----------------------------------------------------------------------- */
 
-/* The task's class of this name; the words that other tools have for the background and for void where it has none. */
-static int class_of(const dg_import *x, const char *name)
-{
-    const int id = dg_import_class(x, name);
-    if (id >= 0) return id;
-    if (!strcmp(name, "background") || !strcmp(name, "_background_")) return 0;
-    return !strcmp(name, "__ignore__") || !strcmp(name, "ignored") || !strcmp(name, "void") ? NN_VOID : NOWHERE;
-}
-
 static nn_status read_map(dg_import *x, const nn_bytes *text, const char *name, nn_err *err)
 {
     nn_err e = { 0 };
     size_t n = 0;
     if (dg_labelmap_read((const char *)text->data, text->size, name, x->colour, NN_VOID, &n, &e)) return dg_import_problem(x, &e, err);
     for (size_t i = 0; i < n; i++) {
-        x->colour_id[i] = class_of(x, x->colour[i].name);
+        x->colour_id[i] = dg_import_label(x, x->colour[i].name);
         for (size_t k = 0; k < i && !e.status; k++)
             if (!memcmp(x->colour[i].rgb, x->colour[k].rgb, 3))
                 nn_fail(&e, NN_EFORMAT, "%s: \"%s\" and \"%s\" have the same colour", name, x->colour[k].name, x->colour[i].name);
