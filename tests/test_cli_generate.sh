@@ -54,12 +54,24 @@ before=$(hash_of "$t")
 try 0 $gen --seeds 3,7,10-15 --out "$t" --grid 4x2 --taps "$t/taps.safetensors" --save-w "$t/w.npy"
 prints " 0 of them drawn now"
 [ "$(hash_of "$t")" = "$before" ] && ok || no "a finished run with sheet, maps and latents was changed"
+try 1 $gen --seeds 3,7,10-15 --out "$t" --taps "$t/taps.safetensors" --taps-set b8.conv1; says "taps.safetensors exists"
 rm "$t/taps.safetensors"
 try 0 $gen --seeds 3,7,10-15 --out "$t" --grid 4x2 --taps "$t/taps.safetensors" --save-w "$t/w.npy"
 prints " 0 of them drawn now"
 [ "$(hash_of "$t")" = "$before" ] && ok || no "maps written later differ from maps written at once"
 try 1 $gen --seeds 3,7,10-15 --out "$t" --grid 2x4; says "grid.png exists"
 try 1 $gen --seeds 3,7 --out "$t" --taps "$t/taps.safetensors"; says "taps.safetensors exists"
+# ---- chosen maps: sets and names
+one="$gen --generator tests/golden/stylegan1_grey.safetensors --seeds 1,2 --out $D/set"
+for set in released:4 paper:4 last-1:1 b4.input,b8.conv1:2; do
+    try 0 $one --taps "$D/set.taps" --taps-set "${set%:*}" --force
+    try 0 $BIN info "$D/set.taps"; prints "tensors       $((${set#*:} + 1)),"
+done
+prints "b4.input"; prints "b8.conv1"
+try 0 $one --taps "$D/set.taps" --taps-set b8.conv1,b4.input; prints ", 0 of them drawn now"
+try 2 $one --taps-set paper; says "--taps is needed"
+try 2 $one --taps "$D/none" --taps-set b8.conv9; says "b8.conv9"
+try 2 $one --taps "$D/none" --taps-set b8.conv1,; says "--taps-set"
 try 1 $gen --seeds 3,7 --out "$t" --save-w "$t/w.npy"; says "w.npy exists"
 try 0 $gen --seeds 3,7,10-15 --out "$t" --grid 2x4 --force
 try 0 $BIN info "$t/grid.png"; prints "256x512"

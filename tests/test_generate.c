@@ -28,17 +28,19 @@ static void check_latents(const char *folder, const sg_model *m, const real *ws)
     nn_npy_free(&a);
 }
 
-/* Row i of every tap's tensor is seed i's map, planar. */
-static void check_taps(const char *folder, const sg_model *m, const sg_work *wk)
+/* Row i of the tensor of every tap in the set is seed i's map, planar. */
+static void check_taps(const char *folder, const char *set, const sg_model *m, const sg_work *wk)
 {
     char path[400];
     nn_st f = { 0 };
     nn_err err = { 0 };
-    nn_format(path, sizeof path, "%s/taps.safetensors", folder);
+    size_t found = 0;
+    nn_format(path, sizeof path, "%s/%s.safetensors", folder, set);
     if (nn_st_open(&f, path, &err)) { t_fail("%s", err.msg); return; }
-    t_check(f.count == (size_t)sg_tap_count(m) + 1, "one tensor a map, and the seeds");
-    for (int i = 0; i < sg_tap_count(m); i++) {
+    for (int i = 0; i < sg_tap_total(m); i++) {
         const sg_tap_info *t = sg_tap_at(m, i);
+        if (!sg_tap_is(t, set)) continue;
+        found++;
         const nn_st_entry *e = nn_st_find(&f, t->name);
         const nn_dim count = t->c * t->h * t->w;
         real *planar = nn_alloc((size_t)count * sizeof *planar, "a map", NULL);
@@ -50,6 +52,7 @@ static void check_taps(const char *folder, const sg_model *m, const sg_work *wk)
         }
         nn_free(planar);
     }
+    t_check(f.count == found + 1, "one tensor a map, and the seeds");
     nn_st_close(&f);
 }
 
@@ -91,14 +94,16 @@ int main(int argc, char **argv)
         nn_err err = { 0 };
         nn_format(generator, sizeof generator, "tests/golden/stylegan2_%s.safetensors", kind[k]);
         nn_format(folder, sizeof folder, "%s", t_folder("generate"));
-        program_run("/dev/null", "generate %s --generator %s --out %s --taps %s/taps.safetensors --save-w %s/w.npy", options, generator, folder, folder, folder);
+        program_run("/dev/null", "generate %s --generator %s --out %s --taps %s/default.safetensors --save-w %s/w.npy", options, generator, folder, folder, folder);
+        program_run("/dev/null", "generate %s --generator %s --out %s --taps %s/b8.conv1.safetensors --taps-set b8.conv1", options, generator, folder, folder);
         sg_model *m = sg_open(generator, nn_kernels_pick("auto", &err), &err);
         sg_work *wk = m ? sg_work_open(m, SEEDS, true, 1, &err) : NULL;
         real *ws = wk ? nn_alloc((size_t)(SEEDS * sg_get_config(m)->num_ws * sg_get_config(m)->w_dim) * sizeof *ws, "ws", &err) : NULL;
         if (!ws) { t_fail("%s", err.msg); continue; }
         sg_draw(m, wk, seed, SEEDS, &draw, ws);
         check_latents(folder, m, ws);
-        check_taps(folder, m, wk);
+        check_taps(folder, "default", m, wk);
+        check_taps(folder, "b8.conv1", m, wk);
         check_pictures(folder, m, wk);
         nn_free(ws);
         sg_work_close(wk);

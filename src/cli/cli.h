@@ -88,6 +88,10 @@ typedef struct {
 void cli_draw_apply(const char *command, const cli_draw *d, const char *source, sg_options *o);
 const char *cli_noise_name(sg_noise n);
 
+/* --taps-set: "b4.conv1,b8.conv0" (NULL: no names) as dg_choose_taps takes it. */
+typedef struct { char text[SG_TAPS_MAX * 24]; const char *at[SG_TAPS_MAX]; int count; } cli_names;
+nn_status cli_split_taps(cli_names *n, const char *list, nn_err *err);
+
 /* Pick the kernel row and open the generator: `path`, or the bundled one when NULL. */
 sg_model *cli_open_generator(const char *path, const char *kernels, nn_err *err);
 /* The same for a task: `path`, or the file that the task names where that exists, or the bundled one. */

@@ -20,7 +20,7 @@ static const char NAME[] = "generate";
 enum { META = 8 };             /* the last, class, only of conditional generators */
 
 typedef struct {
-    const char *out, *taps, *save_w;
+    const char *out, *taps, *taps_set, *save_w;
     cli_seeds seeds;
     sg_options draw;
     int64_t batch;
@@ -185,6 +185,8 @@ typedef struct {
     nn_st_pair meta[META];
     int meta_count;
     char psi[32], cutoff[32], class_id[32];
+    cli_names names;
+    int chosen[SG_TAPS_MAX], count;      /* the generator's taps that the file holds */
 } taps;
 
 static nn_status open_taps(const job *j, taps *t, nn_err *err)
@@ -203,7 +205,8 @@ static nn_status open_taps(const job *j, taps *t, nn_err *err)
     t->seeds = nn_alloc(j->seeds.count * sizeof *t->seeds, "list of seeds", err);
     if (!t->seeds) return err->status;
     for (size_t i = 0; i < j->seeds.count; i++) t->seeds[i] = j->seeds.at[i];
-    return NN_OK;
+    if (cli_split_taps(&t->names, j->taps_set, err)) return err->status;
+    return dg_choose_taps(m, j->taps_set ? t->names.at : NULL, t->names.count, t->chosen, &t->count, err);
 }
 
 static void close_taps(taps *t)
@@ -217,7 +220,8 @@ static bool taps_there(const job *j, const taps *t)
 {
     nn_st f = { 0 };
     nn_err unreadable = { 0 };
-    bool same = nn_st_open(&f, j->taps, &unreadable) == NN_OK && f.count == (size_t)sg_tap_count(j->model) + 1;
+    bool same = nn_st_open(&f, j->taps, &unreadable) == NN_OK && f.count == (size_t)t->count + 1;
+    for (int i = 0; same && i < t->count; i++) same = nn_st_find(&f, sg_tap_at(j->model, t->chosen[i])->name) != NULL;
     for (int i = 0; same && i < t->meta_count; i++) {
         const char *v = nn_st_meta(&f, t->meta[i].key);
         same = v && !strcmp(v, t->meta[i].value);
@@ -231,8 +235,8 @@ static bool taps_there(const job *j, const taps *t)
 
 static nn_status alloc_taps(const job *j, taps *t, nn_err *err)
 {
-    for (int i = 0; i < sg_tap_count(j->model); i++) {
-        const sg_tap_info *s = sg_tap_at(j->model, i);
+    for (int i = 0; i < t->count; i++) {
+        const sg_tap_info *s = sg_tap_at(j->model, t->chosen[i]);
         t->tap[i] = nn_alloc((size_t)(s->c * s->h * s->w) * j->seeds.count * sizeof(real), "feature maps of all seeds", err);
         if (!t->tap[i]) return err->status;
     }
@@ -241,18 +245,18 @@ static nn_status alloc_taps(const job *j, taps *t, nn_err *err)
 
 static void keep_taps(const job *j, const sg_work *wk, taps *t, size_t at, nn_dim n)
 {
-    for (int i = 0; i < sg_tap_count(j->model); i++) {
-        const sg_tap_info *s = sg_tap_at(j->model, i);
-        nn_map_to_planar(sg_get_kernels(j->model)->layout, t->tap[i] + (nn_dim)at * s->c * s->h * s->w, sg_tap(wk, n, i), s->c, s->h, s->w);
+    for (int i = 0; i < t->count; i++) {
+        const sg_tap_info *s = sg_tap_at(j->model, t->chosen[i]);
+        nn_map_to_planar(sg_get_kernels(j->model)->layout, t->tap[i] + (nn_dim)at * s->c * s->h * s->w, sg_tap(wk, n, t->chosen[i]), s->c, s->h, s->w);
     }
 }
 
 static nn_status write_taps(const job *j, const taps *t, nn_err *err)
 {
     nn_st_tensor tensor[SG_TAPS_MAX + 1];
-    const int n = sg_tap_count(j->model);
+    const int n = t->count;
     for (int i = 0; i < n; i++) {
-        const sg_tap_info *s = sg_tap_at(j->model, i);
+        const sg_tap_info *s = sg_tap_at(j->model, t->chosen[i]);
         tensor[i] = (nn_st_tensor){ s->name, NN_F32, 4, { j->seeds.count, (uint64_t)s->c, (uint64_t)s->h, (uint64_t)s->w }, t->tap[i] };
     }
     tensor[n] = (nn_st_tensor){ "seeds", NN_I64, 1, { j->seeds.count }, t->seeds };
@@ -352,6 +356,8 @@ int cmd_generate(int argc, char **argv)
         { "grid", CLI_STR, &grid, 0, 0, "COLSxROWS", false, "also one contact sheet, DIR/grid.png, in the order of the seeds", NULL },
         { "taps", CLI_STR, &j.taps, 0, 0, "FILE", false,
           "also every feature map: safetensors, one tensor (seeds,C,H,W) a map; memory grows with the seeds", NULL },
+        { "taps-set", CLI_STR, &j.taps_set, 0, 0, "NAMES", false,
+          "feature maps for --taps, by name or set: released, paper, editgan, last-6, b4.conv1,b8.conv0 (default: default)", NULL },
         { "save-w", CLI_STR, &j.save_w, 0, 0, "FILE", false, "also the latents after truncation: .npy (seeds,layers,w)", NULL },
         { "kernels", CLI_STR, &kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
@@ -369,7 +375,8 @@ int cmd_generate(int argc, char **argv)
     j.threads = cli_threads(threads);
     cli_draw_apply(NAME, &draw, NULL, &j.draw);
     sg_model *model = NULL;
-    if (!grid || parse_grid(grid, &j, &err) == NN_OK) j.model = model = cli_open_generator(generator, kernels, &err);
+    if (j.taps_set && !j.taps) nn_fail(&err, NN_EINVAL, "--taps-set chooses what --taps writes: --taps is needed");
+    else if (!grid || parse_grid(grid, &j, &err) == NN_OK) j.model = model = cli_open_generator(generator, kernels, &err);
     if (model && !draw.cutoff_given) j.draw.cutoff = sg_get_config(model)->cutoff;
     if (model && sg_get_config(model)->c_dim && !draw.class_given)
         nn_fail(&err, NN_EINVAL, "the generator is conditional: --class is needed, 0 to %td", sg_get_config(model)->c_dim - 1);

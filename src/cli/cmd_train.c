@@ -43,38 +43,16 @@ static void apply_choices(const choices *c, dg_train_options *o)
     if (c->stop) o->official_stop = !strcmp(c->stop, "official");
 }
 
-/* "b4.conv1,b8.conv0": names[i] point into text, which is cut up. */
-static nn_status split_taps(char *text, const char *names[SG_TAPS_MAX], int *count, nn_err *err)
-{
-    for (char *p = text; p;) {
-        char *comma = strchr(p, ',');
-        if (comma) *comma++ = '\0';
-        if (!*p || *count == SG_TAPS_MAX)
-            return nn_fail(err, NN_EINVAL, "option --taps-set: expected 1 to %d names such as b4.conv1,b8.conv0", SG_TAPS_MAX);
-        names[(*count)++] = p;
-        p = comma;
-    }
-    return NN_OK;
-}
-
-/* it: the interpreter to start from, or NULL. */
 static nn_status train(const job *j, dg_task *t, const sg_model *m, const dg_interp *it, nn_err *err)
 {
     dg_train_options o;
-    char text[SG_TAPS_MAX * 24];
-    const char *names[SG_TAPS_MAX];
-    int count = 0;
-    if (j->taps) {
-        if (strlen(j->taps) >= sizeof text) return nn_fail(err, NN_EINVAL, "option --taps-set: the list is too long");
-        nn_format(text, sizeof text, "%s", j->taps);
-        if (split_taps(text, names, &count, err)) return err->status;
-    }
-    if (dg_train_recipe(&o, j->recipe, t->class_count, err)) return err->status;
+    cli_names names;
+    if (cli_split_taps(&names, j->taps, err) || dg_train_recipe(&o, j->recipe, t->class_count, err)) return err->status;
     if (it) dg_train_start_from(&o, it);
     apply_choices(&j->own, &o);
     o.replace = j->force;
     const dg_progress p = { cli_progress_report, (void *)"loss" };
-    return dg_train(t, j->split, m, &o, j->taps ? names : NULL, count, j->out, &p, err);
+    return dg_train(t, j->split, m, &o, j->taps ? names.at : NULL, names.count, j->out, &p, err);
 }
 
 static nn_status run(const job *j, nn_err *err)

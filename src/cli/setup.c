@@ -97,3 +97,20 @@ sg_model *cli_open_task_generator(const char *path, const dg_task *t, const char
 {
     return cli_open_generator(path ? path : *t->generator && nn_path_exists(t->generator) ? t->generator : NULL, kernels, err);
 }
+
+nn_status cli_split_taps(cli_names *n, const char *list, nn_err *err)
+{
+    n->count = 0;
+    if (!list) return NN_OK;
+    if (strlen(list) >= sizeof n->text) return nn_fail(err, NN_EINVAL, "option --taps-set: the list is too long");
+    nn_format(n->text, sizeof n->text, "%s", list);
+    for (char *p = n->text; p;) {
+        char *comma = strchr(p, ',');
+        if (comma) *comma++ = '\0';
+        if (!*p || n->count == SG_TAPS_MAX)
+            return nn_fail(err, NN_EINVAL, "option --taps-set: expected 1 to %d names such as b4.conv1,b8.conv0", SG_TAPS_MAX);
+        n->at[n->count++] = p;
+        p = comma;
+    }
+    return NN_OK;
+}

@@ -139,6 +139,9 @@ typedef struct {
     char recipe[16];                 /* "default", "paper", "official" */
     bool replace;                    /* an existing out_path, and a checkpoint of other settings, are replaced */
 } dg_train_options;
+/* tap (SG_TAPS_MAX): the generator's taps that these names mean, in network order whatever the order of the names: taps, sets of them
+ * (sg_tap_is), "last-K".  names NULL: the default ones.  NN_EINVAL for an unknown name, one twice, none at all. */
+nn_status dg_choose_taps(const sg_model *m, const char *const *names, int count, int *tap, int *chosen, nn_err *err);
 /* Fill with a named recipe (docs/TRAINING.md).  NN_EINVAL for another name.  classes sets the widths; "official" leaves them 0: by the
  * classes that dg_train finds. */
 nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn_err *err);

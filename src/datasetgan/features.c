@@ -36,8 +36,7 @@ static bool is_chosen(const sg_model *m, int tap, const char *const *names, int 
     return false;
 }
 
-/* The chosen taps in network order, whatever the order of the names. */
-static nn_status choose_taps(dg_features *f, const sg_model *m, const char *const *names, int count, nn_err *err)
+nn_status dg_choose_taps(const sg_model *m, const char *const *names, int count, int *tap, int *chosen, nn_err *err)
 {
     for (int i = 0; i < count; i++) {
         bool known = false;
@@ -47,18 +46,24 @@ static nn_status choose_taps(dg_features *f, const sg_model *m, const char *cons
         for (int j = 0; j < i; j++)
             if (!strcmp(names[i], names[j])) return nn_fail(err, NN_EINVAL, "feature map '%.64s' is named twice", names[i]);
     }
-    for (int j = 0; j < sg_tap_total(m); j++) {
-        const sg_tap_info *tap = sg_tap_at(m, j);
-        if (names ? !is_chosen(m, j, names, count) : !sg_tap_is(tap, "default")) continue;
-        f->tap[f->tap_count++] = j;
+    *chosen = 0;
+    for (int j = 0; j < sg_tap_total(m); j++)
+        if (names ? is_chosen(m, j, names, count) : sg_tap_is(sg_tap_at(m, j), "default")) tap[(*chosen)++] = j;
+    return *chosen ? NN_OK : nn_fail(err, NN_EINVAL, "no feature map is chosen");
+}
+
+static nn_status choose_taps(dg_features *f, const sg_model *m, const char *const *names, int count, nn_err *err)
+{
+    const nn_status s = dg_choose_taps(m, names, count, f->tap, &f->tap_count, err);
+    for (int i = 0; i < f->tap_count && !s; i++) {
+        const sg_tap_info *tap = sg_tap_at(m, f->tap[i]);
         f->D += tap->c;
         dg_map_group *last = f->group_count ? &f->group[f->group_count - 1] : NULL;
         if (last && last->h == tap->h && last->w == tap->w) last->c += tap->c;       /* one gather serves both maps */
         else f->group[f->group_count++] = (dg_map_group){ .c = tap->c, .h = tap->h, .w = tap->w };
         f->picture_count += tap->c * tap->h * tap->w;
     }
-    if (f->tap_count == 0) return nn_fail(err, NN_EINVAL, "no feature map is chosen");
-    return NN_OK;
+    return s;
 }
 
 static nn_status make_tables(dg_features *f, nn_err *err)
