@@ -11,10 +11,10 @@
 static const char NAME[] = "segment train";
 
 typedef struct {
-    const char *dataset, *images, *labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule;
+    const char *dataset, *images, *labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule, *paste_class;
     cli_draw draw;
     int64_t limit, size, width, stride, steps, batch, seed, threads, every, first_seed;
-    double epochs, minutes, lr, decay, average, strength, stain, class_stain, warp, zoom_low, zoom_high, blur, noise;
+    double epochs, minutes, lr, decay, average, strength, stain, class_stain, warp, zoom_low, zoom_high, blur, noise, paste;
     bool epochs_given, steps_given, soft, aux, force, images_given;
 } job;
 
@@ -154,12 +154,12 @@ static void close_online(online_source *o)
 static json_t *describe_options(const job *j, const dl_train_options *o)
 {
     const dl_augmentation *a = &o->augment;
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:f, s:f, s:f, s:I, s:I, s:s?, s:{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:f, s:f, s:f, s:I, s:I, s:s?, s:{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i}}",
         "net", j->net, "width", (json_int_t)j->width, "output_stride", (json_int_t)j->stride, "size", (json_int_t)j->size, "steps", (json_int_t)o->steps,
         "minutes", o->minutes, "optimiser", o->optimiser, "schedule", o->schedule, "lr", o->lr, "decay", o->decay, "average", o->average,
         "batch", (json_int_t)o->batch, "seed", (json_int_t)o->seed, "view", j->view, "augment", "turn", (int)a->turn, "zoom_low", a->zoom_low,
         "zoom_high", a->zoom_high, "shift", a->shift, "warp", a->warp, "colour", a->colour, "stain", a->stain, "class_stain", a->class_stain, "blur", a->blur,
-        "noise", a->noise);
+        "noise", a->noise, "paste", a->paste, "paste_class", a->paste_class);
 }
 
 static json_t *describe_source(const job *j, const folder_source *f, const online_source *o)
@@ -188,8 +188,15 @@ static void set_augmentation(const job *j, dl_augmentation *a)
 {
     dl_augment_default(a, j->strength);
     const struct { double given; double *to; } own[] = { { j->stain, &a->stain }, { j->class_stain, &a->class_stain }, { j->warp, &a->warp }, { j->blur, &a->blur },
-        { j->noise, &a->noise }, { j->zoom_low, &a->zoom_low }, { j->zoom_high, &a->zoom_high } };
+        { j->noise, &a->noise }, { j->zoom_low, &a->zoom_low }, { j->zoom_high, &a->zoom_high }, { j->paste, &a->paste } };
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) if (own[i].given >= 0) *own[i].to = own[i].given;
+}
+
+static nn_status set_paste_class(const job *j, const dl_model *m, dl_augmentation *a, nn_err *err)
+{
+    if (!j->paste_class) return NN_OK;
+    for (int i = 1; i < m->class_count; i++) if (!strcmp(m->class_at[i].name, j->paste_class)) a->paste_class = i;
+    return a->paste_class ? NN_OK : nn_fail(err, NN_EINVAL, "option --paste-class: no class but the first is called '%.64s'", j->paste_class);
 }
 
 /* An output with the same settings is finished; one with others is in the way. */
@@ -287,8 +294,9 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
     if (!k || open_sources(j, p, threads, err) || open_network(j, p, err)) return err->status;
     dl_train_options o = { .batch = (nn_dim)j->batch, .steps = j->steps, .minutes = j->minutes, .optimiser = j->optimiser, .schedule = j->schedule, .lr = j->lr,
                            .decay = j->decay, .average = j->average, .seed = (uint64_t)j->seed, .validate_every = j->every, .threads = threads };
-    if (j->epochs_given && !j->interpreter) o.steps = (int64_t)ceil(j->epochs * (double)p->folder.l.count / (double)j->batch);
     set_augmentation(j, &o.augment);
+    if (set_paste_class(j, &p->model, &o.augment, err)) return err->status;
+    if (j->epochs_given && !j->interpreter) o.steps = (int64_t)ceil(j->epochs * (double)p->folder.l.count / (double)j->batch);
     if (j->weights) {
         nn_st f;
         if (nn_st_open(&f, j->weights, err) == NN_OK) nn_st_identity(&f, NULL, 0, weights, err);
@@ -333,7 +341,7 @@ static nn_status check_form(const job *j, nn_err *err)
 int cmd_segment_train(int argc, char **argv)
 {
     job j = { .net = "light", .kernels = "auto", .optimiser = "adam", .schedule = "cosine", .size = 128, .stride = 8, .steps = 1000, .batch = 16, .lr = 3e-3,
-              .decay = 1e-2, .average = 0.99, .strength = 1, .stain = -1, .class_stain = -1, .warp = -1, .blur = -1, .noise = -1, .zoom_low = -1, .zoom_high = -1,
+              .decay = 1e-2, .average = 0.99, .strength = 1, .stain = -1, .class_stain = -1, .warp = -1, .blur = -1, .noise = -1, .paste = -1, .zoom_low = -1, .zoom_high = -1,
               .first_seed = 1000000 };
     const cli_opt opt[] = {
         { "out", CLI_STR, &j.out, 0, 0, "FILE", true, "network to write, .safetensors; FILE.part keeps what an interrupted run has done", NULL },
@@ -373,6 +381,8 @@ int cmd_segment_train(int argc, char **argv)
         { "zoom-high", CLI_REAL, &j.zoom_high, 1, 10, NULL, false, "largest enlargement (default: 1.6)", NULL },
         { "blur", CLI_REAL, &j.blur, 0, 3, NULL, false, "largest blur, pixels (default: 1.2)", NULL },
         { "noise", CLI_REAL, &j.noise, 0, 100, NULL, false, "largest noise, of 255 (default: 5)", NULL },
+        { "paste-class", CLI_STR, &j.paste_class, 0, 0, "NAME", false, "put this class's parts of other pictures on the first class: crowded fields (default: none)", NULL },
+        { "paste", CLI_REAL, &j.paste, 0, 1, NULL, false, "how often, twice a picture (default: 0.7)", NULL },
         { "seed", CLI_INT, &j.seed, 0, 9007199254740992.0, NULL, false, "of initialisation, order and augmentation (default: 0)", NULL },
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &j.threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },

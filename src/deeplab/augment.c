@@ -1,7 +1,7 @@
 /* augment.c: training samples.
  *
- * Order: geometry (picture and class probabilities are sampled bilinearly at the same places, so borders become soft targets), then
- * optical densities, then blur, colour and noise.  Stains absorb light: what a dye does is a factor on the optical density
+ * Order: geometry (picture and class probabilities are sampled bilinearly at the same places, so borders become soft targets), parts of
+ * another picture (crowded fields, cells that touch), optical densities, then blur, colour and noise.  Stains absorb light: what a dye does is a factor on the optical density
  * -log(intensity / background), Beer and Lambert's law, and that is where laboratories differ.  As the classes of every
  * pixel are known here, each gets a factor of its own: pale or dark cytoplasm, red cells with or without a pale middle. */
 #include "deeplab/augment.h"
@@ -22,7 +22,8 @@ void dl_augment_default(dl_augmentation *a, double strength)
 {
     *a = (dl_augmentation){ .turn = strength > 0, .zoom_low = pow(0.75, strength), .zoom_high = pow(1.6, strength), .shift = 0.12 * strength,
                             .warp = 0.03 * strength, .colour = strength, .stain = 0.2 * strength, .class_stain = 0.4 * strength,
-                            .blur = 1.2 * strength, .noise = 5.0 * strength };
+                            .blur = 1.2 * strength, .noise = 5.0 * strength,
+                            .paste = strength > 0 ? 0.7 : 0.0 };
 }
 
 /* ---- random numbers of one sample ---------------------------------------------------------------------------------------------------- */
@@ -225,10 +226,27 @@ static void colour(real *rgb, nn_dim pixels, dice *d, double strength)
 
 /* ---- all of it --------------------------------------------------------------------------------------------------------------------------- */
 
-nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K) { (void)K; return 3 * h * w; }
+/* Where this sample is class 0 and the other, with a geometry of its own, shows the class: the other's pixel and target. */
+static void paste(real *rgb, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, dice *d, const dl_sample *other, const dl_augmentation *a, real *room)
+{
+    const nn_dim pixels = h * w;
+    real *rgb2 = room, *target2 = room + 3 * pixels, *weight2 = target2 + K * pixels;
+    geometry g = { 0 };
+    draw_geometry(&g, d, a, h, w, other);
+    sample_all(rgb2, target2, weight2, h, w, K, other, &g);
+    for (nn_dim p = 0; p < pixels; p++) {
+        const double share = (double)target[p * K] * target2[p * K + a->paste_class];
+        if (!(weight[p] > 0 && weight2[p] > 0 && share > 0)) continue;
+        for (int c = 0; c < 3; c++) rgb[3 * p + c] = (real)((1 - share) * rgb[3 * p + c] + share * rgb2[3 * p + c]);
+        target[p * K] = (real)(target[p * K] - share);
+        target[p * K + a->paste_class] = (real)(target[p * K + a->paste_class] + share);
+    }
+}
 
-void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_augmentation *a, uint64_t seed,
-                uint32_t step, uint32_t index, real *room)
+nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K) { return (3 + K + 1) * h * w; }
+
+void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_sample *other,
+                const dl_augmentation *a, uint64_t seed, uint32_t step, uint32_t index, real *room)
 {
     NN_ASSERT(K <= CLASSES_MAX);
     const nn_dim pixels = h * w;
@@ -236,6 +254,8 @@ void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim 
     geometry g = { 0 };
     draw_geometry(&g, &d, a, h, w, from);
     sample_all(x, target, weight, h, w, K, from, &g);
+    for (int i = 0; i < 2; i++)
+        if (other && a->paste_class > 0 && a->paste_class < K && uniform(&d) < a->paste) paste(x, target, weight, h, w, K, &d, other, a, room);
     if (a->stain > 0 || a->class_stain > 0) stain(x, target, pixels, K, &d, a, room);
     const double sd = between(&d, 0.0, 1.0) * a->blur;
     if (sd > 0.3) blur(x, h, w, sd, room);                                /* below, nothing of the neighbours is left */

@@ -19,15 +19,18 @@ typedef struct {
     double class_stain;              /* optical density of each class by itself: log-sd; and levelled towards the class's mean */
     double blur;                     /* largest Gaussian sd, pixels of the sample */
     double noise;                    /* largest sd of Gaussian noise, of 255 */
+    double paste;                    /* how often another picture's parts of paste_class are put on this one's class 0, twice at most */
+    int paste_class;                 /* 0: none */
 } dl_augmentation;
 void dl_augment_default(dl_augmentation *a, double strength);         /* strength scales every one; 0: none */
 
 /* Input normalisation: x = (byte - mean) / sd of ImageNet (torchvision's), so that its weights fit. */
 extern const real dl_input_mean[3], dl_input_sd[3];
 
-/* x (h,w,3) normalised, target (h,w,K), weight (h,w): 1, or 0 where most of a pixel is void.  room: dl_augment_room numbers. */
+/* x (h,w,3) normalised, target (h,w,K), weight (h,w): 1, or 0 where most of a pixel is void.  other: where parts are pasted from, NULL:
+ * nowhere.  room: dl_augment_room numbers. */
 nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K);
-void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_augmentation *a, uint64_t seed,
-                uint32_t step, uint32_t index, real *room);
+void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_sample *other,
+                const dl_augmentation *a, uint64_t seed, uint32_t step, uint32_t index, real *room);
 
 #endif

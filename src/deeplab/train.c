@@ -187,8 +187,8 @@ static nn_status make_batch(trainer *t, const dl_source *source, nn_err *err)
     if (s) return s;
     #pragma omp parallel for num_threads(o->threads) schedule(dynamic) if (o->threads > 1)
     for (nn_dim i = 0; i < o->batch; i++)
-        dl_augment(t->x + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i], &o->augment, o->seed,
-                   (uint32_t)t->step, (uint32_t)i, t->room + omp_get_thread_num() * room);
+        dl_augment(t->x + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i],
+                   &t->sample[(i + 1) % o->batch], &o->augment, o->seed, (uint32_t)t->step, (uint32_t)i, t->room + omp_get_thread_num() * room);
     return NN_OK;
 }
 
@@ -241,8 +241,8 @@ static nn_status validate(trainer *t, const dl_source *val, nn_dim count, double
         const nn_dim n = count - first < B ? count - first : B;
         if ((s = val->fetch(val->user, (uint64_t)first, n, t->sample, err))) break;
         for (nn_dim i = 0; i < n; i++)
-            dl_augment(dl_work_input(t->val_work) + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i], &none,
-                       0, 0, 0, t->room);
+            dl_augment(dl_work_input(t->val_work) + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i], NULL,
+                       &none, 0, 0, 0, t->room);
         dl_forward(t->k, &t->m->net, t->val_work, n);
         for (nn_dim i = 0; i < n && !s; i++) {
             dl_argmax(label, dl_work_logits(t->val_work) + i * pixels * K, pixels, K);

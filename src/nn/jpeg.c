@@ -24,6 +24,7 @@ typedef struct {
     uint8_t *line;                   /* CMYK: a row of four channels */
     unsigned char *made;             /* encoding: libjpeg's own memory */
     unsigned long made_size;
+    int how;                         /* orientation */
 } coder;
 
 static void on_error(j_common_ptr d)
@@ -102,6 +103,7 @@ static nn_status begin(coder *c, const uint8_t *bytes, size_t size)
     jpeg_mem_src(&c->d, bytes, size);
     jpeg_save_markers(&c->d, EXIF, EXIF_MAX);
     jpeg_read_header(&c->d, TRUE);
+    c->how = orientation(c->d.marker_list);          /* libjpeg frees the markers when it is done */
     const nn_dim w = (nn_dim)c->d.image_width, h = (nn_dim)c->d.image_height;
     if (w < 1 || h < 1 || w > NN_IMAGE_MAX || h > NN_IMAGE_MAX || w * h > PIXELS_MAX)
         return nn_fail(c->err, NN_EFORMAT, "%s: expected at most %d a side and %d pixels, found %td x %td", c->name, NN_IMAGE_MAX, PIXELS_MAX, w, h);
@@ -148,7 +150,7 @@ nn_status nn_jpeg_decode(const void *bytes, size_t size, const char *name, nn_im
     c.d.client_data = &c;
     nn_status s = begin(&c, bytes, size);
     if (!s) s = read_rows(&c);
-    if (!s) s = turn_upright(im, orientation(c.d.marker_list), err);
+    if (!s) s = turn_upright(im, c.how, err);
     jpeg_destroy_decompress(&c.d);
     nn_free(c.line);
     if (s) nn_image_free(im);

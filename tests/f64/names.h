@@ -139,6 +139,31 @@
 #define dg_net_gradient dg64_net_gradient
 #define dg_net_step dg64_net_step
 
+/* src/deeplab */
+#define dl_net_begin dl64_net_begin
+#define dl_conv dl64_conv
+#define dl_norm dl64_norm
+#define dl_relu dl64_relu
+#define dl_maxpool dl64_maxpool
+#define dl_avgpool dl64_avgpool
+#define dl_resize dl64_resize
+#define dl_concat dl64_concat
+#define dl_dropout dl64_dropout
+#define dl_net_finish dl64_net_finish
+#define dl_net_close dl64_net_close
+#define dl_net_open dl64_net_open
+#define dl_net_init dl64_net_init
+#define dl_work_open dl64_work_open
+#define dl_work_close dl64_work_close
+#define dl_work_input dl64_work_input
+#define dl_work_logits dl64_work_logits
+#define dl_work_node dl64_work_node
+#define dl_forward dl64_forward
+#define dl_forward_adapted dl64_forward_adapted
+#define dl_gradient dl64_gradient
+#define dl_tensor_count dl64_tensor_count
+#define dl_tensor_at dl64_tensor_at
+
 /* tests/t_real.c */
 #define t_units t64_units
 #define t_close t64_close
@@ -160,6 +185,9 @@
 #define sg_golden_close sg64_golden_close
 #define sg_golden_worst sg64_golden_worst
 #define sg_golden_cases sg64_golden_cases
+
+/* tests/segnet_cases.c */
+#define segnet_cases segnet64_cases
 
 /* tests/map_cases.c */
 #define map_cases map64_cases

@@ -1,0 +1,76 @@
+#!/bin/sh
+# datasetgan segment: training resumes and repeats to the byte, for any number of threads; label maps at the photographs' own size; scores.
+. tests/cli_lib.sh
+A=weights/blood128/annotations
+mkdir -p "$D/six/images" "$D/six/labels"
+for s in $(ls $A/images | head -n 6); do cp "$A/images/$s" "$D/six/images/"; cp "$A/labels/$s" "$D/six/labels/"; done
+train() { out=$1; shift; $BIN segment train --dataset "$D/six" --width 4 --size 32 --batch 2 --steps ${STEPS:-6} --out "$out" "$@"; }
+
+# ---- training: threads, again, other settings, validation
+try 0 train "$D/net" --threads 1; prints "is trained"; quiet; holds "$D/net" "$D/net.sheet.png"; lacks "$D/net.part"
+try 0 train "$D/net3" --threads 3 --val "$D/six" --val-every 2; prints "validation mIoU"
+try 0 train "$D/net2" --threads 2
+[ "$(hash_of "$D/net")" = "$(hash_of "$D/net2")" ] && ok || no "two threads give other bytes"
+try 0 train "$D/net"; prints "there already"
+try 1 train "$D/net" --seed 1; says "--force replaces it"
+try 0 train "$D/net1" --seed 1
+[ "$(hash_of "$D/net")" != "$(hash_of "$D/net1")" ] && ok || no "another seed gives the same bytes"
+for o in sgd adam; do for s in poly constant; do try 0 train "$D/$o$s" --optimiser $o --schedule $s --lr 0.001; done; done
+try 0 train "$D/warm" --weights "$D/net" --lr 0.0001; prints "tensors from"
+try 0 train "$D/pasted" --paste-class "red blood cell"
+[ "$(hash_of "$D/net")" != "$(hash_of "$D/pasted")" ] && ok || no "pasting changes nothing"
+try 2 train "$D/x" --paste-class moon; says "--paste-class"
+try 0 $BIN segment train --dataset "$D/six" --net resnet18 --output-stride 16 --aux --size 32 --batch 2 --steps 1 --out "$D/r18"
+
+# ---- stopped and gone on with: the bytes of a run that was not
+STEPS=160 try 0 train "$D/whole"
+long="--dataset $D/six --width 4 --size 32 --batch 2 --steps 160"
+$BIN segment train $long --out "$D/cut" >"$D/out" 2>"$D/err" &
+run=$!
+while kill -0 $run 2>/dev/null && [ ! -e "$D/cut.part" ]; do sleep 0.01; done
+kill -TERM $run 2>/dev/null
+wait $run
+stopped=$?
+if [ $stopped -eq 130 ]; then
+    ok
+    try 1 $BIN segment train $long --out "$D/cut" --seed 5; says "no checkpoint of a run with these settings"
+    try 0 $BIN segment train $long --out "$D/cut"
+else skip "the run ended before it could be stopped (status $stopped)"; fi
+[ "$(hash_of "$D/cut")" = "$(hash_of "$D/whole")" ] && ok || no "stopped and resumed gives other bytes"
+
+# ---- a loss that is not finite
+STEPS=40 try 2 train "$D/nan" --optimiser sgd --lr 1000 --decay 1000 --schedule constant; says "the loss is not finite"; lacks "$D/nan"
+
+# ---- prediction: every kind of picture, at its own size
+mkdir "$D/in"
+P=tests/golden/photos
+cp $P/plain.jpg $P/turned6.jpg $P/cmyk.jpg $P/grey.jpg $P/one.jpg "$D/in/"
+cp "$D/six/images/$(ls "$D/six/images" | head -n 1)" "$D/in/cell.png"
+try 0 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/p" --overlay --probs --csv "$D/t.csv"; prints "6 pictures"
+size() { od -An -tu1 -j16 -N8 "$1" | awk '{ print $3 * 256 + $4 "x" $7 * 256 + $8 }'; }
+[ "$(size "$D/p/plain.png") $(size "$D/p/turned6.png") $(size "$D/p/one.png") $(size "$D/p/cell.png")" = "28x20 20x28 1x1 128x128" ] && ok || no "sizes of predictions"
+[ "$(wc -l <"$D/t.csv")" -eq 25 ] && ok || no "the table has a row a picture and class"
+awk -F, 'NR > 1 { sum[$1] += $5; n[$1] += $4 } END { for (p in sum) if (sum[p] < 0.9999 || sum[p] > 1.0001) exit 1; exit n["plain.jpg"] == 560 ? 0 : 1 }' "$D/t.csv" \
+    && ok || no "shares of a picture add up to 1"
+holds "$D/p/cell_overlay.png" "$D/p/cell_probs.npy"
+try 0 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/p3" --threads 3
+for f in "$D"/p3/*; do same_file=$(hash_of "$f"); [ "$same_file" = "$(hash_of "$D/p/$(basename "$f")")" ] && ok || no "$(basename "$f"): threads"; done
+try 0 $BIN segment predict --net "$D/net" --in "$D/in/cell.png" --out "$D/tiles" --scale 0.75 --tile 64 --no-flips --adapt 0.3
+[ "$(size "$D/tiles/cell.png")" = 128x128 ] && ok || no "size of a tiled prediction"
+for bad in cut huge wide; do try 1 $BIN segment predict --net "$D/net" --in $P/$bad.jpg --out "$D/bad"; lacks "$D/bad/$bad.png"; done
+try 2 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/bad" --scale half; says "--scale"
+try 1 $BIN segment predict --net $P/plain.jpg --in "$D/in" --out "$D/bad"
+
+# ---- scores: those of 'eval' on the predictions
+try 0 $BIN segment predict --net "$D/net" --in "$D/six/images" --out "$D/six/pred"
+try 0 $BIN eval --pred "$D/six/pred" --truth "$D/six/labels" --json "$D/e.json"
+try 0 $BIN segment eval --net "$D/net" --images "$D/six/images" --labels "$D/six/labels" --folds 3 --json "$D/s.json"; prints "mIoU of 3 folds"
+[ "$(grep -m 1 '"miou"' "$D/e.json" | tr -d ' ,')" = "$(grep '^  "miou"' "$D/s.json" | tr -d ' ,')" ] && ok || no "segment eval and eval of predictions differ"
+try 2 $BIN segment eval --net "$D/net" --images "$D/six/images" --labels "$D/six/labels" --view none
+
+# ---- usage
+try 2 $BIN segment; says "expected train, predict or eval"
+try 2 $BIN segment train --out "$D/x"; says "expected one of --dataset"
+try 2 $BIN segment train --dataset "$D/six" --soft --out "$D/x"; says "--soft goes with"
+try 1 $BIN segment train --dataset "$D/none" --out "$D/x"
+done_testing
