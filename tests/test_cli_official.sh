@@ -79,4 +79,18 @@ try 1 $BIN export --format official --task "$task" --out "$D/f"; says "is void";
 cp "$D/set/images/seed0042.png" "$D/set/images/seed0065.png"
 one_colour 128x0 >"$D/set/labels/seed0065.png"
 $BIN export --format official --task "$task" --out "$D/f" 2>"$D/err"; says "do not belong together"; lacks "$D/f"
+
+# ---- dataset --z-stream: picture 0 is the seed's own, the rest follow; stopped, cut up or in batches it is one run
+tiny_task "$D/tiny"
+tiny_interpreter "$D/tiny/task.json" "$D/it"
+set -- dataset --generator "$TINY" --interpreter "$D/it"
+try 0 $BIN "$@" --z-stream 7 --count 5 --batch 2 --out "$D/s"; quiet
+try 0 $BIN generate --generator "$TINY" --seeds 7 --psi 0.7 --out "$D/seven"
+same "$D/s/images/0000000000.png" "$D/seven/seed0007.png" "draw 0 of RandomState(7)"
+[ "$(grep -c '"seed":[0-4],.*"z_stream":7' "$D/s/metadata.jsonl")" -eq 5 ] && ok || no "five lines with the stream, annotated numbers among them"
+try 0 $BIN "$@" --z-stream 7 --count 2 --out "$D/s2"
+try 1 $BIN "$@" --z-stream 8 --count 5 --out "$D/s2"; says "z_stream"
+try 0 $BIN "$@" --z-stream 7 --count 5 --batch 3 --out "$D/s2"; same "$D/s2" "$D/s" "stopped after two"
+for k in 1 2; do try 0 $BIN "$@" --z-stream 7 --count 5 --shard $k/2 --out "$D/s3.$k"; done
+try 0 $BIN merge --out "$D/s3" "$D/s3.1" "$D/s3.2"; same "$D/s3" "$D/s" "in two parts"
 done_testing

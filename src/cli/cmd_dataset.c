@@ -170,7 +170,7 @@ static nn_status export_run(const job *j, nn_err *err)
 int cmd_dataset(int argc, char **argv)
 {
     job j = { .kernels = "auto", .vote = "majority", .o = { .version = CLI_VERSION, .plan = print_plan } };
-    int64_t count = 0, first_seed = 0, batch = 4, threads = 0;
+    int64_t count = 0, first_seed = 0, z_stream = 0, batch = 4, threads = 0;
     const cli_opt opt[] = {
         { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", true, "style interpreter, written by 'datasetgan train'", NULL },
         { "out", CLI_STR, &j.o.out, 0, 0, "DIR", true, "folder of the dataset, made when missing", NULL },
@@ -181,6 +181,8 @@ int cmd_dataset(int argc, char **argv)
         { "vote", CLI_CHOICE, &j.vote, 0, 0, "majority|mean", false, "a pixel's label: the class of most members, or of the highest mean probability (default: majority)", NULL },
         CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
         { "psi-to", CLI_REAL, &j.o.vary.psi_to, -HUGE_VAL, HUGE_VAL, NULL, false, "draw each sample's truncation evenly from --psi to this", &j.o.vary.psi_range },
+        { "z-stream", CLI_INT, &z_stream, 0, 4294967295.0, NULL, false,
+          "latent of sample n: draw n of one stream of this seed, as DatasetGAN's code (default: each sample's own seed)", &j.o.vary.one_stream },
         { "mix", CLI_REAL, &j.o.vary.mix, 0, 1, NULL, false, "probability that a sample's later layers follow a second seed (default: 0)", NULL },
         { "augment", CLI_REAL, &j.o.vary.augment, 0, 0.99, NULL, false, "vary brightness, contrast, saturation and gamma by up to this part (default: 0)", NULL },
         { "export", CLI_CHOICE, &j.format, 0, 0, DG_EXPORT_FORMATS, false, "afterwards also write DIR-FORMAT, as 'export' does", NULL },
@@ -199,6 +201,7 @@ int cmd_dataset(int argc, char **argv)
     dg_dataset_result r = { 0 };
     j.o.count = (uint64_t)count;
     j.o.first_seed = (uint64_t)first_seed;
+    j.o.vary.z_stream = (uint32_t)z_stream;
     j.o.batch = (nn_dim)batch;
     cli_threads(threads);
     if (j.format && j.shard) nn_fail(&err, NN_EINVAL, "option --export: expected without --shard; export what 'datasetgan merge' makes");

@@ -3,14 +3,15 @@
 #define DG_DATASET_H
 
 #include "datasetgan/datasetgan.h"
+#include "nn/rng.h"
 
 enum { DG_GROUP = 64, DG_PAGE = 200 };           /* samples committed together; samples on an HTML page */
 
 /* How a sample was drawn otherwise (vary.c). */
 typedef struct {
-    bool psi_given, mix_given, augment_given;    /* part of the sample's line */
+    bool stream_given, psi_given, mix_given, augment_given;    /* part of the sample's line */
     double psi;
-    uint32_t mix_seed;
+    uint32_t z_stream, mix_seed;
     nn_dim mix_from;                             /* first layer of the second seed; 0: not mixed */
     double brightness, contrast, saturation, gamma;
 } dg_vary;
@@ -32,6 +33,8 @@ typedef struct { uint32_t *skip; nn_dim count; uint64_t next; } dg_seeds;       
 nn_status dg_seeds_open(dg_seeds *s, const uint32_t *annotated, nn_dim count, uint64_t first, uint64_t index, nn_err *err);
 void dg_seeds_close(dg_seeds *s);
 uint32_t dg_seeds_take(dg_seeds *s);
+/* How many annotated seeds a run skips: in one stream of z a picture's number is no seed. */
+static inline nn_dim dg_seeds_skipped(const dg_interp *in, const dg_vary_options *o) { return o->one_stream ? 0 : in->seed_count; }
 bool dg_seeds_suffice(const dg_seeds *s, uint64_t count);      /* that many are left below 2^32 (numpy.random.RandomState) */
 /* The samples [begin, end) of a run of count that a shard makes. */
 void dg_shard_range(dg_shard shard, uint64_t count, uint64_t *begin, uint64_t *end);
@@ -65,6 +68,8 @@ typedef struct {
     nn_dim batch;
     dg_slot *at;                                 /* (batch) */
     uint32_t *seed;                              /* (batch): the caller fills it */
+    nn_numpy_rng stream;                         /* one_stream: at the z of picture `next` */
+    uint64_t next;
     real *z, *w, *ws;                            /* (z_dim), (w_dim), (batch+1,num_ws,w_dim) in one block */
     float *divergence;                           /* (height,width) */
 } dg_sampler;

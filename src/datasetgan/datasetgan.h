@@ -247,6 +247,8 @@ typedef struct {
     bool psi_range;                  /* psi evenly from draw.psi to psi_to */
     double psi_to;
     double mix;                      /* style mixing: probability that the layers from a random one on follow a second seed */
+    bool one_stream;                 /* z of picture n is draw n of RandomState(z_stream), as DatasetGAN's code samples; no number is skipped */
+    uint32_t z_stream;
     double augment;                  /* brightness, contrast, saturation, gamma of the picture: each evenly from 1 - augment to 1 + augment */
 } dg_vary_options;
 /* Part `index` (from 1) of `of` equal parts of a run's samples; of 0: all.  dg_merge joins them. */

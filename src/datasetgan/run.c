@@ -27,14 +27,15 @@ static int by_seed(const void *a, const void *b)
 }
 
 /* The annotated seeds, ascending: a dataset leaves them out. */
-static json_t *skipped_seeds(const dg_interp *in)
+static json_t *skipped_seeds(const dg_interp *in, const dg_vary_options *vary)
 {
+    const nn_dim count = dg_seeds_skipped(in, vary);
     json_t *list = json_array();
-    json_t **seed = nn_alloc((size_t)in->seed_count * sizeof *seed, "annotated seeds", NULL);
+    json_t **seed = nn_alloc((size_t)count * sizeof *seed, "annotated seeds", NULL);
     bool ok = list && seed;
-    for (nn_dim i = 0; ok && i < in->seed_count; i++) ok = (seed[i] = json_integer(in->seed[i])) != NULL;
-    if (ok) qsort(seed, (size_t)in->seed_count, sizeof *seed, by_seed);
-    for (nn_dim i = 0; seed && i < in->seed_count; i++) ok = json_array_append_new(list, seed[i]) == 0 && ok;
+    for (nn_dim i = 0; ok && i < count; i++) ok = (seed[i] = json_integer(in->seed[i])) != NULL;
+    if (ok) qsort(seed, (size_t)count, sizeof *seed, by_seed);
+    for (nn_dim i = 0; seed && i < count; i++) ok = json_array_append_new(list, seed[i]) == 0 && ok;
     nn_free(seed);
     if (ok) return list;
     json_decref(list);
@@ -51,7 +52,7 @@ json_t *dg_run_describe(const sg_model *m, const dg_interp *in, const dg_dataset
                    "libpng", png_get_libpng_ver(NULL), "zlib", zlibVersion(), "jansson", jansson_version_str(),
         "generator", sg_identity(m), "interpreter", in->identity, "task", in->task_name,
         "picture", "width", (json_int_t)cfg->resolution, "height", (json_int_t)cfg->height, "channels", (json_int_t)cfg->img_channels,
-        "settings", "first_seed", (json_int_t)o->first_seed, "draw", dg_put_draw(&o->draw), "vary", dg_vary_put_options(&o->vary), "skipped_seeds", skipped_seeds(in));
+        "settings", "first_seed", (json_int_t)o->first_seed, "draw", dg_put_draw(&o->draw), "vary", dg_vary_put_options(&o->vary), "skipped_seeds", skipped_seeds(in, &o->vary));
     bool ok = v && (!in->vote_mean || json_object_set_new(v, "vote", json_string("mean")) == 0);      /* majority: not named, as before there was a choice */
     ok = ok && (!o->shard.of || json_object_set_new(v, "shard", json_pack("{s:I, s:I, s:I}", "index", (json_int_t)o->shard.index, "of",
                                                               (json_int_t)o->shard.of, "count", (json_int_t)o->count)) == 0);

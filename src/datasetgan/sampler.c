@@ -52,26 +52,39 @@ void dg_sampler_close(dg_sampler *s)
     sg_work_close(s->work);
 }
 
-/* ws (num_ws,w_dim) of a seed, truncated by psi. */
-static void make_ws(const dg_sampler *s, uint32_t seed, double psi, real *ws)
+/* s->z of picture n of the stream.  np.random.seed(start), then randn(1, 512) a picture.  (train_interpreter.py generate_data) */
+static void take_z(dg_sampler *s, uint64_t n)
+{
+    if (n < s->next || s->next == 0) {
+        nn_numpy_seed(&s->stream, s->o->vary.z_stream);
+        s->next = 0;
+    }
+    for (; s->next <= n; s->next++)
+        for (nn_dim i = 0; i < sg_get_config(s->m)->z_dim; i++) s->z[i] = (real)(float)nn_numpy_randn(&s->stream);
+}
+
+/* ws (num_ws,w_dim) of s->z, truncated by psi. */
+static void make_ws(const dg_sampler *s, double psi, real *ws)
 {
     sg_options draw = s->o->draw;
     draw.psi = psi;
-    sg_z(s->m, seed, s->z);
     sg_mapping(s->m, s->w, s->z, 1, draw.class_id);
     sg_truncate(s->m, ws, s->w, 1, &draw);
 }
 
 /* Style mixing (Karras 2019, 3.1): the layers from mix_from on follow a second seed. */
-static void choose_ws(const dg_sampler *s, nn_dim i)
+static void choose_ws(dg_sampler *s, nn_dim i)
 {
     const sg_config *cfg = sg_get_config(s->m);
     const nn_dim row = cfg->num_ws * cfg->w_dim;
     const dg_vary *v = &s->at[i].sample.vary;
     real *ws = s->ws + i * row, *second = s->ws + s->batch * row;
-    make_ws(s, s->seed[i], v->psi, ws);
+    if (s->o->vary.one_stream) take_z(s, s->seed[i]);
+    else sg_z(s->m, s->seed[i], s->z);
+    make_ws(s, v->psi, ws);
     if (!v->mix_from) return;
-    make_ws(s, v->mix_seed, v->psi, second);
+    sg_z(s->m, v->mix_seed, s->z);
+    make_ws(s, v->psi, second);
     const nn_dim from = v->mix_from * cfg->w_dim;
     memcpy(ws + from, second + from, (size_t)(row - from) * sizeof *ws);
 }
@@ -103,7 +116,7 @@ nn_status dg_sampler_make(dg_sampler *s, nn_dim n, nn_err *err)
         s->at[i].sample.seed = s->seed[i];
         dg_vary_choose(&s->at[i].sample.vary, &s->o->vary, s->o->draw.psi, sg_get_config(s->m)->num_ws, s->seed[i]);
     }
-    if (s->o->vary.psi_range || s->o->vary.mix > 0) {
+    if (s->o->vary.one_stream || s->o->vary.psi_range || s->o->vary.mix > 0) {
         for (nn_dim i = 0; i < n; i++) choose_ws(s, i);
         sg_synthesis(s->m, s->work, s->ws, n, s->o->draw.noise, s->seed);
     } else sg_draw(s->m, s->work, s->seed, n, &s->o->draw, NULL);

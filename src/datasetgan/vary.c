@@ -19,7 +19,8 @@ nn_status dg_vary_check(const dg_vary_options *o, nn_err *err)
 
 void dg_vary_choose(dg_vary *v, const dg_vary_options *o, double psi, nn_dim num_ws, uint32_t seed)
 {
-    *v = (dg_vary){ .psi_given = o->psi_range, .psi = psi, .mix_given = o->mix > 0, .augment_given = o->augment > 0 };
+    *v = (dg_vary){ .psi_given = o->psi_range, .psi = psi, .mix_given = o->mix > 0, .augment_given = o->augment > 0,
+                     .stream_given = o->one_stream, .z_stream = o->z_stream };
     if (o->psi_range) v->psi = uniform(seed, PSI, psi, o->psi_to);
     if (o->mix > 0 && uniform(seed, MIX, 0, 1) < o->mix && num_ws > 1) {
         v->mix_from = 1 + (nn_dim)nn_rng_below(seed, NN_RNG_VARY, MIX_LAYER, 0, (uint64_t)(num_ws - 1));
@@ -59,13 +60,17 @@ void dg_vary_picture(nn_image *im, const dg_vary *v)
 json_t *dg_vary_put_options(const dg_vary_options *o)
 {
     json_t *to = o->psi_range ? json_real(o->psi_to) : json_null();
-    return json_pack("{s:o, s:f, s:f}", "psi_to", to, "mix", o->mix, "augment", o->augment);
+    json_t *v = json_pack("{s:o, s:f, s:f}", "psi_to", to, "mix", o->mix, "augment", o->augment);
+    if (!v || !o->one_stream || json_object_set_new(v, "z_stream", json_integer(o->z_stream)) == 0) return v;
+    json_decref(v);
+    return NULL;
 }
 
 bool dg_vary_put(json_t *line, const dg_vary *v)
 {
     bool ok = true;
-    if (v->psi_given) ok = json_object_set_new(line, "psi", json_real(v->psi)) == 0;
+    if (v->stream_given) ok = json_object_set_new(line, "z_stream", json_integer(v->z_stream)) == 0;
+    if (v->psi_given) ok = json_object_set_new(line, "psi", json_real(v->psi)) == 0 && ok;
     if (v->mix_given) {
         json_t *mix = v->mix_from ? json_pack("{s:I, s:I}", "seed", (json_int_t)v->mix_seed, "from_layer", (json_int_t)v->mix_from) : json_null();
         ok = json_object_set_new(line, "mix", mix) == 0 && ok;
