@@ -71,6 +71,10 @@ class _Sample(ctypes.Structure):
     _fields_ = [("seed", c_uint32), ("uncertainty", c_double)]
 
 
+class _Segment(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("scale", c_double), ("tile", c_int64), ("flips", c_int64), ("adapt", c_double)]
+
+
 _PROGRESS = ctypes.CFUNCTYPE(c_int, c_void_p, c_char_p, c_double, c_double, c_double)
 _E, _D, _P = POINTER(_Error), POINTER(_Draw), c_void_p
 _FUNCTIONS = {
@@ -91,6 +95,9 @@ _FUNCTIONS = {
     "labeller_open": (_P, _P, _P, _E), "labeller_close": (None, _P), "label": (c_int, _P, _P, c_int, _P, _P, _P, POINTER(c_double), _E),
     "stream_open": (_P, _P, _P, POINTER(_StreamOptions), _E), "stream_close": (None, _P),
     "stream_next": (c_int, _P, _P, _P, _P, POINTER(_Sample), _E),
+    "segmenter_open": (_P, c_char_p, c_char_p, POINTER(_Segment), _E), "segmenter_close": (None, _P), "segmenter_classes": (c_int, _P),
+    "segmenter_class": (c_char_p, _P, c_int, POINTER(c_uint8 * 3)), "segmenter_size": (c_int64, _P),
+    "segment": (c_int, _P, _P, c_int64, c_int64, c_int, _P, _P, _E),
     "dataset": (c_int, _P, _P, c_char_p, c_uint64, c_uint64, _D, _PROGRESS, _P, _E),
 }
 
@@ -353,6 +360,34 @@ class Labeller:
         _do("label", self._handle, drawer._handle, n, _address(out.label), _address(out.divergence), _address(out.probability), byref(uncertainty))
         out.uncertainty = uncertainty.value
         return out
+
+
+class Segmenter:
+    """A network of 'datasetgan segment train', to label photographs.  The settings are those of 'datasetgan segment predict'."""
+
+    def __init__(self, path, kernels=None, scale=0, tile=256, flips=True, adapt=0):
+        self._handle = None
+        o = _Segment(ctypes.sizeof(_Segment), scale, tile, flips, adapt)
+        self._handle = h = _do("segmenter_open", _path(path), kernels.encode() if kernels else None, byref(o))
+        self.size = _call["segmenter_size"](h)
+        self.classes, self.colours = [], []
+        for i in range(_call["segmenter_classes"](h)):
+            rgb = (c_uint8 * 3)()
+            self.classes.append(_call["segmenter_class"](h, i, byref(rgb)).decode())
+            self.colours.append(tuple(rgb))
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            _call["segmenter_close"](self._handle)
+
+    def label(self, picture, probability=False):
+        """Label a picture, (height, width) or (height, width, channels) bytes: (height, width), and (height, width, classes) when asked for."""
+        picture = np.ascontiguousarray(picture, np.uint8)
+        height, width, *channels = picture.shape
+        label = np.empty((height, width), np.uint8)
+        chance = np.empty((height, width, len(self.classes)), np.float32) if probability else None
+        _do("segment", self._handle, _address(picture), height, width, channels[0] if channels else 1, _address(label), _address(chance))
+        return (label, chance) if probability else label
 
 
 class Stream:

@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "deeplab/deeplab.h"
 #include "dgan/datasetgan.h"
+#include "dgan/deeplab.h"
 #include "nn/file.h"
 #include "tests/t.h"
 #include "tests/tiny_run.h"
@@ -436,6 +438,70 @@ static void test_refusals(void)
     dgan_generator_release(grey);
 }
 
+/* ---- the segmentation network ------------------------------------------------------------------------------------------- */
+
+static void write_network(const char *path)
+{
+    nn_err err = { 0 };
+    dl_model m = { .size = 32, .class_count = 3, .class_at = { { "rest", { 0, 0, 0 } }, { "left", { 1, 2, 3 } }, { "right", { 4, 5, 6 } } } };
+    const dl_choice c = { "light", 3, 8, 16, 0, false };
+    if (dl_net_open(&m.net, &c, &err) == NN_OK) {
+        dl_net_init(&m.net, 1);
+        dl_model_write(&m, path, &err);
+    }
+    dl_model_close(&m);
+    t_check(!err.status, "a network: %s", err.msg);
+}
+
+static void test_segmenter(void)
+{
+    enum { H = 40, W = 56, K = 3 };
+    static uint8_t picture[H * W * 4], label[H * W], want[H * W];
+    static float chance[H * W * K];
+    static real inside[H * W * K];
+    char path[DG_PATH];
+    dgan_error err = { 0 };
+    nn_err own = { 0 };
+    nn_format(path, sizeof path, "%s/network.safetensors", folder);
+    write_network(path);
+    for (int i = 0; i < H * W * 4; i++) picture[i] = (uint8_t)(i * 7 + i / 97 * 31);
+    dl_model m;
+    if (dl_model_read(&m, path, &own)) { t_fail("%s", own.msg); return; }
+    for (int tiles = 0; tiles < 2; tiles++)
+        for (int channels = 1; channels <= 4; channels++) {
+            dgan_segment_options o = DGAN_SEGMENT_INIT;
+            o.scale = tiles ? 1.0 : 0.0;
+            o.tile = 64;
+            o.adapt = 0.25;
+            dgan_segmenter *s = dgan_segmenter_open(path, "ref", &o, &err);
+            const dl_predict_options how = { o.scale, 64, true, 0.25, 1 };
+            dl_predictor *p = dl_predictor_open(&m, nn_kernels_pick("ref", &own), &how, &own);
+            t_check(dgan_segment(s, picture, H, W, channels, label, chance, &err) == DGAN_OK, "segment: %s", err.message);
+            t_check(p && dl_predict(p, &(nn_image){ W, H, channels, picture }, want, inside, &own) == NN_OK, "predict: %s", own.msg);
+            t_same(label, want, sizeof label, "labels, %d channels", channels);
+            t_same(chance, inside, sizeof chance, "probabilities, %d channels", channels);
+            dl_predictor_close(p);
+            dgan_segmenter_close(s);
+        }
+    dl_model_close(&m);
+
+    uint8_t rgb[3] = { 0 };
+    dgan_segmenter *s = dgan_segmenter_open(path, NULL, NULL, &err);
+    t_check(dgan_segmenter_classes(s) == K && dgan_segmenter_size(s) == 32 && !strcmp(dgan_segmenter_class(s, 1, rgb), "left") && rgb[2] == 3
+            && !dgan_segmenter_class(s, K, NULL), "a segmenter's getters");
+    refused(dgan_segment(s, NULL, H, W, 3, label, NULL, &err), DGAN_EINVAL, &err, "NULL");
+    refused(dgan_segment(s, picture, H, W, 5, label, NULL, &err), DGAN_EINVAL, &err, "1 to 4 channels");
+    refused(dgan_segment(s, picture, 0, W, 3, label, NULL, &err), DGAN_EINVAL, &err, "pixels a side");
+    t_check(dgan_segment(s, picture, H, W, 3, label, NULL, &err) == DGAN_OK, "no probabilities wanted: %s", err.message);
+    dgan_segmenter_close(s);
+    dgan_segment_options o = DGAN_SEGMENT_INIT;
+    o.tile = 1;
+    dgan_segmenter_open(path, NULL, &o, &err);
+    refused(err.status, DGAN_EINVAL, &err, "tile");
+    dgan_segmenter_open(interp_rgb, NULL, NULL, &err);
+    refused(err.status, DGAN_EFORMAT, &err, "network");
+}
+
 static void test_versions(void)
 {
     t_check(!strcmp(dgan_version(), DGAN_VERSION) && dgan_abi() == DGAN_ABI, "versions");
@@ -463,5 +529,6 @@ int main(void)
     test_dataset();
     test_process();
     test_refusals();
+    test_segmenter();
     return t_done();
 }

@@ -12,7 +12,7 @@ Made from the headers in `src/dgan/` by `tools/api.sh`; a test compares. `make i
 functions, constants, and members at the end of structures that start with their size may come. Anything else raises `DGAN_ABI`. The *bytes of results* are promised per
 version only: they may change with any version, and then [NUMERICS.md](NUMERICS.md) says why. Files keep the rules of [FILES.md](FILES.md).
 END
-for header in nn stylegan datasetgan; do
+for header in nn stylegan datasetgan deeplab; do
     awk -v name="dgan/$header.h" '
         function shut() { if (code) print "```"; code = 0 }
         function say(text) { sub(/^ \*\/?[ ]?/, "", text); sub(/[ ]*\*\/$/, "", text); sub(/^  - /, "- ", text); sub(/^  +/, "  ", text); gsub(/\*/, "\\*", text); print text }

@@ -76,7 +76,9 @@ static nn_status lay_out(dl_predictor *p, nn_dim h, nn_dim w, nn_err *err)
         dl_work_close(p->work[i]);
         p->work[i] = i && !p->o.flips ? NULL : dl_work_open(&p->m->net, p->o.flips ? VARIANTS : 1, i ? w : h, i ? h : w, false, p->o.threads, err);
     }
-    return p->work[0] && (p->work[1] || !p->o.flips) ? NN_OK : NN_ENOMEM;
+    if (p->work[0] && (p->work[1] || !p->o.flips)) return NN_OK;
+    p->h = 0;                                        /* the next picture tries again */
+    return NN_ENOMEM;
 }
 
 /* The pixel of an (h,w) map that pixel (y,x) of variant v shows: bit 0 mirrors, bit 1 turns upside down, bit 2 exchanges the axes
