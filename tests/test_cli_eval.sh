@@ -21,6 +21,12 @@ try 0 $eval --split train --json "$D/train.json" --threads 2
 try 1 $eval --json "$D/train.json"; says "train.json exists"
 try 0 $eval --json "$D/train.json" --force
 [ "$(hash_of "$D/train.json")" != "$before" ] && ok || no "--force"
+try 0 $eval --calibration "$D/c.html"; prints "calibration: expected error 0."
+try 0 $eval --calibration "$D/c.json" --threads 2; grep -q '"ece": 0.' "$D/c.json" && ok || no "the calibration's JSON"
+grep -q "annotated pixels. Expected calibration error" "$D/c.html" && ok || no "the calibration's page"
+before=$(hash_of "$D/c.html"); try 0 $eval --calibration "$D/c.html"; [ "$(hash_of "$D/c.html")" = "$before" ] && ok || no "the same page again"
+try 1 $eval --split train --calibration "$D/c.html"; says "c.html exists"
+try 2 $eval --calibration "$D/c.txt"; says "ends with .html or .json"
 try 2 $eval --split nosuch; says "nosuch"
 $eval --psi 0.5 >"$D/out" 2>"$D/err"; [ $? -eq 3 ] && ok || no "pictures of another psi: exit 3"
 says "warning: --psi 0.5 replaces 0.7"

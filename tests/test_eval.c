@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "datasetgan/datasetgan.h"
+#include "datasetgan/calibration.h"
 #include "tests/t.h"
 #include "tests/tiny_interp.h"
 #include "tests/tiny_set.h"
@@ -178,12 +178,40 @@ static void test_task(void)
     sg_close(m);
 }
 
+/* Five pixels, one void: two at 0.9 of which one is right, one at 0.6 wrong, one at 1.0 right. */
+static void test_calibration(void)
+{
+    static const uint8_t truth[5] = { 0, 1, 1, 1, NN_VOID }, label[5] = { 0, 0, 0, 1, 1 };
+    static const float mean[2 * 5] = { 0.9f, 0.9f, 0.6f, 0.0f, 0.3f, 0.1f, 0.1f, 0.4f, 1.0f, 0.7f };
+    dg_calibration c = { 0 };
+    nn_err err = { 0 };
+    nn_bytes page = { 0 };
+    dg_calibration_add(&c, truth, label, mean, 2, 5);
+    dg_calibration_finish(&c);
+    t_check(c.pixels == 4 && c.count[13] == 2 && c.right[13] == 1 && c.count[9] == 1 && c.right[9] == 0 && c.count[14] == 1 && c.right[14] == 1, "bins of 1/15");
+    t_limit(fabs(c.confidence[13] - 0.9), 1e-7, "mean confidence of a bin");
+    t_limit(fabs(c.ece - (0.8 + 0.6 + 0.0) / 4), 1e-7, "expected calibration error");
+    t_limit(fabs(c.brier - (0.02 + 1.62 + 0.72 + 0.0) / 4), 1e-6, "Brier score");
+    json_t *v = dg_calibration_json(&c, &err);
+    t_check(v && json_array_size(json_object_get(v, "bins")) == 15 && json_number_value(json_object_get(v, "ece")) == c.ece
+            && json_is_null(json_object_get(json_array_get(json_object_get(v, "bins"), 0), "accuracy")), "as JSON; an empty bin has no accuracy");
+    json_decref(v);
+    t_status(dg_calibration_page(&c, "a <b>", &page, &err), NN_OK, &err, NULL, "a page: %s", err.msg);
+    char *text = nn_alloc(page.size + 1, "test", &err);
+    if (text && page.size) memcpy(text, page.data, page.size);
+    t_check(text && strstr(text, "a &lt;b&gt;") && strstr(text, "error 0.3500") && strstr(text, "<td>0.867 to 0.933</td><td>2</td><td>0.9000</td><td>0.5000</td>")
+            && !strstr(text, "http") && strstr(text, "</html>"), "the page says so, escaped, and needs no network");
+    nn_free(text);
+    nn_bytes_free(&page);
+}
+
 int main(void)
 {
     folder = t_folder("eval");
     test_folders();
     test_view();
     test_pairs();
+    test_calibration();
     test_task();
     return t_done();
 }

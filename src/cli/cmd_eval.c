@@ -10,7 +10,7 @@ static const char NAME[] = "eval";
 typedef struct {
     const char *generator, *task, *split, *interpreter, *kernels, *vote;      /* annotated generated pictures */
     const char *pred, *truth, *view;                                   /* two folders of label maps */
-    const char *metric, *json;
+    const char *metric, *json, *calibration;
     cli_draw draw;
     int64_t threads;
     bool force, split_given;
@@ -21,6 +21,7 @@ typedef struct {
     int count;
     nn_confusion confusion;
     nn_scores scores;
+    dg_calibration calibration;
     bool official, mismatch;         /* mismatch: a stored picture is not the one that its seed gives, or other classes */
 } result;
 
@@ -81,6 +82,26 @@ static nn_status write_json(const job *j, const result *r, const char *task, con
     return err->status;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), k = strlen(end);
+    return n > k && !strcmp(text + n - k, end);
+}
+
+static nn_status write_calibration(const job *j, const result *r, const char *task, nn_err *err)
+{
+    if (ends_with(j->calibration, ".json")) {
+        json_t *v = dg_calibration_json(&r->calibration, err);
+        if (v) cli_write_json(j->calibration, v, j->force, err);
+        json_decref(v);
+    } else {
+        nn_bytes page = { 0 };
+        if (dg_calibration_page(&r->calibration, task, &page, err) == NN_OK) cli_write(j->calibration, page.data, page.size, j->force, err);
+        nn_bytes_free(&page);
+    }
+    return err->status;
+}
+
 /* ---- the two forms ---------------------------------------------------------------------------------------------------- */
 
 static nn_status score_task(const job *j, dg_task *t, result *r, char identity[65], nn_err *err)
@@ -91,7 +112,7 @@ static nn_status score_task(const job *j, dg_task *t, result *r, char identity[6
     cli_draw_apply(NAME, &j->draw, t->path, &t->draw);
     sg_model *m = cli_open_task_generator(j->generator, t, j->kernels, err);
     if (m && sg_check_options(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) {
-        dg_eval_task(t, j->split, m, &it, &r->confusion, err);
+        dg_eval_calibrated(t, j->split, m, &it, &r->confusion, j->calibration ? &r->calibration : NULL, err);
         r->mismatch = err->status == NN_EMISMATCH;
     }
     nn_format(identity, 65, "%s", it.identity);
@@ -119,7 +140,10 @@ static nn_status run(const job *j, bool *mismatch, nn_err *err)
     }
     if (err->status == NN_OK) {
         nn_confusion_scores(&r.confusion, &r.scores);
-        if (!j->json || write_json(j, &r, t.name, *identity ? identity : NULL, err) == NN_OK) print_scores(&r);
+        if (j->json) write_json(j, &r, t.name, *identity ? identity : NULL, err);
+        if (j->calibration && err->status == NN_OK) write_calibration(j, &r, t.name, err);
+        if (err->status == NN_OK) print_scores(&r);
+        if (err->status == NN_OK && j->calibration) printf("calibration: expected error %.4f, Brier score %.4f\n", r.calibration.ece, r.calibration.brier);
     }
     *mismatch = r.mismatch;
     dg_task_free(&t);
@@ -132,11 +156,13 @@ static nn_status check_form(const job *j, nn_err *err)
 {
     if (j->pred || j->truth) {
         if (!j->pred || !j->truth) return nn_fail(err, NN_EINVAL, "--pred and --truth go together: two folders of label maps");
-        if (j->interpreter || j->generator || j->vote || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given || j->draw.class_given)
-            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --vote, --psi, --cutoff, --class and --noise "
+        if (j->interpreter || j->generator || j->vote || j->calibration || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given || j->draw.class_given)
+            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --vote, --calibration, --psi, --cutoff, --class and --noise "
                            "do not go with them");
         return NN_OK;
     }
+    if (j->calibration && !ends_with(j->calibration, ".html") && !ends_with(j->calibration, ".json"))
+        return nn_fail(err, NN_EINVAL, "--calibration %.64s: expected a name that ends with .html or .json", j->calibration);
     if (!j->interpreter) return nn_fail(err, NN_EINVAL, "expected --interpreter FILE, or --pred DIR and --truth DIR");
     if (j->view) return nn_fail(err, NN_EINVAL, "--view goes with --pred and --truth");
     return NN_OK;
@@ -157,6 +183,7 @@ int cmd_eval(int argc, char **argv)
         { "view", CLI_STR, &j.view, 0, 0, "NAME", false, "map predictions to this view of the task; the truth is in its ids already", NULL },
         { "metric", CLI_CHOICE, &j.metric, 0, 0, "standard|official", false,
           "standard: mean over the classes present; official: as the released code, absent classes count 0 (default: standard)", NULL },
+        { "calibration", CLI_STR, &j.calibration, 0, 0, "FILE", false, "also write whether the labels' probabilities hold: .html (reliability diagram) or .json", NULL },
         { "json", CLI_STR, &j.json, 0, 0, "FILE", false, "also write the scores and the confusion matrix", NULL },
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &j.threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },

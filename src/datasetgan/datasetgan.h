@@ -366,6 +366,20 @@ nn_status dg_filter(const dg_filter_options *o, const dg_progress *p, dg_filter_
 
 /* Draw, label and score every item of `split`. */
 nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, const dg_interp *in, nn_confusion *out, nn_err *err);
+/* The same, and (cal not NULL) whether the labels' probabilities hold: the members' mean probability of each pixel's label against how often
+ * it is right, in DG_CALIBRATION_BINS equal bins of probability. */
+enum { DG_CALIBRATION_BINS = 15 };
+typedef struct {
+    uint64_t pixels, count[DG_CALIBRATION_BINS], right[DG_CALIBRATION_BINS];
+    double confidence[DG_CALIBRATION_BINS];      /* mean probability in a bin; 0 in an empty one */
+    double ece;                                  /* expected calibration error: mean over pixels of |right - confidence| of their bins */
+    double brier;                                /* mean over pixels of the squared distance of all probabilities from the truth's 0 and 1 */
+} dg_calibration;
+nn_status dg_eval_calibrated(const dg_task *t, const char *split, const sg_model *m, const dg_interp *in, nn_confusion *out, dg_calibration *cal,
+                             nn_err *err);
+json_t *dg_calibration_json(const dg_calibration *c, nn_err *err);               /* NULL: NN_ENOMEM */
+/* One self-contained HTML page with a reliability diagram. */
+nn_status dg_calibration_page(const dg_calibration *c, const char *task, nn_bytes *out, nn_err *err);
 /* Score two folders of label PNGs paired by stem (truth's stem, or that + "_label"); map may be NULL (task ids on both sides). */
 nn_status dg_eval_folders(const char *pred, const char *truth, int classes, const dg_map *map, nn_confusion *out, nn_err *err);
 

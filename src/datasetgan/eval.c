@@ -5,30 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "datasetgan/datasetgan.h"
+#include "datasetgan/calibration.h"
 
 /* ---- annotated generated pictures ------------------------------------------------------------------------------------ */
 
 enum { BATCH = 4 };
 
-typedef struct { const dg_task *t; const sg_model *m; sg_work *work; dg_labeller *labeller; uint8_t *label; nn_confusion *out; } scoring;
+typedef struct { const dg_task *t; const sg_model *m; sg_work *work; dg_labeller *labeller; uint8_t *label; float *mean; nn_confusion *out; dg_calibration *cal; } scoring;
 
 static nn_status score_item(const scoring *s, const dg_item *it, nn_dim n, nn_err *err)
 {
     const nn_dim width = sg_get_config(s->m)->resolution, height = sg_get_config(s->m)->height;
     nn_image truth = { 0 };
-    dg_labels labels = { .label = s->label };
+    dg_labels labels = { .label = s->label, .mean = s->mean };
     nn_status st = dg_item_check_picture(s->t, it, s->m, sg_picture(s->work, n), err);
     if (!st) st = dg_item_label(s->t, it, width, height, &truth, err);
     if (!st) {
         dg_label(s->labeller, s->work, n, &labels);
         st = nn_confusion_add(s->out, truth.pixels, labels.label, width * height, err);
+        if (s->cal) dg_calibration_add(s->cal, truth.pixels, labels.label, s->mean, s->t->class_count, width * height);
     }
     nn_image_free(&truth);
     return st;
 }
 
 nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, const dg_interp *in, nn_confusion *out, nn_err *err)
+{
+    return dg_eval_calibrated(t, split, m, in, out, NULL, err);
+}
+
+nn_status dg_eval_calibrated(const dg_task *t, const char *split, const sg_model *m, const dg_interp *in, nn_confusion *out, dg_calibration *cal,
+                             nn_err *err)
 {
     nn_err own = { 0 };
     if (!err) err = &own;
@@ -41,10 +48,12 @@ nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, c
 
     const nn_dim pixels = sg_get_config(m)->resolution * sg_get_config(m)->height;
     const int threads = omp_get_max_threads();
-    scoring job = { .t = t, .m = m, .out = out };
+    scoring job = { .t = t, .m = m, .out = out, .cal = cal };
     job.work = sg_work_open(m, BATCH, true, threads, err);
     job.labeller = job.work ? dg_labeller_open(in, m, threads, err) : NULL;
     job.label = job.labeller ? nn_alloc((size_t)pixels, "a label map", err) : NULL;
+    if (cal && job.label) job.mean = nn_alloc((size_t)(in->classes * pixels) * sizeof *job.mean, "class probabilities", err);
+    if (cal) memset(cal, 0, sizeof *cal);
     s = err->status;
     nn_dim scored = 0;
     for (nn_dim i = 0; i < t->item_count && !s;) {
@@ -56,7 +65,9 @@ nn_status dg_eval_task(const dg_task *t, const char *split, const sg_model *m, c
         scored += n;
     }
     if (!s && !scored) s = nn_fail(err, NN_EINVAL, "%s: no item has the split \"%.64s\"", t->path, split);
+    if (!s && cal) dg_calibration_finish(cal);
     nn_free(job.label);
+    nn_free(job.mean);
     dg_labeller_close(job.labeller);
     sg_work_close(job.work);
     return s;

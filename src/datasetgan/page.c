@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void dg_page_flush(dg_page *p)
 {
@@ -60,4 +61,22 @@ void dg_page_put_base64(dg_page *p, const uint8_t *data, size_t size)
         const char four[5] = { digit[bits >> 18], digit[bits >> 12 & 63], left > 1 ? digit[bits >> 6 & 63] : '=', left > 2 ? digit[bits & 63] : '=', 0 };
         dg_page_put(p, four);
     }
+}
+
+void dg_page_to_memory(void *user, const char *text, size_t size)
+{
+    dg_page_memory *m = user;
+    if (m->status) return;
+    if (size > m->room - m->out.size) {
+        nn_bytes larger;
+        m->status = nn_bytes_make(&larger, 2 * m->room + size, "a page", m->err);
+        if (m->status) return;
+        m->room = larger.size;
+        larger.size = m->out.size;
+        if (m->out.size) memcpy(larger.data, m->out.data, m->out.size);
+        nn_bytes_free(&m->out);
+        m->out = larger;
+    }
+    memcpy(m->out.data + m->out.size, text, size);
+    m->out.size += size;
 }

@@ -14,29 +14,9 @@ typedef struct {
     const uint64_t *shown;
     nn_dim count, factor;            /* factor: pictures are reduced by it */
     dg_page page;
-    nn_bytes out;
-    size_t room;
-    nn_status status;
+    dg_page_memory memory;
     nn_err *err;
 } builder;
-
-static void grow(void *user, const char *text, size_t size)
-{
-    builder *b = user;
-    if (b->status) return;
-    if (size > b->room - b->out.size) {
-        nn_bytes larger;
-        b->status = nn_bytes_make(&larger, 2 * b->room + size, "statistics page", b->err);
-        if (b->status) return;
-        b->room = larger.size;
-        larger.size = b->out.size;
-        if (b->out.size) memcpy(larger.data, b->out.data, b->out.size);
-        nn_bytes_free(&b->out);
-        b->out = larger;
-    }
-    memcpy(b->out.data + b->out.size, text, size);
-    b->out.size += size;
-}
 
 /* ---- thumbnails --------------------------------------------------------------------------------------------------------------- */
 
@@ -229,10 +209,8 @@ static nn_status build(builder *b)
 {
     const dg_stats *s = b->s;
     dg_page *p = &b->page;
-    b->out = (nn_bytes){ 0 };
-    b->room = 0;
-    b->status = NN_OK;
-    *p = (dg_page){ .write = grow, .user = b };
+    b->memory = (dg_page_memory){ .err = b->err };
+    *p = (dg_page){ .write = dg_page_to_memory, .user = &b->memory };
     dg_page_put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Dataset statistics</title>\n<style>\n");
     dg_page_put(p, STYLE);
@@ -247,7 +225,7 @@ static nn_status build(builder *b)
     dg_page_put(p, SCRIPT);
     dg_page_put(p, "</script>\n</body>\n</html>\n");
     dg_page_flush(p);
-    return st ? st : b->status;
+    return st ? st : b->memory.status;
 }
 
 nn_status dg_stats_write_page(const dg_stats *s, const dg_set *set, const uint64_t *shown, nn_dim count, nn_bytes *out, nn_err *err)
@@ -255,12 +233,12 @@ nn_status dg_stats_write_page(const dg_stats *s, const dg_set *set, const uint64
     const nn_dim side = s->width > s->height ? s->width : s->height, smaller = s->width < s->height ? s->width : s->height;
     builder b = { .s = s, .set = set, .shown = shown, .count = count, .factor = (side + THUMB_PX - 1) / THUMB_PX, .err = err };
     nn_status st = build(&b);
-    while (!st && b.out.size > DG_PAGE_BYTES_MAX && 2 * b.factor <= smaller) {
-        nn_bytes_free(&b.out);
+    while (!st && b.memory.out.size > DG_PAGE_BYTES_MAX && 2 * b.factor <= smaller) {
+        nn_bytes_free(&b.memory.out);
         b.factor *= 2;
         st = build(&b);
     }
-    if (st) nn_bytes_free(&b.out);
-    else *out = b.out;
+    if (st) nn_bytes_free(&b.memory.out);
+    else *out = b.memory.out;
     return st;
 }
