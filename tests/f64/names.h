@@ -97,6 +97,7 @@
 #define nn_st_meta_dim nn64_st_meta_dim
 #define nn_st_bind nn64_st_bind
 #define nn_st_write nn64_st_write
+#define nn_st_write_locked nn64_st_write_locked
 #define nn_st_identity nn64_st_identity
 
 /* src/stylegan */
