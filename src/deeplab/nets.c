@@ -15,7 +15,7 @@ static int conv_norm(dl_net *n, const char *name, int in, nn_dim c, nn_dim strid
 }
 
 /* Widths w, 2w, 3w, 4w at 1/2, 1/4, 1/8, 1/16 of the picture; one convolution a level on the way down, two on the way up after joining
- * the level's own map.  Logits at half size: the loss resizes them (docs/SEGMENTATION.md has the measurements). */
+ * the level's own map.  Logits at half size: the loss resizes them. */
 static nn_status open_light(dl_net *n, nn_dim classes, nn_dim w, nn_err *err)
 {
     enum { LEVELS = 4 };
