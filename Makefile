@@ -118,7 +118,7 @@ debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedB
 # The readers of untrusted files under libFuzzer and both sanitizers; a finding is written to build/fuzz/ and fails the target.
 FUZZ_SECONDS ?= 60
 FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SRC := $(patsubst %,src/nn/%.c,base sys file hash json half safetensors image npy zip)
+FUZZ_SRC := $(patsubst %,src/nn/%.c,base sys file hash json half safetensors image jpeg npy zip)
 FUZZ_CC  := clang $(filter-out -fopenmp,$(BASE)) -O1 -g -fno-sanitize-recover=all
 build/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZ_SRC)
 	@mkdir -p $(@D)
@@ -159,7 +159,7 @@ bench: $(BUILD)/bench_conv $(BUILD)/bench_picture $(BUILD)/peak  ## this machine
 bench-compare: $(BUILD)/bench_picture  ## other CPU runtimes on the same pictures (own Python environment; ADA=checkout for NVIDIA's code)
 	@bench/compare.sh $(BUILD)/bench_picture
 
-nightly: $(BIN) $(BUILD)/levels  ## the converter's long checks, full-width networks with random weights: time, memory, agreement (minutes)
+nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's long checks, full-width networks with random weights: time, memory, agreement (minutes)
 	@tools/nightly.sh $(BUILD)
 
 $(BUILD)/levels: $(call obj,bench/levels.c) $(LIB)

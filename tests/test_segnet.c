@@ -1,4 +1,5 @@
-/* test_segnet.c: segmentation networks: cases of segnet_cases.c with every row and in double; their files. */
+/* test_segnet.c: segmentation networks: cases of segnet_cases.c with every row and in double; their files; torchvision's
+ * DeepLab-v3: predictions, and with NIGHTLY=1 (make nightly; 15 s) loss, gradients and steps in double. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 
 void segnet_cases(const nn_kernels *k);
 void segnet64_cases(const void *row);        /* NULL: the row `ref` in double */
+void torchvision_cases(const nn_kernels *k, int steps);
+void torchvision64_cases(const void *row, int steps);
 
 /* What is written comes back, bit for bit, with torch's names and shapes. */
 static void files(void)
@@ -51,6 +54,9 @@ int main(void)
         else t_skip("segnet/%s: not on this CPU", nn_kernels_at(i)->name);
     }
     segnet64_cases(NULL);
+    nn_err err = { 0 };
+    torchvision_cases(nn_kernels_pick("auto", &err), 0);
+    if (getenv("NIGHTLY")) torchvision64_cases(NULL, 5);
     files();
     return t_done();
 }

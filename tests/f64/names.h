@@ -190,6 +190,9 @@
 /* tests/segnet_cases.c */
 #define segnet_cases segnet64_cases
 
+/* tests/torchvision_cases.c */
+#define torchvision_cases torchvision64_cases
+
 /* tests/map_cases.c */
 #define map_cases map64_cases
 

@@ -1,4 +1,4 @@
-/* Small valid files for the fuzzers to start from.  usage: seeds FOLDER (png/ json/ npy/ zip/ safetensors/ are made below it) */
+/* Small valid files for the fuzzers to start from.  usage: seeds FOLDER (png/ jpeg/ json/ npy/ zip/ safetensors/ are made below it) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +36,13 @@ int main(int argc, char **argv)
     nn_bytes zip = { 0 };
     if (nn_file_read("tests/golden/one_deflated.npz", 1 << 20, &zip, &err) == NN_OK) nn_file_write(at(to, "zip", "npz"), zip.data, zip.size, &err);
     nn_bytes_free(&zip);
+    for (const char *const *name = (const char *const[]){ "plain", "turned6", "cmyk", "grey", "one", NULL }; *name; name++) {
+        char from[64];
+        nn_bytes jpeg = { 0 };
+        nn_format(from, sizeof from, "tests/golden/photos/%s.jpg", *name);
+        if (nn_file_read(from, 1 << 20, &jpeg, &err) == NN_OK) nn_file_write(at(to, "jpeg", *name), jpeg.data, jpeg.size, &err);
+        nn_bytes_free(&jpeg);
+    }
     static uint8_t pixels[9 * 7 * 4];
     nn_palette p = { .count = 3 };
     for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i % 3);

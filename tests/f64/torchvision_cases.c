@@ -1,0 +1,2 @@
+#include "tests/f64/names.h"
+#include "tests/torchvision_cases.c"
