@@ -539,7 +539,8 @@ def test_lern():
         rc, text, err = run(path, out, '--rows', rows, '--force')
         check(rc == status and part in text + err, '--rows %s: %d %r' % (rows, rc, err))
         if rc == 0:
-            said = subprocess.run([PROGRAM, 'info', out], capture_output=True, text=True).stdout
+            said = subprocess.run([PROGRAM, 'info', out], capture_output=True, text=True,
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, MEMORY)).stdout
             check('rows 2 to 13 of 16' in said and text.split('identity ')[1].strip() in said, 'the program reads --rows, same identity: %s' % said)
     file('lern/config.json', b'{"norm_eps": 0}')
     expect(path, 'norm_eps: expected a positive', 'norm_eps of 0')

@@ -14,7 +14,7 @@
 
 /* Under AddressSanitizer too, memory that cannot be had is a NULL. */
 const char *__asan_default_options(void);
-const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
+__attribute__((visibility("default"))) const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
 
 static volatile sig_atomic_t ticks;
 static void on_tick(int sig) { (void)sig; ticks++; }
