@@ -86,7 +86,7 @@ static void add_skip(const sg_model *m, sg_work *wk, nn_dim level, const real *x
     for (nn_dim b = 0; b < n; b++, to += map) {
         wk->job[0] = (nn_conv_job){ .x = x + b * step, .y = wk->skip, .style = m->ones, .demod = l->scale, .slope = 1.0, .gain = 1.0, .clamp = INFINITY };
         nn_conv_run(m->kernels, &l->conv, wk->job, 1, wk->scratch, wk->threads);
-        #pragma omp parallel for simd schedule(static) if (map > NN_PARALLEL_MIN)
+        #pragma omp parallel for schedule(static) if (map > NN_PARALLEL_MIN)
         for (nn_dim p = 0; p < map; p++) to[p] += wk->skip[p];
     }
 }
