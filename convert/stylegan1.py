@@ -11,11 +11,10 @@ import numpy as np
 import stylegan2
 from errors import Refused, quoted
 from rename import flipped
-from stylegan2 import DIM_MAX, CHANNELS_MAX, LEVELS_MAX, MAPPING_MAX, number
+from stylegan2 import number
 
 NORM_EPS = {'tensorflow': 1e-8, 'pytorch': 1e-5}        # instance_norm of NVlabs/stylegan; torch.nn.InstanceNorm2d
 FUSED_FROM = 128                                        # output pixels from which fused_scale='auto' uses a transposed convolution
-_BLOCK = re.compile(r'synthesis\.b([1-9][0-9]{0,5})\.(.+)$')
 _FC = re.compile(r'mapping\.fc(0|[1-9][0-9]?)\.weight$')
 NOISE_SEED = 0
 
@@ -43,36 +42,17 @@ def parts(resolution):
 
 def derive(shapes, where):
     """Config from {name: shape}, without w_avg and noise, which some dialects lack.  Every shape is checked."""
-    def shape(name, rank):
-        if name not in shapes:
-            raise Refused('%s: tensor %s is missing' % (where, quoted(name)))
-        if len(shapes[name]) != rank:
-            raise Refused('%s: tensor %s: expected %d dimensions, found shape %s' % (where, quoted(name), rank, list(shapes[name])))
-        return shapes[name]
-
-    blocks = sorted({int(m.group(1)) for m in map(_BLOCK.match, shapes) if m})
-    if not blocks or blocks != [4 << i for i in range(len(blocks))] or len(blocks) > LEVELS_MAX:
-        raise Refused('%s: expected synthesis blocks 4, 8, 16, ... up to at most %d, found %s'
-                      % (where, 4 << (LEVELS_MAX - 1), blocks[:12] or 'none'))
-    layers = {int(m.group(1)) for m in map(_FC.match, shapes) if m}
-    if not layers or layers != set(range(len(layers))) or len(layers) > MAPPING_MAX:
-        raise Refused('%s: expected mapping layers fc0, fc1, ... without a gap, found %s' % (where, sorted(layers) or 'none'))
+    shape, blocks, layers = stylegan2.outline(shapes, where, _FC)
     c = Config()
-    c.resolution, c.mapping_layers, c.num_ws = blocks[-1], len(layers), 2 * len(blocks)
+    c.resolution, c.mapping_layers, c.num_ws = blocks[-1], layers, 2 * len(blocks)
     first = shape('mapping.fc0.weight', 2)
-    c.w_dim, (c.mapping_width, c.z_dim) = shape('mapping.fc%d.weight' % (len(layers) - 1), 2)[0], first
+    c.w_dim, (c.mapping_width, c.z_dim) = shape('mapping.fc%d.weight' % (layers - 1), 2)[0], first
     if 'mapping.embed.weight' in shapes:
         rows, c.c_dim = shape('mapping.embed.weight', 2)
         c.label_mode, c.z_dim = 'concat', first[1] - rows
     c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
     c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
-    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim, c.mapping_width], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
-                               ('channels', c.channels, CHANNELS_MAX)):
-        for value in values:
-            if not 1 <= value <= most:
-                raise Refused('%s: %s of %d; 1 to %d are supported' % (where, what, value, most))
-    if c.img_channels not in (1, 3, 4):
-        raise Refused('%s: pictures of %d channels; 1, 3 and 4 are supported' % (where, c.img_channels))
+    stylegan2.check_sizes(c, where)
     return c
 
 

@@ -49,8 +49,8 @@ def number(value):
     return str(int(value)) if float(value) == int(value) and abs(value) < 2**53 else repr(float(value))
 
 
-def derive(shapes, where):
-    """Config from {name: shape}; the architecture follows from which blocks have a ToRGB or a skip."""
+def outline(shapes, where, fc=_FC):
+    """What both StyleGANs' shapes say in the same way: (shape(name, rank), resolutions of the blocks, number of mapping layers)."""
     def shape(name, rank):
         if name not in shapes:
             raise Refused('%s: tensor %s is missing' % (where, quoted(name)))
@@ -63,12 +63,28 @@ def derive(shapes, where):
     if not blocks or blocks != [4 << i for i in range(len(blocks))] or len(blocks) > LEVELS_MAX:
         raise Refused('%s: expected synthesis blocks 4, 8, 16, ... up to at most %d, found %s'
                       % (where, 4 << (LEVELS_MAX - 1), blocks[:12] or 'none'))
-    layers = {int(m.group(1)) for m in map(_FC.match, shapes) if m}
+    layers = {int(m.group(1)) for m in map(fc.match, shapes) if m}
     if not layers or layers != set(range(len(layers))) or len(layers) > MAPPING_MAX:
         raise Refused('%s: expected mapping layers fc0, fc1, ... without a gap, found %s' % (where, sorted(layers) or 'none'))
+    return shape, blocks, len(layers)
 
+
+def check_sizes(c, where):
+    """Every size of a Config within what the program takes."""
+    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim, c.mapping_width], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
+                               ('channels', c.channels, CHANNELS_MAX)):
+        for value in values:
+            if not 1 <= value <= most:
+                raise Refused('%s: %s of %d; 1 to %d are supported' % (where, what, value, most))
+    if c.img_channels not in (1, 3, 4):
+        raise Refused('%s: pictures of %d channels; 1, 3 and 4 are supported' % (where, c.img_channels))
+
+
+def derive(shapes, where):
+    """Config from {name: shape}; the architecture follows from which blocks have a ToRGB or a skip."""
+    shape, blocks, layers = outline(shapes, where)
     c = Config()
-    c.resolution, c.mapping_layers, c.num_ws = blocks[-1], len(layers), 2 * len(blocks)
+    c.resolution, c.mapping_layers, c.num_ws = blocks[-1], layers, 2 * len(blocks)
     (c.mapping_width, c.z_dim), c.w_dim = shape('mapping.fc0.weight', 2), shape('mapping.w_avg', 1)[0]
     if 'mapping.embed.weight' in shapes:
         rows, c.c_dim = shape('mapping.embed.weight', 2)
@@ -81,13 +97,7 @@ def derive(shapes, where):
         c.architecture = 'orig'
     c.img_channels = shape('synthesis.b%d.torgb.weight' % c.resolution, 4)[0]
     c.channels = [shape('synthesis.b%d.conv1.weight' % b, 4)[0] for b in blocks]
-    for what, values, most in (('z_dim', [c.z_dim], DIM_MAX), ('w_dim', [c.w_dim, c.mapping_width], DIM_MAX), ('c_dim', [c.c_dim + 1], DIM_MAX),
-                               ('channels', c.channels, CHANNELS_MAX)):
-        for value in values:
-            if not 1 <= value <= most:
-                raise Refused('%s: %s of %d; 1 to %d are supported' % (where, what, value, most))
-    if c.img_channels not in (1, 3, 4):
-        raise Refused('%s: pictures of %d channels; 1, 3 and 4 are supported' % (where, c.img_channels))
+    check_sizes(c, where)
     return c
 
 

@@ -56,7 +56,7 @@ def _settings(f, networks):
     if fused != 'auto' and type(fused) is not bool:
         raise Refused("%s: fused_scale is %s, expected True, False or 'auto'" % (f.name, shown(fused)))
     cutoff = out['truncation_cutoff']
-    if cutoff is not None and not (type(cutoff) is int and 0 <= cutoff <= 2 * stylegan1.LEVELS_MAX):
+    if cutoff is not None and not (type(cutoff) is int and 0 <= cutoff <= 2 * stylegan2.LEVELS_MAX):
         raise Refused('%s: truncation_cutoff is %s, expected a number of layers' % (f.name, shown(cutoff)))
     return out
 

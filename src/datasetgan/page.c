@@ -66,17 +66,5 @@ void dg_page_put_base64(dg_page *p, const uint8_t *data, size_t size)
 void dg_page_to_memory(void *user, const char *text, size_t size)
 {
     dg_page_memory *m = user;
-    if (m->status) return;
-    if (size > m->room - m->out.size) {
-        nn_bytes larger;
-        m->status = nn_bytes_make(&larger, 2 * m->room + size, "a page", m->err);
-        if (m->status) return;
-        m->room = larger.size;
-        larger.size = m->out.size;
-        if (m->out.size) memcpy(larger.data, m->out.data, m->out.size);
-        nn_bytes_free(&m->out);
-        m->out = larger;
-    }
-    memcpy(m->out.data + m->out.size, text, size);
-    m->out.size += size;
+    if (!m->status) m->status = nn_bytes_append(&m->out, &m->room, text, size, "a page", m->err);
 }

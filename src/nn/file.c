@@ -33,6 +33,23 @@ void nn_bytes_free(nn_bytes *b)
     *b = (nn_bytes){ 0 };
 }
 
+nn_status nn_bytes_append(nn_bytes *b, size_t *room, const void *from, size_t size, const char *what, nn_err *err)
+{
+    if (size > *room - b->size) {
+        nn_bytes larger;
+        const nn_status s = nn_bytes_make(&larger, 2 * *room + size, what, err);
+        if (s != NN_OK) return s;
+        *room = larger.size;
+        larger.size = b->size;
+        if (b->size) memcpy(larger.data, b->data, b->size);
+        nn_bytes_free(b);
+        *b = larger;
+    }
+    memcpy(b->data + b->size, from, size);
+    b->size += size;
+    return NN_OK;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
 nn_status nn_source_open(nn_source *s, const char *path, nn_err *err)

@@ -8,6 +8,9 @@ typedef struct { uint8_t *data; size_t size; } nn_bytes;     /* data is owned; f
 nn_status nn_bytes_make(nn_bytes *b, size_t size, const char *what, nn_err *err);    /* 64-byte aligned, NOT zeroed */
 void nn_bytes_free(nn_bytes *b);
 
+/* Append to bytes that grow: *room of them are b's own, b->size are in use; both start at 0.  NN_ENOMEM leaves b as it was. */
+nn_status nn_bytes_append(nn_bytes *b, size_t *room, const void *from, size_t size, const char *what, nn_err *err);
+
 /* Read all of a regular file of at most max_bytes.  NN_EIO (missing, a folder, unreadable), NN_EFORMAT (too large),
  * NN_ENOMEM.  A file that changes size while it is read is an error. */
 nn_status nn_file_read(const char *path, size_t max_bytes, nn_bytes *out, nn_err *err);

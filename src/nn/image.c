@@ -204,20 +204,10 @@ nn_status nn_png_read_labels(const char *path, nn_image *im, nn_err *err) { retu
 static void on_write(png_structp png, png_bytep from, size_t count)
 {
     coder *c = png_get_io_ptr(png);
-    if (count > c->room - c->out.size) {
-        nn_bytes larger;
-        if (nn_bytes_make(&larger, 2 * c->room + count, c->name, c->err) != NN_OK) {
-            c->no_memory = true;
-            png_error(png, "");
-        }
-        c->room = larger.size;
-        larger.size = c->out.size;
-        if (c->out.size) memcpy(larger.data, c->out.data, c->out.size);
-        nn_bytes_free(&c->out);
-        c->out = larger;
+    if (nn_bytes_append(&c->out, &c->room, from, count, c->name, c->err) != NN_OK) {
+        c->no_memory = true;
+        png_error(png, "");
     }
-    memcpy(c->out.data + c->out.size, from, count);
-    c->out.size += count;
 }
 
 static void on_flush(png_structp png) { (void)png; }
