@@ -162,6 +162,11 @@ bench-compare: $(BUILD)/bench_picture  ## other CPU runtimes on the same picture
 nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's long checks, full-width networks with random weights: time, memory, agreement (minutes)
 	@tools/nightly.sh $(BUILD)
 
+DIALECT ?= all
+PYTHON  ?= python3
+agree: $(BIN)  ## full-width pictures of a dialect's own code and ours: levels, units, time, memory (PYTHON= with PyTorch, DIALECT=tf1 ..., CODE=checkouts)
+	$(PYTHON) tools/agree.py --program $(BIN) $(if $(CODE),--code $(CODE)) $(DIALECT)
+
 $(BUILD)/levels: $(call obj,bench/levels.c) $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
@@ -215,5 +220,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help lib nightly test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install tarball uninstall analyze deps clean
+.PHONY: all help lib nightly agree test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install tarball uninstall analyze deps clean
 .SECONDARY:

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "datasetgan/choose.h"
 #include "datasetgan/features.h"
 #include "nn/image.h"
 #include "nn/npy.h"
@@ -113,6 +114,36 @@ static void test_features(const char *folder, const sg_model *whole, const sg_mo
     for (int i = 0; i < 2; i++) { dg_features_close(&f[i]); dg_task_free(&t[i]); }
 }
 
+/* What `prepare` compares pictures by: each map enlarged to the picture (nearest), its mean over the rows that are kept. */
+static void test_picture_features(const sg_model *part)
+{
+    const sg_options draw = { 0.8, 8, SG_NOISE_CONST, 0 };
+    const uint32_t seed[2] = { 4, 5 };
+    nn_dim size, at = 0;
+    nn_err err = { 0 };
+    const nn_dim D = dg_picture_features_size(part, &size);
+    sg_work *work = sg_work_open(part, 2, true, 1, &err);
+    real *map = nn_alloc((size_t)(size + 2 * D) * sizeof *map, "", NULL), *got = map + size, *want = got + D;
+    if (!work || !map) { t_fail("%s", err.msg); return; }
+    sg_draw(part, work, seed, 2, &draw, NULL);
+    dg_picture_features(part, work, 1, got, map);
+    for (int i = 0; i < sg_tap_count(part); i++) {
+        const sg_tap_info *t = sg_tap_at(part, i);
+        nn_map_to_planar(sg_get_kernels(part)->layout, map, sg_tap(work, 1, i), t->c, t->h, t->w);
+        for (nn_dim c = 0; c < t->c; c++) {
+            double sum = 0.0;
+            for (nn_dim y = TOP; y < TOP + ROWS; y++)
+                for (nn_dim x = 0; x < RES; x++) sum += map[(c * t->h + y * t->h / RES) * t->w + x * t->w / RES];
+            want[at + c] = (real)(sum / KEPT);
+        }
+        at += t->c;
+    }
+    t_close(got, want, at, 1, "means of maps over the rows kept");
+    t_check(at == D, "features: %td of %td", at, D);
+    nn_free(map);
+    sg_work_close(work);
+}
+
 static void has_size(const char *path, nn_dim channels)
 {
     nn_image im = { 0 };
@@ -156,6 +187,10 @@ static void test_commands(const char *folder)
     t_check(!nn_npy_read(tiny_path(folder, "lab/uncertainty/0000000001.npy"), &a, &err) && a.rank == 2 && a.dim[0] == ROWS && a.dim[1] == RES, "uncertainty: %s", err.msg);
     nn_npy_free(&a);
     program_run(out, "export --dataset %s/set --format coco --out %s/coco", d, d);
+    program_run(out, "segment train --generator %s/g.safetensors --interpreter %s/i --task %s/part/task.json --net light --width 8 --size 96 --batch 8 --steps 2 --soft --out %s/net --threads 1",
+                d, d, d, d);
+    program_run(out, "segment predict --net %s/net --in %s/gen --out %s/pred --threads 1", d, d, d);
+    has_size(tiny_path(folder, "pred/seed0004.png"), 1);
 }
 
 int main(int argc, char **argv)
@@ -175,6 +210,7 @@ int main(int argc, char **argv)
     if (!whole || !part) { t_fail("%s", err.msg); return t_done(); }
     test_pictures(whole, part);
     test_features(folder, whole, part);
+    test_picture_features(part);
     test_commands(folder);
     sg_close(whole);
     sg_close(part);

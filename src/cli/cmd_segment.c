@@ -125,10 +125,10 @@ nn_status cli_read_label(nn_image *out, const char *folder, const char *picture,
     return s;
 }
 
-/* A label map at size x size: class shares resized like the picture, then the largest; void where it has the largest share. */
-static nn_status shrink_label(uint8_t *to, const nn_image *label, int classes, nn_dim size, nn_err *err)
+nn_status cli_fit_label(uint8_t *to, const nn_image *label, int classes, nn_dim size, nn_err *err)
 {
     const nn_dim pixels = label->width * label->height, K = classes + 1;
+    if (label->width == size && label->height == size) { memcpy(to, label->pixels, (size_t)pixels); return NN_OK; }
     real *share = nn_alloc((size_t)((pixels + size * size) * K) * sizeof *share, "a label map", err);
     if (!share) return NN_ENOMEM;
     for (nn_dim p = 0; p < pixels; p++) share[p * K + (label->pixels[p] == NN_VOID ? classes : label->pixels[p])] = 1;
@@ -139,7 +139,7 @@ static nn_status shrink_label(uint8_t *to, const nn_image *label, int classes, n
     return s;
 }
 
-static nn_status shrink_picture(uint8_t *to, const nn_image *im, nn_dim size, nn_err *err)
+nn_status cli_fit_picture(uint8_t *to, const nn_image *im, nn_dim size, nn_err *err)
 {
     const nn_dim pixels = im->width * im->height;
     real *x = nn_alloc((size_t)(3 * (pixels + size * size)) * sizeof *x, "a picture", err), *y = x ? x + 3 * pixels : NULL;
@@ -163,9 +163,9 @@ static nn_status read_one(cli_labelled *l, nn_dim i, nn_hash *hash, const char *
         nn_hash_add(hash, name, strlen(name) + 1);
         nn_hash_add(hash, picture.pixels, (size_t)(picture.width * picture.height * picture.channels));
         nn_hash_add(hash, label.pixels, (size_t)(label.width * label.height));
-        s = shrink_picture(l->rgb + 3 * i * l->size * l->size, &picture, l->size, err);
+        s = cli_fit_picture(l->rgb + 3 * i * l->size * l->size, &picture, l->size, err);
     }
-    if (!s) s = shrink_label(l->label + i * l->size * l->size, &label, classes, l->size, err);
+    if (!s) s = cli_fit_label(l->label + i * l->size * l->size, &label, classes, l->size, err);
     nn_image_free(&picture);
     nn_image_free(&label);
     return s;

@@ -65,11 +65,11 @@ typedef struct {
     dg_labeller *labeller;
     sg_options draw;
     uint64_t first_seed;
-    nn_dim batch, width, height;
+    nn_dim batch, size;              /* samples are size x size, whatever shape the pictures have */
     bool soft;
-    uint8_t *rgb, *label;
-    real *mean, *prob;               /* (K,height,width) of one picture; (batch,height,width,K) */
-    nn_image one;
+    uint8_t *rgb, *label;            /* (batch,size,size,3), (batch,size,size) */
+    real *prob, *mean, *turned;      /* (batch,size,size,K); of one picture (K,height,width) and (height,width,K) */
+    nn_image one, one_label;
 } online_source;
 
 static bool annotated(const online_source *o, uint64_t seed)
@@ -92,57 +92,62 @@ static uint32_t seed_of(const online_source *o, uint64_t at)
     return (uint32_t)seed;
 }
 
-static void keep_sample(online_source *o, nn_dim i, dl_sample *out)
+static nn_status keep_sample(online_source *o, nn_dim i, dl_sample *out, nn_err *err)
 {
-    const nn_dim pixels = o->height * o->width, K = o->in.classes;
+    const nn_dim pixels = o->one.height * o->one.width, kept = o->size * o->size, K = o->in.classes;
+    uint8_t *rgb = o->rgb + 3 * i * kept, *label = o->label + i * kept;
+    real *prob = o->soft ? o->prob + i * kept * K : NULL;
     nn_image_from_planar(&o->one, sg_picture(o->work, i));
-    uint8_t *rgb = o->rgb + 3 * i * pixels;
-    for (nn_dim p = 0; p < 3 * pixels; p++) rgb[p] = o->one.pixels[p / 3 * o->one.channels + (o->one.channels < 3 ? 0 : p % 3)];
-    dg_labels labels = { .label = o->label + i * pixels, .mean = o->soft ? o->mean : NULL };
+    dg_labels labels = { .label = o->one_label.pixels, .mean = o->mean };
     dg_label(o->labeller, o->work, i, &labels);
-    real *prob = o->soft ? o->prob + i * pixels * K : NULL;
-    for (nn_dim p = 0; p < pixels && prob; p++) for (nn_dim k = 0; k < K; k++) prob[p * K + k] = o->mean[k * pixels + p];
-    *out = (dl_sample){ o->height, o->width, rgb, labels.label, prob };
+    nn_status s = cli_fit_picture(rgb, &o->one, o->size, err);
+    if (!s) s = cli_fit_label(label, &o->one_label, (int)K, o->size, err);
+    for (nn_dim p = 0; p < pixels && prob; p++) for (nn_dim k = 0; k < K; k++) o->turned[p * K + k] = o->mean[k * pixels + p];
+    if (!s && prob) s = dl_resize_picture(prob, o->turned, o->one.height, o->one.width, K, o->size, o->size, err);
+    *out = (dl_sample){ o->size, o->size, rgb, label, prob };
+    return s;
 }
 
 static nn_status fetch_online(void *user, uint64_t first, nn_dim n, dl_sample *out, nn_err *err)
 {
     online_source *o = user;
     uint32_t seed[256] = { 0 };
-    (void)err;
+    nn_status s = NN_OK;
     for (nn_dim i = 0; i < n; i++) seed[i] = seed_of(o, first + (uint64_t)i);
     sg_draw(o->m, o->work, seed, n, &o->draw, NULL);
-    for (nn_dim i = 0; i < n; i++) keep_sample(o, i, &out[i]);
-    return NN_OK;
+    for (nn_dim i = 0; i < n && !s; i++) s = keep_sample(o, i, &out[i], err);
+    return s;
 }
 
 static nn_status open_online(online_source *o, const job *j, int threads, nn_err *err)
 {
-    *o = (online_source){ .first_seed = (uint64_t)j->first_seed, .batch = (nn_dim)j->batch, .soft = j->soft };
+    *o = (online_source){ .first_seed = (uint64_t)j->first_seed, .batch = (nn_dim)j->batch, .size = (nn_dim)j->size, .soft = j->soft };
     if (dg_interp_open(&o->in, j->interpreter, err)) return err->status;
     o->draw = o->in.draw;
     cli_draw_apply(NAME, &j->draw, j->interpreter, &o->draw);
     o->m = cli_open_generator(j->generator, j->kernels, err);
     if (!o->m || sg_check_options(o->m, &o->draw, err)) return err->status;
-    o->width = sg_get_config(o->m)->resolution;
-    o->height = sg_get_config(o->m)->height;
+    const sg_config *c = sg_get_config(o->m);
+    const nn_dim pixels = c->height * c->resolution, kept = o->batch * o->size * o->size, K = o->in.classes;
     o->labeller = dg_labeller_open(&o->in, o->m, threads, err);
     if (o->labeller) o->work = sg_work_open(o->m, o->batch, true, threads, err);
-    const nn_dim pixels = o->height * o->width, K = o->in.classes;
-    if (o->work && nn_image_make(&o->one, o->width, o->height, sg_get_config(o->m)->img_channels, err) == NN_OK)
-        o->rgb = nn_alloc((size_t)(4 * o->batch * pixels), "a batch", err);
-    if (o->rgb && o->soft) o->mean = nn_alloc((size_t)((o->batch + 1) * pixels * K) * sizeof *o->mean, "a batch", err);
-    if (err->status) return err->status;
-    o->label = o->rgb + 3 * o->batch * pixels;
-    o->prob = o->soft ? o->mean + pixels * K : NULL;
+    if (!o->work || nn_image_make(&o->one, c->resolution, c->height, c->img_channels, err) || nn_image_make(&o->one_label, c->resolution, c->height, 1, err))
+        return err->status;
+    if ((o->rgb = nn_alloc((size_t)(4 * kept), "a batch", err)) == NULL) return err->status;
+    o->label = o->rgb + 3 * kept;
+    if (!o->soft) return NN_OK;
+    if ((o->prob = nn_alloc((size_t)((kept + 2 * pixels) * K) * sizeof *o->prob, "a batch", err)) == NULL) return err->status;
+    o->mean = o->prob + kept * K;
+    o->turned = o->mean + pixels * K;
     return NN_OK;
 }
 
 static void close_online(online_source *o)
 {
     nn_free(o->rgb);
-    nn_free(o->mean);
+    nn_free(o->prob);
     nn_image_free(&o->one);
+    nn_image_free(&o->one_label);
     sg_work_close(o->work);
     dg_labeller_close(o->labeller);
     sg_close(o->m);
@@ -269,9 +274,8 @@ static nn_status open_sources(const job *j, parts *p, int threads, nn_err *err)
     nn_status s = cli_classes(j->task, j->view, m->class_at, &m->class_count, NULL, err);
     if (!s && j->interpreter) {
         s = open_online(&p->online, j, threads, err);
-        if (!s && (p->online.in.classes != m->class_count || p->online.width != j->size || p->online.height != j->size))
-            s = nn_fail(err, NN_EINVAL, "%s: %d classes and %td x %td px: the task has %d, and --size is %lld", j->interpreter, p->online.in.classes, p->online.width, p->online.height,
-                        m->class_count, (long long)j->size);
+        if (!s && p->online.in.classes != m->class_count)
+            s = nn_fail(err, NN_EINVAL, "%s: %d classes: the task has %d", j->interpreter, p->online.in.classes, m->class_count);
         p->train = (dl_source){ fetch_online, &p->online };
     } else if (!s) {
         if (j->dataset && (nn_path_join(images, sizeof images, j->dataset, "images", err) || nn_path_join(labels, sizeof labels, j->dataset, "labels", err)))

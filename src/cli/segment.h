@@ -15,6 +15,11 @@ void cli_stem(char out[256], const char *name);
 /* The label map of a picture: labels/STEM.png or labels/STEM_label.png.  Ids below `classes`, or 255. */
 nn_status cli_read_label(nn_image *out, const char *folder, const char *picture, int classes, nn_dim width, nn_dim height, nn_err *err);
 
+/* A picture at size x size, whatever its shape: to (size,size,3), grey as RGB.  A label map likewise: class shares resized as the
+ * picture is, then the largest; void where it has the largest share.  NN_ENOMEM. */
+nn_status cli_fit_picture(uint8_t *to, const nn_image *im, nn_dim size, nn_err *err);
+nn_status cli_fit_label(uint8_t *to, const nn_image *label, int classes, nn_dim size, nn_err *err);
+
 /* Labelled pictures of two folders at size x size, in memory.  sha256: over names, pixels and ids as read. */
 typedef struct { nn_dim count, size; uint8_t *rgb, *label; char sha256[65]; } cli_labelled;
 nn_status cli_labelled_read(cli_labelled *l, const char *images, const char *labels, int classes, nn_dim size, int64_t limit, nn_err *err);

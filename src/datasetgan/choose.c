@@ -15,16 +15,28 @@ nn_dim dg_picture_features_size(const sg_model *m, nn_dim *scratch)
     return D;
 }
 
+/* How much of row y of a map lies in the rows that the picture keeps: 0 to resolution, of which a whole row has `resolution`. */
+static nn_dim row_share(const sg_config *cfg, nn_dim rows, nn_dim y)
+{
+    const nn_dim first = y * cfg->resolution, last = first + cfg->resolution, top = cfg->top * rows, bottom = (cfg->top + cfg->height) * rows;
+    const nn_dim share = (last < bottom ? last : bottom) - (first > top ? first : top);
+    return share > 0 ? share : 0;
+}
+
 void dg_picture_features(const sg_model *m, const sg_work *wk, nn_dim n, real *features, real *scratch)
 {
+    const sg_config *cfg = sg_get_config(m);
     for (int i = 0; i < sg_tap_count(m); i++) {
         const sg_tap_info *t = sg_tap_at(m, i);
-        const nn_dim hw = t->h * t->w;
         nn_map_to_planar(sg_get_kernels(m)->layout, scratch, sg_tap(wk, n, i), t->c, t->h, t->w);
         for (nn_dim c = 0; c < t->c; c++) {
             double sum = 0.0;
-            for (nn_dim p = 0; p < hw; p++) sum += scratch[c * hw + p];
-            *features++ = (real)(sum / (double)hw);
+            for (nn_dim y = 0; y < t->h; y++) {
+                const double share = (double)row_share(cfg, t->h, y);
+                const real *row = scratch + (c * t->h + y) * t->w;
+                for (nn_dim x = 0; share > 0.0 && x < t->w; x++) sum += share * row[x];
+            }
+            *features++ = (real)(sum / (double)(cfg->height * t->h * t->w));
         }
     }
 }

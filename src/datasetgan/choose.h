@@ -4,8 +4,8 @@
 
 #include "datasetgan/datasetgan.h"
 
-/* Features (D = channels of the default taps) of picture n of the workspace's last drawing: the mean of every channel over its pixels.
- * scratch: as large as the largest tap. */
+/* Features (D = channels of the default taps) of picture n of the workspace's last drawing: the mean of every channel over what lies
+ * in the picture's rows (a map's row on their edge counts by its share).  scratch: as large as the largest tap. */
 void dg_picture_features(const sg_model *m, const sg_work *wk, nn_dim n, real *features, real *scratch);
 nn_dim dg_picture_features_size(const sg_model *m, nn_dim *scratch);
 

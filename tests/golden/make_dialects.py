@@ -69,13 +69,18 @@ def record(out, name, z, w, taps, img):
 
 # ---- stylegan2-ada-pytorch and stylegan3 -------------------------------------------------------------------------------
 
-def official(repo, networks, name, protocol, others, seed, class_id=None, c_dim=0, **kwargs):
-    """Pickle a snapshot, draw with its G_ema; for the caller to record."""
+def networks_of(repo, networks):
+    """The module training/NETWORKS.py of a checkout; modules it wants beside torch, and does not need to draw, are empty."""
     sys.path.insert(0, repo)
     sys.modules.setdefault('requests', types.ModuleType('requests'))
     versions = sys.modules.setdefault('pkg_resources', types.ModuleType('pkg_resources'))
     versions.parse_version = lambda v: tuple(int(n) for n in re.findall(r'[0-9]+', v)[:2])
-    networks = importlib.import_module('training.' + networks)
+    return importlib.import_module('training.' + networks)
+
+
+def official(repo, networks, name, protocol, others, seed, class_id=None, c_dim=0, **kwargs):
+    """Pickle a snapshot, draw with its G_ema; for the caller to record."""
+    networks = networks_of(repo, networks)
     from torch_utils import persistence
     import dnnlib
     small.set_double(networks, False)
@@ -125,15 +130,15 @@ def adaorig(repo):
 
 # ---- rosinality --------------------------------------------------------------------------------------------------------
 
-def rosinality_code(repo):
+def rosinality_code(repo, narrow=(('4: 512,', '4: 7,'), ('8: 512,', '8: 6,'), ('16: 512,', '16: 5,'))):
     import torch.utils.cpp_extension as extension
     extension.load = lambda *a, **k: None
     sys.path.insert(0, repo)
     with open(os.path.join(repo, 'model.py')) as f:
         text = f.read()
-    for line, narrow in (('4: 512,', '4: 7,'), ('8: 512,', '8: 6,'), ('16: 512,', '16: 5,')):
+    for line, other in narrow:
         assert text.count(line) >= 1
-        text = text.replace(' ' + line, ' ' + narrow)
+        text = text.replace(' ' + line, ' ' + other)
     module = types.ModuleType('rosinality')
     exec(compile(text, 'model.py', 'exec'), module.__dict__)
     return module
@@ -160,19 +165,20 @@ def randomise_ros(g, seed):
 
 
 def draw_ros(g, latent_avg):
-    g = g.double()
+    """In the network's own precision: float64 or float32."""
     taps, hooks, named = {}, [], {'b4.conv1': g.conv1}
     for i, conv in enumerate(g.convs):
         named['b%d.conv%d' % (8 << i // 2, i % 2)] = conv
     for name, m in named.items():
         hooks.append(m.register_forward_hook(lambda m, i, o, name=name: taps.__setitem__(name, o.numpy().copy())))
     z = z_of(g.style_dim)
+    own, latent_avg = torch.from_numpy(z).to(g.input.input.dtype), torch.from_numpy(latent_avg).to(g.input.input.dtype)
     with torch.no_grad():
-        w = g.style(torch.from_numpy(z))
-        img, _ = g([torch.from_numpy(z)], truncation=PSI, truncation_latent=torch.from_numpy(latent_avg), randomize_noise=False)
+        w = g.style(own)
+        img, _ = g([own], truncation=PSI, truncation_latent=latent_avg, randomize_noise=False)
     for h in hooks:
         h.remove()
-    return z, latent_avg + PSI * (w.numpy() - latent_avg), taps, img.numpy()
+    return z, (latent_avg + PSI * (w - latent_avg)).numpy(), taps, img.numpy()
 
 
 def rosinality(repo, out):
@@ -186,7 +192,7 @@ def rosinality(repo, out):
     inside = collections.OrderedDict([('encoder.input_layer.0.weight', torch.ones(2, 3))] + [('decoder.' + k, v) for k, v in state.items()])
     torch.save({'state_dict': inside, 'latent_avg': torch.from_numpy(average).repeat(g.n_latent, 1),
                 'opts': {'stylegan_size': 16}}, at('e4e.pt'))
-    record(out, 'ros', *draw_ros(g, average.astype(np.float64)))
+    record(out, 'ros', *draw_ros(g.double(), average.astype(np.float64)))
 
     g = model.Generator(8, 8, 2).eval()
     randomise_ros(g, 22)
@@ -205,16 +211,20 @@ def rosinality(repo, out):
 # ---- TensorFlow --------------------------------------------------------------------------------------------------------
 
 KERNEL = [1.0, 2.5, 3.5, 1.0]              # sums to 8: the filter is exact in float32
-CHANNELS, WIDTH, LATENT, LAYERS, CLAMP, LABELS, CLASS = {4: 10, 8: 8, 16: 4}, 9, 11, 2, 3.5, 3, 1
+LABELS, CLASS = 3, 1
+TFSizes = collections.namedtuple('TFSizes', 'channels width latent layers clamp')
+SMALL = TFSizes({4: 10, 8: 8, 16: 4}, 9, 11, 2, 3.5)
 
 
-def tf_networks(architecture='skip', label=None, grown=False, seed=31):
+def tf_networks(architecture='skip', label=None, grown=False, seed=31, sizes=SMALL):
     """G, D, Gs, and the variables of Gs as TensorFlow names and lays them out, in double."""
     rng = np.random.RandomState(seed)
-    embedded = {None: 0, 'LabelConcat': LATENT, 'LabelEmbed': LATENT - 2}[label]
-    v = {'': {'lod': np.float32(0), 'dlatent_avg': 0.3 * rng.randn(WIDTH)}, 'mapping/': {}, 'synthesis/': {}}
-    for i in range(LAYERS):
-        v['mapping/'].update({'Dense%d/weight' % i: 100 * rng.randn(LATENT + embedded if i == 0 else WIDTH, WIDTH), 'Dense%d/bias' % i: 30 * rng.randn(WIDTH)})
+    channels, width, latent, layers, clamp = sizes
+    last = max(channels)
+    embedded = {None: 0, 'LabelConcat': latent, 'LabelEmbed': latent - 2}[label]
+    v = {'': {'lod': np.float32(0), 'dlatent_avg': 0.3 * rng.randn(width)}, 'mapping/': {}, 'synthesis/': {}}
+    for i in range(layers):
+        v['mapping/'].update({'Dense%d/weight' % i: 100 * rng.randn(latent + embedded if i == 0 else width, width), 'Dense%d/bias' % i: 30 * rng.randn(width)})
     if label:
         v['mapping/'][label + '/weight'] = rng.randn(LABELS, embedded)
     if label == 'LabelEmbed':
@@ -222,13 +232,13 @@ def tf_networks(architecture='skip', label=None, grown=False, seed=31):
     s = v['synthesis/']
 
     def layer(name, k, channels_in, channels_out, scale=1.0):
-        s.update({name + '/weight': scale * rng.randn(k, k, channels_in, channels_out), name + '/mod_weight': rng.randn(WIDTH, channels_in),
+        s.update({name + '/weight': scale * rng.randn(k, k, channels_in, channels_out), name + '/mod_weight': rng.randn(width, channels_in),
                   name + '/mod_bias': 0.3 * rng.randn(channels_in), name + '/bias': 0.3 * rng.randn(channels_out)})
         if k == 3:
             s[name + '/noise_strength'] = np.float32(0.4 + 0.1 * rng.randn())
-    before = CHANNELS[4]
+    before = channels[4]
     s['4x4/Const/const'] = rng.randn(1, before, 4, 4)
-    for r, c in CHANNELS.items():
+    for r, c in channels.items():
         at_r = '%dx%d/' % (r, r)
         if r == 4:
             layer(at_r + 'Conv', 3, c, c)
@@ -239,8 +249,8 @@ def tf_networks(architecture='skip', label=None, grown=False, seed=31):
             for n in (2 * int(np.log2(r)) - 5, 2 * int(np.log2(r)) - 4):
                 s['noise%d' % n] = rng.randn(1, 1, r, r)
         if grown:
-            layer('ToRGB_lod%d' % (4 - int(np.log2(r))), 1, c, 3, 0.25 if architecture == 'skip' else 0.8)
-        elif architecture == 'skip' or r == max(CHANNELS):
+            layer('ToRGB_lod%d' % np.log2(last // r), 1, c, 3, 0.25 if architecture == 'skip' else 0.8)
+        elif architecture == 'skip' or r == last:
             layer(at_r + 'ToRGB', 1, c, 3, 0.25 if architecture == 'skip' else 0.8)
         if architecture == 'resnet' and r > 4:
             s[at_r + 'Skip/weight'] = rng.randn(1, 1, before, c)
@@ -250,8 +260,8 @@ def tf_networks(architecture='skip', label=None, grown=False, seed=31):
     for group in v.values():
         for k in group:                                 # style biases: their + 1 is exact in float32
             group[k] = np.float32(np.round(group[k] * 2**18) / 2**18 if k.endswith('mod_bias') else group[k])
-    kwargs = dict(num_channels=3, resolution=16, label_size=LABELS if label else 0, fmap_base=32, fmap_max=10, latent_size=LATENT, dlatent_size=WIDTH,
-                  mapping_layers=LAYERS, mapping_fmaps=WIDTH, resample_kernel=KERNEL, conv_clamp=CLAMP)
+    kwargs = dict(num_channels=3, resolution=last, label_size=LABELS if label else 0, fmap_base=last * channels[last] // 2, fmap_max=channels[4],
+                  latent_size=latent, dlatent_size=width, mapping_layers=layers, mapping_fmaps=width, resample_kernel=KERNEL, conv_clamp=clamp)
     kwargs.update({} if grown else dict(architecture=architecture))
 
     def network(name, function, key, components=None):
@@ -262,6 +272,11 @@ def tf_networks(architecture='skip', label=None, grown=False, seed=31):
     g.variables = [(k, a + 1) for k, a in g.variables]
     d = tf_pickle.Network('D', 'D_stylegan2', [('4x4/Conv/weight', np.ones((3, 3, 1, 1), np.float32))], num_channels=3)
     return g, d, gs, {p + k: a.astype(np.float64) for p, group in v.items() for k, a in group.items()}
+
+
+def mix(kernel, x):
+    """1 x 1: kernel (I, O), x (I, H, W)."""
+    return np.tensordot(kernel, x, (0, 0))
 
 
 def upfirdn(x, k, up, before, after, gain):
@@ -277,34 +292,35 @@ def upfirdn(x, k, up, before, after, gain):
     return out
 
 
-def tf_draw(v):
+def tf_draw(v, sizes=SMALL):
     """StyleGAN2 in TensorFlow's layout: kernels [h, w, in, out], style = dense + bias + 1, weights scaled by 1/sqrt(fan-in)."""
+    clamp = sizes.clamp or np.inf
     k1 = np.array(KERNEL)
     k = np.outer(k1, k1) / k1.sum()**2
     taps = {}
 
     def act(x, b, gain=1.0):
         x = x + b[:, None, None]
-        return np.clip(np.where(x < 0, 0.2 * x, x) * np.sqrt(2) * gain, -CLAMP * gain, CLAMP * gain)
+        return np.clip(np.where(x < 0, 0.2 * x, x) * np.sqrt(2) * gain, -clamp * gain, clamp * gain)
 
     def convolve(x, name, w, up, demodulate):
         p = 'synthesis/' + name
         kernel = v[p + '/weight']
         kernel = kernel / np.sqrt(np.prod(kernel.shape[:3]))
-        style = w @ v[p + '/mod_weight'] / np.sqrt(WIDTH) + v[p + '/mod_bias'] + 1
+        style = w @ v[p + '/mod_weight'] / np.sqrt(sizes.width) + v[p + '/mod_bias'] + 1
         kernel = kernel * style[None, None, :, None]
         if demodulate:
             kernel = kernel / np.sqrt((kernel**2).sum(axis=(0, 1, 2)) + 1e-8)
         n, (c, h, _) = kernel.shape[0], x.shape
         if not up:
             y = np.pad(x, ((0, 0), (n // 2, n // 2), (n // 2, n // 2)))
-            return sum(np.einsum('io,ihw->ohw', kernel[i, j], y[:, i:i + h, j:j + h]) for i in range(n) for j in range(n))
+            return sum(mix(kernel[i, j], y[:, i:i + h, j:j + h]) for i in range(n) for j in range(n))
         # upsample_conv_2d: the kernel is reversed, and conv2d_transpose (the gradient of a correlation) puts tap (i, j) at 2y+i, 2x+j.
         kernel = kernel[::-1, ::-1]
         y = np.zeros((kernel.shape[3], 2 * h + 1, 2 * h + 1))
         for i in range(3):
             for j in range(3):
-                y[:, i:i + 2 * h:2, j:j + 2 * h:2] += np.einsum('io,ihw->ohw', kernel[i, j], x)
+                y[:, i:i + 2 * h:2, j:j + 2 * h:2] += mix(kernel[i, j], x)
         return upfirdn(y, k, 1, 1, 1, 4.0)
 
     def layer(x, name, w, noise, up=False, gain=1.0):
@@ -313,18 +329,18 @@ def tf_draw(v):
         return act(x, v[p + '/bias'], gain)
 
     def torgb(x, name, w):
-        return np.clip(convolve(x, name, w, False, False) + v['synthesis/' + name + '/bias'][:, None, None], -CLAMP, CLAMP)
+        return np.clip(convolve(x, name, w, False, False) + v['synthesis/' + name + '/bias'][:, None, None], -clamp, clamp)
 
     def normalised(x):
         return x / np.sqrt(np.mean(x**2) + 1e-8)
 
-    z = z_of(LATENT)
+    z = z_of(sizes.latent)
     w = normalised(z[0])
     if 'mapping/LabelConcat/weight' in v:               # z and class are normalised together
         w = normalised(np.concatenate([z[0], v['mapping/LabelConcat/weight'][CLASS]]))
     elif 'mapping/LabelEmbed/weight' in v:
         w = np.concatenate([w, normalised(v['mapping/LabelEmbed/weight'][CLASS] / np.sqrt(LABELS) + v['mapping/LabelEmbed/bias'])])
-    for i in range(LAYERS):
+    for i in range(sizes.layers):
         m = v['mapping/Dense%d/weight' % i]
         w = w @ m * 0.01 / np.sqrt(m.shape[0]) + 0.01 * v['mapping/Dense%d/bias' % i]
         w = np.where(w < 0, 0.2 * w, w) * np.sqrt(2)
@@ -332,18 +348,18 @@ def tf_draw(v):
     x = taps['b4.conv1'] = layer(v['synthesis/4x4/Const/const'][0], '4x4/Conv', t, 0)
     skip, resnet = 'synthesis/4x4/ToRGB/weight' in v, 'synthesis/8x8/Skip/weight' in v
     img = torgb(x, '4x4/ToRGB', t) if skip else None
-    for i, r in enumerate((8, 16)):
+    for i, r in enumerate(list(sizes.channels)[1:]):
         before = x
         x = taps['b%d.conv0' % r] = layer(x, '%dx%d/Conv0_up' % (r, r), t, 2 * i + 1, up=True)
         x = layer(x, '%dx%d/Conv1' % (r, r), t, 2 * i + 2, gain=np.sqrt(0.5) if resnet else 1.0)
         if resnet:
             kernel = v['synthesis/%dx%d/Skip/weight' % (r, r)][0, 0]
-            x = x + upfirdn(np.einsum('io,ihw->ohw', kernel / np.sqrt(len(kernel)), before), k, 2, 2, 1, 4.0) * np.sqrt(0.5)
+            x = x + upfirdn(mix(kernel / np.sqrt(len(kernel)), before), k, 2, 2, 1, 4.0) * np.sqrt(0.5)
         taps['b%d.conv1' % r] = x
         if skip:
             img = upfirdn(img, k, 2, 2, 1, 4.0) + torgb(x, '%dx%d/ToRGB' % (r, r), t)
     if not skip:
-        img = torgb(x, 'ToRGB_lod0' if 'synthesis/ToRGB_lod0/weight' in v else '16x16/ToRGB', t)
+        img = torgb(x, 'ToRGB_lod0' if 'synthesis/ToRGB_lod0/weight' in v else '%dx%d/ToRGB' % (r, r), t)
     return z, t[None], {n: a[None] for n, a in taps.items()}, img[None]
 
 
@@ -358,24 +374,26 @@ def tensorflow_variants(out):
         record(out, name, *tf_draw(variables))
 
 
+def through_legacy(repo, path):
+    """stylegan2-ada-pytorch's networks module, and its generator as its own legacy.py makes it of a TensorFlow pickle."""
+    networks = networks_of(repo, 'networks')
+    import legacy
+    small.set_double(networks, False)
+    with open(path, 'rb') as f:
+        return networks, legacy.convert_tf_generator(legacy._LegacyUnpickler(f).load()[2]).eval().requires_grad_(False)
+
+
 def tensorflow(repo, out):
     *networks_, variables = tf_networks()
     with open(at('tf.pkl'), 'wb') as f:
         f.write(tf_pickle.dumps(tuple(networks_), 4))
     z, w, taps, img = tf_draw(variables)
-    print('tf clamped', {k: np.mean(np.abs(t) == CLAMP) for k, t in taps.items()})
+    print('tf clamped', {k: np.mean(np.abs(t) == SMALL.clamp) for k, t in taps.items()})
     record(out, 'tf', z, w, taps, img)
 
-    sys.path.insert(0, repo)
-    sys.modules.setdefault('requests', types.ModuleType('requests'))
-    import legacy
-    from training import networks
-    small.set_double(networks, False)
-    with open(at('tf.pkl'), 'rb') as f:
-        g = legacy.convert_tf_generator(legacy._LegacyUnpickler(f).load()[2])
+    networks, g = through_legacy(repo, at('tf.pkl'))
     small.set_double(networks, True)
-    g = g.double()
-    _, other_w, other_taps, other = small.draw(networks, g, z, PSI, None, 'const')
+    _, other_w, other_taps, other = small.draw(networks, g.double(), z, PSI, None, 'const')
     off = max([np.abs(other.numpy() - img).max(), np.abs(other_w[:, 0].numpy() - w).max()]
               + [np.abs(other_taps[n].numpy() - t).max() for n, t in taps.items()])
     print('tf: NumPy judge against legacy.py and the official network: %.2g' % off)

@@ -2,8 +2,6 @@
 """Goldens of whole StyleGAN1 networks, drawn by DatasetGAN's PyTorch port on a CPU in float64.
 
     make_stylegan1.py PORT              PORT: models/stylegan1.py of nv-tlabs/datasetGAN_release
-    make_stylegan1.py PORT PROGRAM RES  writes nothing here: a full-width network of RES pixels, converted, drawn by PROGRAM
-                                        (build/release/datasetgan) and by the port in float32, compared in levels
 
 Writes beside itself
     dialect_stylegan1_{a,b}/            small generators as the port keeps them, with avg_latent_stylegan1.npy
@@ -146,10 +144,17 @@ def numpy_draw(v, z, psi, cutoff, eps=1e-8, fused='auto', blur=None, class_id=0)
     def pixel_norm(x):
         return x / np.sqrt(np.mean(x**2) + 1e-8)
 
+    def mix(kernel, x):
+        return np.tensordot(kernel, x, (0, 0))
+
     def correlate(x, w):                                # SAME, w [k, k, in, out]
         n, h = w.shape[0] // 2, x.shape[1]
         y = np.pad(x, ((0, 0), (n, n), (n, n)))
-        return sum(np.einsum('io,ihw->ohw', w[i, j], y[:, i:i + h, j:j + h]) for i in range(w.shape[0]) for j in range(w.shape[1]))
+        return sum(mix(w[i, j], y[:, i:i + h, j:j + h]) for i in range(w.shape[0]) for j in range(w.shape[1]))
+
+    def filtered(x):
+        y = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+        return sum(blur[i, j] * y[:, i:i + x.shape[1], j:j + x.shape[1]] for i in range(3) for j in range(3))
 
     def enlarge(x, w):
         r = 2 * x.shape[1]
@@ -160,7 +165,7 @@ def numpy_draw(v, z, psi, cutoff, eps=1e-8, fused='auto', blur=None, class_id=0)
         y = np.zeros((w.shape[3], r + 2, r + 2))       # the gradient of a correlation of stride 2; SAME takes one off every side
         for i in range(4):
             for j in range(4):
-                y[:, i:i + r:2, j:j + r:2] += np.einsum('io,ihw->ohw', w[i, j], x)
+                y[:, i:i + r:2, j:j + r:2] += mix(w[i, j], x)
         return y[:, 1:-1, 1:-1]
 
     def weight(name, gain=np.sqrt(2)):
@@ -191,9 +196,22 @@ def numpy_draw(v, z, psi, cutoff, eps=1e-8, fused='auto', blur=None, class_id=0)
             x = correlate(x, weight(name))
             taps['b%d.conv1_raw' % r] = x + v[name + '/bias'][:, None, None]
         elif i:
-            x = correlate(enlarge(x, weight(name)), blur[:, :, None, None] * np.eye(v[name + '/weight'].shape[3]))
+            x = filtered(enlarge(x, weight(name)))
         x = taps['b%d.%s' % (r, 'conv1' if i % 2 else 'conv0' if i else 'input')] = epilogue(x, name, i)
     return ws, taps, correlate(x, weight('synthesis/ToRGB_lod0', 1.0)) + v['synthesis/ToRGB_lod0/bias'][:, None, None]
+
+
+def tf_dumps(v, cutoff, protocol, core, **kwargs):
+    """(G, D, Gs) of the variables, as TensorFlow pickles them."""
+    def network(title, function, prefix, components=None, **more):
+        own = [(k[len(prefix):], a) for k, a in v.items() if k.startswith(prefix) and (prefix or '/' not in k)]
+        n = tf_pickle.Network(title, function, own, components, **kwargs, **more)
+        n.version = 3
+        return n
+    parts = tf_pickle.EasyDict(synthesis=network('G_synthesis', 'G_synthesis', 'synthesis/'), mapping=network('G_mapping', 'G_mapping', 'mapping/'))
+    gs = network('Gs', 'G_style', '', parts, truncation_psi=0.7, truncation_cutoff=cutoff)
+    d = tf_pickle.Network('D', 'D_basic', [('4x4/Conv/weight', np.ones((3, 3, 1, 1), np.float32))], num_channels=3)
+    return tf_pickle.dumps((gs, d, gs), protocol, core)
 
 
 def tf_file(name, seed, classes, **settings):
@@ -217,19 +235,10 @@ def tf_file(name, seed, classes, **settings):
         lod = s + 'ToRGB_lod%d/' % (4 - int(np.log2(r)))
         v.update({lod + 'weight': 0.12 * rng.randn(1, 1, c, 3), lod + 'bias': 0.2 * rng.randn(3)})
     v = {k: np.float32(a) for k, a in v.items()}
-    kwargs = dict(num_channels=3, resolution=16, label_size=classes, fmap_base=80, fmap_max=9, latent_size=latent, dlatent_size=width,
-                  mapping_layers=layers, mapping_fmaps=width, **settings)
-
-    def network(title, function, prefix, components=None, part='', **more):
-        own = [(k[len(prefix):], a) for k, a in v.items() if k.startswith(prefix) and (prefix or '/' not in k)]
-        n = tf_pickle.Network(title, function, own, components, **kwargs, **more)
-        n.version = 3
-        return n
-    parts = tf_pickle.EasyDict(synthesis=network('G_synthesis', 'G_synthesis', 'synthesis/'), mapping=network('G_mapping', 'G_mapping', 'mapping/'))
-    gs = network('Gs', 'G_style', '', parts, truncation_psi=0.7, truncation_cutoff=4)
-    d = tf_pickle.Network('D', 'D_basic', [('4x4/Conv/weight', np.ones((3, 3, 1, 1), np.float32))], num_channels=3)
+    data = tf_dumps(v, 4, 2 if classes else 4, 'numpy.core' if classes else 'numpy._core', num_channels=3, resolution=16, label_size=classes, fmap_base=80,
+                    fmap_max=9, latent_size=latent, dlatent_size=width, mapping_layers=layers, mapping_fmaps=width, **settings)
     with open(os.path.join(HERE, 'dialect_%s.pkl' % name), 'wb') as f:
-        f.write(tf_pickle.dumps((gs, d, gs), 2 if classes else 4, 'numpy.core' if classes else 'numpy._core'))
+        f.write(data)
     blur = np.outer(settings['blur_filter'], settings['blur_filter']) if 'blur_filter' in settings else None
     z = np.random.RandomState(5).randn(latent).astype(np.float32)
     return numpy_draw(v, z, 0.7, 4, fused=settings.get('fused_scale', 'auto'), blur=blur / blur.sum() if blur is not None else None, class_id=1)
@@ -242,34 +251,10 @@ def record(out, name, ws, taps, img):
     out.update({'%s.tap.%s' % (name, k): a.astype(np.float32) for k, a in taps.items() if k.endswith(('conv1', 'raw'))})
 
 
-def full_width(code, program, resolution):
-    """The widths of NVIDIA's networks, one picture in float32 from both."""
-    import subprocess
-    from make_stylegan2 import read_png
-    g = build(code, resolution, 8192, 512, 512, 8)
-    randomise(g, 90)
-    average = np.float32(0.2 * np.random.RandomState(91).randn(512))
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, 'g.for_g_all.pt')
-        torch.save(g.state_dict(), path)
-        np.save(os.path.join(folder, 'avg_latent_stylegan1.npy'), np.repeat(average[None], 18, 0))
-        meta, tensors, _ = convert.convert(path)
-        safetensors.write(folder + '/g.safetensors', meta, tensors)
-        subprocess.run([program, 'generate', '--generator', folder + '/g.safetensors', '--seeds', '5', '--out', folder + '/out'], check=True)
-        got = read_png(folder + '/out/seed0005.png').astype(int)
-    z = np.random.RandomState(5).randn(1, 512).astype(np.float32)
-    img = draw(code, g, tensors, z, average, 0.7, 8, 1e-5, real=np.float32)[3][0]
-    want = np.clip(img.transpose(1, 2, 0) * 127.5 + 128, 0, 255).astype(np.uint8)
-    d = np.abs(got - want)
-    print('%d pixels, full width, the port in float32: picture sd %.2f, worst %d level(s), %d of %d numbers differ' % (resolution, img.std(), d.max(), (d > 0).sum(), d.size))
-
-
 def main():
     torch.set_num_threads(1)
     small = {}
     code = port(sys.argv[1])
-    if len(sys.argv) == 4:
-        return full_width(code, sys.argv[2], int(sys.argv[3]))
     for seed, (name, (resolution, base, most, width, layers, psi, cutoff, eps, channels, inner)) in enumerate(NETS.items()):
         g = build(code, resolution, base, most, width, layers, channels, inner)
         randomise(g, 52 + seed)

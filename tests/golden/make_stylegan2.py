@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Goldens of whole StyleGAN2 networks, drawn by the official stylegan2-ada-pytorch code on a CPU.
 
-    make_stylegan2.py ADA --full PROGRAM RES [--architecture resnet]
-                                        writes nothing here: config-f of RES pixels, converted, drawn by PROGRAM and by ADA in float32
     make_stylegan2.py ADA [BLOOD]       ADA: a checkout of NVlabs/stylegan2-ada-pytorch; BLOOD: the shared blood data
 
 Writes beside itself
@@ -205,22 +203,6 @@ def small(networks, name):
     return g
 
 
-def full_width(networks, program, resolution, architecture):
-    """Config-f, one picture in float32 from both."""
-    set_double(networks, False)
-    g = networks.Generator(z_dim=512, c_dim=0, w_dim=512, img_resolution=resolution, img_channels=3, mapping_kwargs=dict(num_layers=8),
-                           synthesis_kwargs=dict(channel_base=32768, channel_max=512, architecture=architecture)).eval().requires_grad_(False)
-    randomise(g, 77)
-    with tempfile.TemporaryDirectory() as folder:
-        convert(g.state_dict(), None, folder + '/g.safetensors')
-        subprocess.run([program, 'generate', '--generator', folder + '/g.safetensors', '--seeds', '5', '--out', folder + '/out'], check=True)
-        got = read_png(folder + '/out/seed0005.png').astype(int)
-    img = draw(networks, g, np.random.RandomState(5).randn(1, 512), 0.7, None, 'const')[3]
-    d = np.abs(got - to_uint8(img)[0])
-    print('%d pixels, config-f, %s, the official code in float32: picture sd %.2f, worst %d level(s), %d of %d numbers differ'
-          % (resolution, architecture, img.std(), d.max(), (d > 0).sum(), d.size))
-
-
 def read_png(path):
     """An 8-bit RGB PNG without interlacing as (h, w, 3); the PNG specification's filters 0 to 4."""
     with open(path, 'rb') as f:
@@ -325,14 +307,10 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument('ada')
     p.add_argument('blood', nargs='?')
-    p.add_argument('--full', nargs=2, metavar=('PROGRAM', 'RES'))
-    p.add_argument('--architecture', choices=('skip', 'orig', 'resnet'), default='skip', help='of --full')
     p.add_argument('--only', nargs='*', default=[], choices=list(NETS), help='these networks, nothing else')
     a = p.parse_args()
     torch.set_num_threads(1)
     networks = official(a.ada)
-    if a.full:
-        return full_width(networks, a.full[0], int(a.full[1]), a.architecture)
     for name in a.only or NETS:
         small(networks, name)
     if a.only:
