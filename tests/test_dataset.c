@@ -169,6 +169,16 @@ static void test_other_runs(void)
     refuse(whole, &o, &runs.interp, NN_EMISMATCH, "program.version is \"test\" there, \"0.9\"", "another version");
     o = tiny_options(&runs, whole, TINY_MANY - 1, 8);
     refuse(whole, &o, &runs.interp, NN_EMISMATCH, "more than the 69 samples", "fewer samples");
+    o = tiny_options(&runs, whole, TINY_MANY, 8);
+    o.draw = (sg_options){ 0.5, 3, SG_NOISE_NONE, 0 };
+    o.vary.mix = 0.25;
+    refuse(whole, &o, &runs.interp, NN_EMISMATCH, "settings.draw.psi is 0.69999999999999996 there, 0.5 in this command; settings.draw.cutoff is null there, 3 "
+           "in this command; settings.draw.noise is \"const\" there, \"none\" in this command; settings.vary.mix is 0.0 there, 0.25 in this command",
+           "all that differs is named");
+    o.version = "0.9 of a name so long that only a part of what differs has room in the line, and the rest is counted";
+    o.first_seed = 9;
+    o.vary = (dg_vary_options){ .psi_range = true, .psi_to = 0.75, .mix = 0.25, .augment = 0.125 };
+    refuse(whole, &o, &runs.interp, NN_EMISMATCH, "; and ", "what has no room is counted");
     o = tiny_options(&runs, whole, 0, 8);
     refuse(whole, &o, &runs.interp, NN_EINVAL, "count", "no sample");
     o = tiny_options(&runs, whole, UINT32_MAX, 8);

@@ -445,7 +445,7 @@ static void test_finished(void)
     nn_bytes first = read_all(out_path("done"));
     t_status(train(&o, "done", &p, &err), NN_OK, &err, NULL, "a finished run is left alone");
     t_check(s.calls == 0, "and nothing is trained");
-    t_status(train(&other, "done", NULL, &err), NN_EEXISTS, &err, "batch: 256 there, 128 here", "a file of other settings");
+    t_status(train(&other, "done", NULL, &err), NN_EEXISTS, &err, "batch is 256 there, 128 in this command", "a file of other settings");
     nn_bytes now = read_all(out_path("done"));
     t_check(now.size == first.size && !memcmp(now.data, first.data, now.size), "and is not touched");
     nn_bytes_free(&now);
@@ -468,7 +468,7 @@ static void test_checkpoint(void)
     t_status(train(&o, "cut", &p, &err), NN_ECANCEL, &err, "the checkpoint", "stopped");
     nn_bytes part = read_all(out_path("cut.part"));
     err = (nn_err){ 0 };
-    t_status(train(&other, "cut", NULL, &err), NN_EEXISTS, &err, "belongs to a run with other settings (lr: 0.01", "a checkpoint of other settings");
+    t_status(train(&other, "cut", NULL, &err), NN_EEXISTS, &err, "belongs to a run with other settings (lr is 0.01", "a checkpoint of other settings");
     err = (nn_err){ 0 };
     tiny_write(out_path("cut.part"), part.data, part.size - 8);
     t_status(train(&o, "cut", NULL, &err), NN_EFORMAT, &err, "cut.part", "a truncated checkpoint");
@@ -524,7 +524,7 @@ static void test_edited_label(void)
     if (dg_item_label(&task, &task.item[1], 32, 32, &label, &err)) { t_fail("%s", err.msg); return; }
     label.pixels[40] = (uint8_t)((label.pixels[40] + 1) % TINY_CLASSES);
     nn_png_write(task.item[1].label, &label, NULL, &err);
-    t_status(train(&o, "edit", NULL, &err), NN_EEXISTS, &err, "annotations:", "a label edited between two runs");
+    t_status(train(&o, "edit", NULL, &err), NN_EEXISTS, &err, "annotations is", "a label edited between two runs");
     label.pixels[40] = (uint8_t)((label.pixels[40] + 2) % TINY_CLASSES);
     nn_png_write(task.item[1].label, &label, NULL, &err);
     err = (nn_err){ 0 };

@@ -75,34 +75,16 @@ json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const
     return s;
 }
 
-/* "key: 512 there, 1024 here" of the first setting that differs; false when none does. */
-static bool first_difference(const json_t *there, const json_t *here, char *text, size_t size)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)here, key, value) {
-        const json_t *old = json_object_get(there, key);
-        if (json_equal(old, value)) continue;
-        char *a = old ? nn_json_line(old, NULL) : NULL, *b = nn_json_line(value, NULL);
-        nn_format(text, size, "%s: %.96s there, %.96s here", key, a ? a : "nothing", b ? b : "?");
-        nn_free(a);
-        nn_free(b);
-        return true;
-    }
-    nn_format(text, size, "another set of settings");
-    return json_object_size(there) != json_object_size(here);
-}
-
 nn_status dg_train_finished(const char *path, const json_t *settings, bool *done, nn_err *err)
 {
     *done = false;
     if (!nn_path_exists(path)) return NN_OK;
-    char text[256] = "it is no interpreter";
+    char text[DG_DIFFERENCES] = "it is no interpreter";
     dg_interp in;
     if (dg_interp_open(&in, path, NULL) == NN_OK) {
         const char *training = nn_st_meta(&in.file, "training");
         json_t *there = training ? nn_json_parse(training, strlen(training), path, NULL) : NULL;
-        *done = json_is_object(there) && !first_difference(there, settings, text, sizeof text);
+        *done = json_is_object(there) && dg_differences(there, settings, text) == 0;
         if (!json_is_object(there)) nn_format(text, sizeof text, "it does not say how it was trained");
         json_decref(there);
         dg_interp_close(&in);
@@ -203,10 +185,10 @@ static nn_status read_members(nn_st *f, dg_member *member, int count, dg_net_siz
 /* NN_EEXISTS unless the checkpoint was made with these settings. */
 static nn_status same_settings(const nn_st *f, const json_t *settings, nn_err *err)
 {
-    char text[256] = "";
+    char text[DG_DIFFERENCES] = "";
     const char *kind = nn_st_meta(f, "kind"), *line = nn_st_meta(f, "settings");
     json_t *there = kind && !strcmp(kind, KIND) && line ? nn_json_parse(line, strlen(line), f->path, NULL) : NULL;
-    const bool ours = json_is_object(there), other = ours && first_difference(there, settings, text, sizeof text);
+    const bool ours = json_is_object(there), other = ours && dg_differences(there, settings, text) > 0;
     json_decref(there);
     if (!ours) return nn_fail(err, NN_EEXISTS, "%s: is in the way and is no training checkpoint", f->path);
     if (other) return nn_fail(err, NN_EEXISTS, "%s: the checkpoint belongs to a run with other settings (%s)", f->path, text);

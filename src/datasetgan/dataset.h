@@ -97,7 +97,7 @@ static inline uint8_t dg_mix(int picture, uint8_t colour) { return (uint8_t)((pi
 
 /* NULL: NN_ENOMEM. */
 json_t *dg_run_describe(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, nn_err *err);
-/* NN_EMISMATCH naming the first key that differs. */
+/* NN_EMISMATCH naming every key that differs. */
 nn_status dg_run_compare(const char *path, const json_t *found, const json_t *wanted, nn_err *err);
 
 /* ---- metadata.jsonl -------------------------------------------------------------------------------------------------- */

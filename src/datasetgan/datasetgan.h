@@ -157,7 +157,7 @@ typedef struct { bool (*report)(void *user, const char *what, double done, doubl
  * they belong to the same settings; the result is byte-equal to an uninterrupted run, for any number of threads.
  * tap_names NULL: the generator's default taps; otherwise any of them, sets (sg_tap_is) or "last-K", the last K default taps; used in network order.
  * An out_path of the same settings: NN_OK at once.  Of others, or no interpreter: NN_EEXISTS.  A checkpoint of other settings:
- * NN_EEXISTS naming the first that differs.  `replace` lifts both.  A picture that its seed does not give: NN_EMISMATCH.
+ * NN_EEXISTS naming those that differ.  `replace` lifts both.  A picture that its seed does not give: NN_EMISMATCH.
  * A loss that is not finite: NN_EINVAL, checkpoint kept. */
 nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const dg_train_options *o, const char *const *tap_names,
                    int tap_count, const char *out_path, const dg_progress *p, nn_err *err);
@@ -278,7 +278,7 @@ typedef struct {
     dg_summary summary;                          /* of a run that has ended */
 } dg_dataset_result;
 /* Write images/ labels/ metadata.jsonl classes.json run.json preview.png index.html below o->out (docs/FILES.md).  Resumes a
- * run of the same settings; a folder of another run is NN_EMISMATCH naming the first difference.  NN_EIO when another process is
+ * run of the same settings; a folder of another run is NN_EMISMATCH naming the differences.  NN_EIO when another process is
  * at work in the folder, or when the disk has no room for the samples: found from the first batch, before it is written. */
 nn_status dg_dataset(const sg_model *m, const dg_interp *in, const dg_dataset_options *o, const dg_progress *p,
                      dg_dataset_result *r, nn_err *err);

@@ -62,40 +62,10 @@ json_t *dg_run_describe(const sg_model *m, const dg_interp *in, const dg_dataset
     return NULL;
 }
 
-static nn_status differs(const char *path, const char *key, const json_t *found, const json_t *wanted, nn_err *err)
-{
-    char *f = found ? nn_json_line(found, NULL) : NULL, *w = wanted ? nn_json_line(wanted, NULL) : NULL;
-    const nn_status s = nn_fail(err, NN_EMISMATCH, "%s: this folder holds another run: %s is %.80s there, %.80s in this command", path, key,
-                                f ? f : "absent", w ? w : "absent");
-    nn_free(f);
-    nn_free(w);
-    return s;
-}
-
-/* prefix: the key of the objects themselves, with a point, or "".  Two levels are all there are below the top. */
-static nn_status compare(const char *path, const char *prefix, const json_t *found, const json_t *wanted, int depth, nn_err *err)
-{
-    const char *key;
-    json_t *w, *f;
-    char name[128];
-    json_object_foreach((json_t *)(uintptr_t)wanted, key, w) {
-        f = json_object_get(found, key);
-        nn_format(name, sizeof name, "%s%.40s", prefix, key);
-        if (json_is_object(w) && json_is_object(f) && depth > 0) {
-            nn_format(name, sizeof name, "%s%.40s.", prefix, key);
-            const nn_status s = compare(path, name, f, w, depth - 1, err);
-            if (s) return s;
-        } else if (!f || !json_equal(f, w)) return differs(path, name, f, w, err);
-    }
-    json_object_foreach((json_t *)(uintptr_t)found, key, f) {
-        nn_format(name, sizeof name, "%s%.40s", prefix, key);
-        if (!json_object_get(wanted, key)) return differs(path, name, f, NULL, err);
-    }
-    return NN_OK;
-}
-
 nn_status dg_run_compare(const char *path, const json_t *found, const json_t *wanted, nn_err *err)
 {
+    char text[DG_DIFFERENCES];
     if (!json_is_object(found)) return nn_fail(err, NN_EFORMAT, "%s: expected an object", path);
-    return compare(path, "", found, wanted, 2, err);
+    if (!dg_differences(found, wanted, text)) return NN_OK;
+    return nn_fail(err, NN_EMISMATCH, "%s: this folder holds another run: %s", path, text);
 }
