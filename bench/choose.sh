@@ -5,7 +5,6 @@
 # usage: choose.sh PROGRAM OUT-FOLDER [WINDOWS, default 5]        (a quarter of an hour of processor time; figures: docs/TRAINING.md)
 set -eu
 bin=$1 out=$2 windows=${3:-5}
-rm -rf "$out"
 mkdir -p "$out"
 cd "$out"
 printf 'background\nred blood cell\ncytoplasm\nnucleus\n' >names.txt
@@ -21,7 +20,7 @@ student() {
     "$bin" prepare --classes names.txt --seeds "$3" --out todo >/dev/null
     "$bin" label --interpreter teacher --seeds "$3" --out labels >/dev/null
     mkdir given
-    for f in labels/labels/*.png; do n=${f##*/}; mv "$f" "given/seed$(printf %04d "$(echo "${n%.png}" | sed 's/^0*//')").png"; done
+    for f in labels/labels/*.png; do name=${f##*/}; mv "$f" "given/seed$(printf %04d "$(echo "${name%.png}" | sed 's/^0*//')").png"; done
     "$bin" import --from png --in given --task todo/task.json --out set >/dev/null
     "$bin" train --task set/task.json --out "$1.i" --members 3 --epochs 3 >/dev/null
     "$bin" label --interpreter "$1.i" --seeds "$new" --out got >/dev/null

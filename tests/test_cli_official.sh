@@ -67,7 +67,7 @@ try 0 $BIN import --from official --in "$D/wrong" --latents "$D/of/latent" --min
 mv "$D/wrong/image_1.jpg" "$D/kept.jpg"
 try 1 $BIN import --from official --in "$D/wrong" --latents "$D/of/latent" --task "$task" --out "$D/f"; says "image_1.png: neither"; lacks "$D/f"
 try 2 $BIN import --from official --in "$D/of/annotation" --classes x --task "$task" --out "$D/f"; says "--classes"
-try 2 $BIN import --from png --in "$D/set/labels" --min-psnr 3 --task "$task" --out "$D/f"; says "--from official"
+try 2 $BIN import --from png --in "$D/set/labels" --threads 2 --task "$task" --out "$D/f"; says "--from official"
 try 2 $BIN import --from official --in "$D/of/latent" --task "$task" --out "$D/f"; says "no image_mask0.npy"
 try 1 $BIN import --from official --in "$D/of/annotation" --task "$task" --out "$D/f"; says "latent_stylegan1.npy"
 try 3 $BIN import --from official --in "$D/of/annotation" --latents "$D/of/latent" --generator "$TINY" --task "$task" --out "$D/f"

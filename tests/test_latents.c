@@ -113,7 +113,7 @@ static void test_wrong(void)
         if (!t_status(dg_task_read(&t, tiny_path(folder, "wrong.json"), &err), NN_OK, &err, NULL, "%s", err.msg)) continue;
         t_status(dg_train(&t, "train", model, &o, NULL, 0, tiny_path(folder, "wrong.safetensors"), NULL, &err), bad[i].status, &err, bad[i].part, "%s", bad[i].latent);
         err = (nn_err){ 0 };
-        t_status(dg_train(&t, "train", model, &o, NULL, 0, tiny_path(folder, "latents.safetensors"), NULL, &err), NN_EEXISTS, &err, "(annotations: ",
+        t_status(dg_train(&t, "train", model, &o, NULL, 0, tiny_path(folder, "latents.safetensors"), NULL, &err), NN_EEXISTS, &err, "(annotations is ",
                  "another latent is another run");
         dg_task_free(&t);
     }

@@ -54,18 +54,35 @@ nn_status dg_items_draw(const dg_task *t, const dg_item *const *item, nn_dim n, 
 nn_status dg_task_check_generator(const dg_task *t, const sg_model *m, nn_err *err);
 nn_status dg_item_check_picture(const dg_task *t, const dg_item *it, const sg_model *m, const real *picture, nn_err *err);
 
+/* Add the items of another set, whose latents move here: t then names all files of both.  The classes, by name and in order, how pictures
+ * are drawn, and generators where both are named must be the same, no seed in both.  NN_EMISMATCH; `more` is still to be freed. */
+nn_status dg_task_append(dg_task *t, dg_task *more, nn_err *err);
+
 /* Labels that other tools wrote, for the pictures of a task, as an annotation set below `out` (docs/FILES.md).  Labels and
  * pictures are matched by the names of their files.  Every problem is given to `problem` (may be NULL) as one line, then
- * NN_EFORMAT; nothing is written.  `out` as in dg_export. */
+ * NN_EFORMAT (NN_EMISMATCH when a picture is not what the generator draws); nothing is written.  `out` as in dg_export.
+ *
+ * pictures and latents: instead of the task's, the pictures of a folder (PNG, JPEG) that were made elsewhere, in the order of their names,
+ * numbers in them as numbers, one for each row of an .npy or .npz.  m: every picture is drawn again and compared, one whose PSNR is below min_psnr is a
+ * problem, and the set holds our own drawings, so that it matches to the level. */
+/* picture: path; item: "latent 3", "seed 12", "the mean picture"; equal pictures have a PSNR of 100. */
+typedef void (*dg_measured)(void *user, const char *picture, const char *item, double psnr);
 #define DG_IMPORT_SOURCES "labelme|png|coco|cvat|voc"
 typedef struct {
     const char *from, *in, *task, *out;          /* from: one of DG_IMPORT_SOURCES */
     const char *classes, *merge, *colours;       /* files, or NULL: other class names; classes to join; png: the colours' names */
+    const char *add;                 /* NULL, or another set's task.json: its pictures and labels come into the new set */
+    const char *pictures, *latents, *array;      /* NULL, or folder, file, array of an .npz (NULL: its only one) */
+    dg_space space;                  /* of the latents */
+    const sg_model *m;               /* NULL: pictures are taken as they are; needed for latents */
+    const char *generator;           /* path to name in task.json; NULL: the task's */
+    double min_psnr;                 /* dB */
     bool replace;
+    dg_measured measured;            /* told every comparison; NULL: nobody listens */
     void (*problem)(void *user, const char *line);
     void *user;
 } dg_import_options;
-typedef struct { uint64_t labelled, kept, left_out, problems; bool already; } dg_import_result;   /* kept: the task's own labels */
+typedef struct { uint64_t labelled, kept, left_out, problems; bool unlike, already; } dg_import_result;   /* kept: the task's own labels; unlike: a problem is one of pictures */
 nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err *err);
 
 /* Annotated pictures as DatasetGAN's code keeps them, as an annotation set: image_mask{i}.npy and image_{i}.jpg (or .png) of `in`,
@@ -78,7 +95,7 @@ typedef struct {
     const char *latents, *average;   /* folder of the latents, NULL: in; file of the mean w, NULL: in that folder, where it is there */
     double min_psnr;                 /* dB */
     bool replace;
-    void (*measured)(void *user, const char *picture, nn_dim latent, double psnr);       /* latent -1: the mean; NULL: nobody listens */
+    dg_measured measured;            /* NULL: nobody listens */
     void (*problem)(void *user, const char *line);
     void *user;
 } dg_official_options;

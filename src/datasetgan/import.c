@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,37 +121,60 @@ nn_status dg_import_give(dg_import *x, const char *path, const nn_zip_entry *rec
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-nn_status dg_import_list(dg_import *x, const char *folder, const char *ending, const char *tail, nn_err *err)
+void dg_import_free_names(char **name, size_t count)
 {
+    for (size_t i = 0; i < count; i++) nn_free(name[i]);
+    nn_free(name);
+}
+
+static bool has_ending(const char *name, const char *const *endings)
+{
+    const size_t length = strlen(name);
+    for (; *endings; endings++)
+        if (length > strlen(*endings) && !strcmp(name + length - strlen(*endings), *endings)) return name[0] != '.';
+    return false;
+}
+
+nn_status dg_import_names(const char *folder, const char *const *endings, char ***out, size_t *count, nn_err *err)
+{
+    *out = NULL;
+    *count = 0;
     DIR *d = opendir(folder);
     if (!d) return nn_fail(err, NN_EIO, "%s: opendir: %s", folder, strerror(errno));
-    size_t count = 0, room = 0;
+    size_t room = 0;
     char **name = NULL;
     nn_status s = NN_OK;
     for (const struct dirent *e; !s && (e = readdir(d)) != NULL;) {
-        const size_t length = strlen(e->d_name), end = strlen(ending);
-        if (length <= end || strcmp(e->d_name + length - end, ending) || e->d_name[0] == '.') continue;
-        if (count == room) {
+        if (!has_ending(e->d_name, endings)) continue;
+        if (*count == room) {
             char **more = nn_alloc((2 * room + 64) * sizeof *more, "import: file names", err);
-            if (more && count) memcpy(more, name, count * sizeof *more);
+            if (more && *count) memcpy(more, name, *count * sizeof *more);
             if (!more) { s = NN_ENOMEM; break; }
             nn_free(name);
             name = more;
             room = 2 * room + 64;
         }
-        name[count] = nn_alloc(length + 1, "import: a file name", err);
-        if (!name[count]) s = NN_ENOMEM;
-        else memcpy(name[count++], e->d_name, length);
+        name[*count] = nn_alloc(strlen(e->d_name) + 1, "import: a file name", err);
+        if (!name[*count]) s = NN_ENOMEM;
+        else strcpy(name[(*count)++], e->d_name);
     }
     closedir(d);
-    if (count) qsort(name, count, sizeof *name, by_name);      /* problems in the same order on every file system */
-    for (size_t i = 0; i < count; i++) {
+    if (*count) qsort(name, *count, sizeof *name, by_name);      /* problems in the same order on every file system */
+    *out = name;
+    return s;
+}
+
+nn_status dg_import_list(dg_import *x, const char *folder, const char *ending, const char *tail, nn_err *err)
+{
+    char **name;
+    size_t count;
+    nn_status s = dg_import_names(folder, (const char *const[]){ ending, NULL }, &name, &count, err);
+    for (size_t i = 0; i < count && !s; i++) {
         char path[DG_PATH];
-        if (!s) s = nn_path_join(path, sizeof path, folder, name[i], err);
+        s = nn_path_join(path, sizeof path, folder, name[i], err);
         if (!s && !same_file(path, x->task.path)) s = dg_import_give(x, path, NULL, tail, err);
-        nn_free(name[i]);
     }
-    nn_free(name);
+    dg_import_free_names(name, count);
     return s;
 }
 
@@ -171,13 +195,16 @@ static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
     const dg_item *it = &x->task.item[i];
     nn_err e = { 0 };
     *p = (piece){ .labelled = x->item[i].path[0] || x->item[i].coco };
-    p->kept = !p->labelled && nn_path_exists(it->label);
+    p->kept = !p->labelled && it->label[0] && nn_path_exists(it->label);
     if (!p->labelled && !p->kept) return NN_OK;
     if (!nn_path_exists(it->image)) {
         nn_fail(&e, NN_EFORMAT, "%s: the picture is missing", it->image);
         return dg_import_problem(x, &e, err);
     }
-    if (nn_file_read(it->image, PNG_BYTES_MAX, &p->png, &e) || nn_png_decode(p->png.data, p->png.size, false, it->image, &p->picture, &e))
+    if (x->work) {
+        const nn_status drawn = dg_import_draw(x, i, &p->picture, &p->png, err);
+        if (drawn || !p->picture.pixels) return drawn;
+    } else if (nn_file_read(it->image, PNG_BYTES_MAX, &p->png, &e) || nn_png_decode(p->png.data, p->png.size, false, it->image, &p->picture, &e))
         return dg_import_problem(x, &e, err);
     nn_status s = NN_OK;
     if (p->kept) s = dg_item_label(&x->task, it, p->picture.width, p->picture.height, &p->label, &e) ? dg_import_problem(x, &e, err) : NN_OK;
@@ -214,10 +241,11 @@ static nn_status check_all(dg_import *x, dg_import_result *r, char content[65], 
         }
         free_piece(&p);
     }
+    x->measured = true;
     if (h) nn_hash_close(h, content);
     nn_free(line);
     if (!s && x->problems)
-        s = nn_fail(err, NN_EFORMAT, "%s: %ju problem%s; nothing was written", x->o->in, (uintmax_t)x->problems, x->problems == 1 ? "" : "s");
+        s = nn_fail(err, x->unlike ? NN_EMISMATCH : NN_EFORMAT, "%s: %ju problem%s; nothing was written", x->o->in, (uintmax_t)x->problems, x->problems == 1 ? "" : "s");
     if (!s && !r->labelled) s = nn_fail(err, NN_EINVAL, "%s: no labels for the pictures of %s", x->o->in, x->task.path);
     return s;
 }
@@ -227,10 +255,13 @@ static nn_status check_all(dg_import *x, dg_import_result *r, char content[65], 
 /* generator.file is relative to task.json: to the new one. */
 static nn_status move_generator(const dg_import *x, const dg_folder *f, json_t *task, nn_err *err)
 {
+    const char *file = x->o->generator ? x->o->generator : x->task.generator;
+    json_t *g = json_object_get(task, "generator");
     char way[DG_PATH];
-    if (!x->task.generator[0] || !nn_path_exists(x->task.generator)) return NN_OK;
-    const nn_status s = dg_folder_way(f, x->task.generator, way, err);
-    if (!s && json_object_set_new(json_object_get(task, "generator"), "file", json_string(way))) return nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    if (x->o->m && json_object_set_new(g, "sha256", json_string(sg_identity(x->o->m)))) return nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    if (!file[0] || !nn_path_exists(file)) return NN_OK;
+    const nn_status s = dg_folder_way(f, file, way, err);
+    if (!s && json_object_set_new(g, "file", json_string(way))) return nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     return s;
 }
 
@@ -320,11 +351,34 @@ static nn_status replace_classes(dg_import *x, nn_err *err)
     return s;
 }
 
+/* --add: the pictures of another set, which has the same classes. */
+static nn_status add_set(dg_import *x, nn_err *err)
+{
+    dg_task more;
+    nn_status s = dg_task_read(&more, x->o->add, err);
+    if (!s) s = dg_task_append(&x->task, &more, err);
+    dg_task_free(&more);
+    return s;
+}
+
+static nn_status open_generator(dg_import *x, nn_err *err)
+{
+    if (!x->o->m) return x->o->latents ? nn_fail(err, NN_EINVAL, "import: pictures made elsewhere are compared with what a generator draws, found none") : NN_OK;
+    nn_status s = dg_task_check_generator(&x->task, x->o->m, err);
+    if (!s) s = sg_check_options(x->o->m, &x->task.draw, err);
+    if (!s && !(x->work = sg_work_open(x->o->m, 1, false, omp_get_max_threads(), err))) s = err->status;
+    return s;
+}
+
 static nn_status read_task(dg_import *x, nn_err *err)
 {
     nn_status s = dg_task_read(&x->task, x->o->task, err);
+    if (!s && !x->o->pictures != !x->o->latents) s = nn_fail(err, NN_EINVAL, "--pictures and --latents go together");
+    if (!s) s = open_generator(x, err);
+    if (!s && x->o->latents) s = dg_import_elsewhere(x, err);
     if (!s && x->o->colours && x->source != &dg_import_png) s = nn_fail(err, NN_EINVAL, "--colours: expected with --from png, found with %s", x->o->from);
     if (!s && x->o->classes) s = replace_classes(x, err);
+    if (!s && x->o->add) s = add_set(x, err);
     x->merging = x->o->merge != NULL;
     if (!s && x->merging) s = dg_join_read(x, x->o->merge, &x->merge, err);
     if (!s && (x->json_out = json_deep_copy(x->task.json)) == NULL) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
@@ -350,6 +404,7 @@ nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err 
     s = dg_folder_end(&f, s, err);
     r->already = f.done;
     r->problems = x.problems;
+    r->unlike = x.unlike;
     json_decref(record);
     json_decref(x.json);
     json_decref(x.json_out);
@@ -357,6 +412,7 @@ nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err 
     for (nn_dim i = 0; x.item && i < x.task.item_count; i++) json_decref(x.item[i].coco);
     nn_free(x.item);
     nn_free(x.by_stem);
+    sg_work_close(x.work);
     dg_task_free(&x.task);
     return s;
 }

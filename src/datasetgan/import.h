@@ -43,6 +43,9 @@ struct dg_import {
     int colour_id[NN_VOID];          /* its class in the task, -1: none */
     bool merging;
     dg_join merge;
+    sg_work *work;                   /* with a generator: for one picture */
+    bool measured;                   /* every picture was compared and told */
+    bool unlike;                     /* one is not what the generator draws */
     uint64_t problems;
 };
 
@@ -60,6 +63,17 @@ int dg_import_label(const dg_import *x, const char *name);
 nn_status dg_import_give(dg_import *x, const char *path, const nn_zip_entry *record, const char *tail, nn_err *err);
 /* The same with each file of a folder that ends in `ending`. */
 nn_status dg_import_list(dg_import *x, const char *folder, const char *ending, const char *tail, nn_err *err);
+
+/* Names of a folder's files that end in one of `endings` (the last NULL), hidden ones left out, sorted as bytes.  Free them after a failure, too. */
+nn_status dg_import_names(const char *folder, const char *const *endings, char ***name, size_t *count, nn_err *err);
+void dg_import_free_names(char **name, size_t count);
+
+/* import_pictures.c.  The pictures of o->pictures as the task's items, by the rows of o->latents. */
+nn_status dg_import_elsewhere(dg_import *x, nn_err *err);
+/* The generator's own picture of item i, compared with the file's; a problem when it is another. */
+nn_status dg_import_draw(dg_import *x, nn_dim i, nn_image *picture, nn_bytes *png, nn_err *err);
+/* PSNR of `rows` rows of `row` bytes each, that lie a_step and b_step bytes apart: 10 log10(255^2 / mean squared difference); 100 when equal. */
+double dg_psnr(const uint8_t *a, nn_dim a_step, const uint8_t *b, nn_dim b_step, nn_dim rows, nn_dim row);
 
 extern const dg_import_source dg_import_labelme, dg_import_coco, dg_import_png, dg_import_cvat, dg_import_voc;
 

@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "datasetgan/folder.h"
+#include "datasetgan/import.h"
 #include "datasetgan/latents.h"
 #include "nn/hash.h"
 #include "nn/jpeg.h"
 
-enum { PICTURES_MAX = 100000, SHIFTS = 2, SAME_PSNR = 100 };
+enum { PICTURES_MAX = 100000, SHIFTS = 2 };
 
 static const char *const top[] = { "task.json", "images", "labels", "latents", NULL };
 static const dg_folder_kind set_kind = { "import.json", "imported annotation set", top };
@@ -154,7 +155,7 @@ static nn_status draw_row(job *j, nn_dim row, nn_err *err)
     return err->status;
 }
 
-/* 10 log10(255^2 / mean squared difference) of the drawn picture's part that the folder's shows. */
+/* PSNR of the drawn picture's part that the folder's shows. */
 static nn_status measure(const job *j, nn_dim i, double *psnr, nn_err *err)
 {
     char path[DG_PATH];
@@ -164,14 +165,8 @@ static nn_status measure(const job *j, nn_dim i, double *psnr, nn_err *err)
     if (!s && (im.width != j->width || im.height != j->height || im.channels != j->small.channels))
         s = nn_fail(err, NN_ESHAPE, "%s: expected %td x %td with %td channels as picture 0, found %td x %td with %td", path, j->width, j->height, j->small.channels,
                     im.width, im.height, im.channels);
-    double sum = 0.0;
-    const nn_dim row = j->width * j->small.channels;
-    for (nn_dim y = 0; y < j->height && !s; y++)
-        for (nn_dim x = 0; x < row; x++) {
-            const int d = im.pixels[y * row + x] - j->small.pixels[((y + j->y0) * j->small.width + j->x0) * j->small.channels + x];
-            sum += d * d;
-        }
-    *psnr = sum > 0.0 ? 10.0 * log10(65025.0 * (double)(row * j->height) / sum) : SAME_PSNR;
+    const nn_dim row = j->width * j->small.channels, step = j->small.width * j->small.channels;
+    if (!s) *psnr = dg_psnr(im.pixels, row, j->small.pixels + j->y0 * step + j->x0 * j->small.channels, step, j->height, row);
     nn_image_free(&im);
     return s;
 }
@@ -230,13 +225,15 @@ static nn_status find_shift(job *j, nn_err *err)
     for (nn_dim i = 0; i < j->count && !s; i++) {
         char path[DG_PATH];
         nn_err e = { 0 };
+        char item[32] = "the mean picture";
         const double psnr = j->trial[j->shift][i];
+        if (i >= j->shift) nn_format(item, sizeof item, "latent %td", i - j->shift);
         if ((s = picture_path(j, i, path, err))) break;
         if (psnr < 0.0) nn_fail(&e, NN_EMISMATCH, "%s: there are only %ju latents", path, (uintmax_t)j->z.dim[0]);
-        else if (j->o->measured) j->o->measured(j->o->user, path, i - j->shift, psnr);
+        else if (j->o->measured) j->o->measured(j->o->user, path, item, psnr);
         if (psnr >= 0.0 && psnr < j->o->min_psnr)
-            nn_fail(&e, NN_EMISMATCH, "%s: PSNR %.1f dB against what the generator draws for latent %td, expected at least %g: picture, latent and generator do "
-                    "not belong together", path, psnr, i - j->shift, j->o->min_psnr);
+            nn_fail(&e, NN_EMISMATCH, "%s: PSNR %.1f dB against what the generator draws for %s, expected at least %g: picture, latent and generator do "
+                    "not belong together", path, psnr, item, j->o->min_psnr);
         if (e.status) s = problem(j, &e, err);
     }
     return s;

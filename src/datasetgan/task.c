@@ -115,6 +115,66 @@ void dg_task_free(dg_task *t)
     memset(t, 0, sizeof *t);
 }
 
+/* ---- two sets as one ------------------------------------------------------------------------------------------------ */
+
+static nn_status check_same_kind(const dg_task *t, const dg_task *more, nn_err *err)
+{
+    const sg_options *a = &t->draw, *b = &more->draw;
+    for (int c = 0; c < t->class_count || c < more->class_count; c++) {
+        const char *want = c < t->class_count ? t->class_at[c].name : NULL, *found = c < more->class_count ? more->class_at[c].name : NULL;
+        if (!want || !found || strcmp(want, found))
+            return nn_fail(err, NN_EMISMATCH, "%s: class %d: expected \"%s\" as in %s, found \"%s\"", more->path, c, want ? want : "none", t->path, found ? found : "none");
+    }
+    if (t->generator_sha256[0] && more->generator_sha256[0] && strcmp(t->generator_sha256, more->generator_sha256))
+        return nn_fail(err, NN_EMISMATCH, "%s: drawn by generator %.12s, %s by %.12s", more->path, more->generator_sha256, t->path, t->generator_sha256);
+    if (a->psi != b->psi || a->cutoff != b->cutoff || a->noise != b->noise || a->class_id != b->class_id)
+        return nn_fail(err, NN_EMISMATCH, "%s: its pictures were drawn with other settings (psi, cutoff, noise, class) than those of %s", more->path, t->path);
+    return NN_OK;
+}
+
+/* Latents of the other set come after the own ones. */
+static nn_status append_latents(dg_task *t, dg_task *more, nn_err *err)
+{
+    if (!more->latents_count) return NN_OK;
+    dg_latents *all = nn_alloc((size_t)(t->latents_count + more->latents_count) * sizeof *all, "latents of two sets", err);
+    if (!all) return NN_ENOMEM;
+    if (t->latents_count) memcpy(all, t->latents, (size_t)t->latents_count * sizeof *all);
+    memcpy(all + t->latents_count, more->latents, (size_t)more->latents_count * sizeof *all);
+    for (nn_dim i = 0; i < more->item_count; i++) if (more->item[i].latents >= 0) more->item[i].latents += t->latents_count;
+    t->latents_count += more->latents_count;
+    more->latents_count = 0;
+    nn_free(t->latents);
+    t->latents = all;
+    return NN_OK;
+}
+
+nn_status dg_task_append(dg_task *t, dg_task *more, nn_err *err)
+{
+    const size_t count = (size_t)(t->item_count + more->item_count);
+    size_t slots = 4;
+    while (slots < 2 * count) slots *= 2;
+    nn_status s = check_same_kind(t, more, err);
+    uint64_t *seen = s ? NULL : nn_alloc(slots * sizeof *seen, "seeds of two sets", err);
+    dg_item *all = seen ? nn_alloc(count * sizeof *all, "items of two sets", err) : NULL;
+    if (!s) s = all ? append_latents(t, more, err) : NN_ENOMEM;
+    for (nn_dim i = 0; i < t->item_count && !s; i++) (void)item_is_new(seen, slots - 1, &t->item[i]);
+    for (nn_dim i = 0; i < more->item_count && !s; i++) {
+        char name[DG_ITEM_NAME];
+        if (!item_is_new(seen, slots - 1, &more->item[i]))
+            s = nn_fail(err, NN_EMISMATCH, "%s: items[%td]: %s is in %s, too", more->path, i, dg_item_name(more, &more->item[i], name), t->path);
+        else if (json_array_append(json_object_get(t->json, "items"), json_array_get(json_object_get(more->json, "items"), (size_t)i)))
+            s = nn_fail(err, NN_ENOMEM, "%s: not enough memory", t->path);
+    }
+    nn_free(seen);
+    if (s) { nn_free(all); return s; }
+    if (t->item_count) memcpy(all, t->item, (size_t)t->item_count * sizeof *all);
+    if (more->item_count) memcpy(all + t->item_count, more->item, (size_t)more->item_count * sizeof *all);
+    nn_free(t->item);
+    t->item = all;
+    t->item_count = (nn_dim)count;
+    return NN_OK;
+}
+
 /* ---- views -------------------------------------------------------------------------------------------------------- */
 
 /* A view's class takes the colour of the first task class that maps to it; grey when none does. */
