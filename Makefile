@@ -142,11 +142,9 @@ exports: $(BIN)  ## every export read by its consumer's own library (Python; PYT
 score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
 	@tools/score.sh $(BIN) out/score
 
-# Each prints its figures.  The test run has a short version of all three.
-faults: $(BIN) $(FAULTY) $(BUILD)/tests/test_replay  ## every call and allocation fails once, 100 kills, power cuts after every call
-	DATASETGAN_ALL_FAULTS=1 $(BUILD)/tests/test_replay
-	BUILD=$(BUILD) KILLS=100 sh tests/test_cli_kills.sh
-	BUILD=$(BUILD) DATASETGAN_ALL_FAULTS=1 sh tests/test_cli_faults.sh
+# The test run has a short version of all three parts.
+faults: $(BIN) $(FAULTY) $(BUILD)/tests/test_replay  ## every call and allocation fails once, 100 kills, power cuts after every call: a table
+	@tools/faults.sh $(BUILD)
 
 mutants:  ## plant bugs in a copy and require red tests
 	@tests/mutants.sh

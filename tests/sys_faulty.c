@@ -1,18 +1,25 @@
 /* sys_faulty.c: sys.c with failures on request, linked in its place (the program datasetgan-faulty, test_file).
  *
  * DATASETGAN_FAULT="kind:n:error[+]": the n-th call of that kind (from 1) fails with that errno; with + every later one too.
- * Kinds: open read write fsync close rename unlink mkdir rmdir truncate lock free alloc json jpeg (jansson's and libjpeg's allocations).
+ * Kinds: open read write fsync close rename unlink mkdir rmdir truncate lock free alloc json jpeg crypto (the last three: allocations of
+ * jansson, libjpeg and libcrypto; libpng's are among ours).
  * Errors: names as ENOSPC, EIO; SHORT moves half of what was asked (read, write) and succeeds; END reads nothing, as of a file that became
  * shorter; FLIP changes a bit of what is read; KILL ends the process as SIGKILL does, before the call.
  * Counting starts anew whenever the text changes, so that a test can walk n in one process.  A test that includes this file may set
  * sys_watch to see every call that succeeded.
  * DATASETGAN_COUNTS: how often each kind was called, a line a kind on stderr at the end.
- * DATASETGAN_LEAKS: a process that ends with memory of ours, jansson's or libjpeg's, or files of ours open, says so and ends with status 99. */
+ * DATASETGAN_PLACES: of each kind, the numbers of its calls that come first, second and last from a place: a stack of return addresses.  What
+ * a call that fails leaves to be undone is given by its place, and by whether there was something before and is something after it.  Of
+ * libcrypto, which allocates a thousand times from as many places of its own when it is first used, a place is one of this program's; with
+ * the value "all" its own count, too.
+ * DATASETGAN_LEAKS: a process that ends with memory of ours or of these libraries, or files of ours open, says so and ends with status 99. */
 #include "nn/sys.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -35,9 +42,51 @@ static const struct { const char *name; int value; } errors[] = {
 };
 
 static const char *const kind_names[] = { "open", "read", "write", "fsync", "close", "rename", "unlink", "mkdir", "rmdir", "truncate", "lock", "free", "alloc",
-                                          "json", "jpeg" };
-static long called[sizeof kind_names / sizeof *kind_names];
+                                          "json", "jpeg", "crypto" };
+enum { KINDS = sizeof kind_names / sizeof *kind_names };
+static long called[KINDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- places --------------------------------------------------------------------------------------------------------- */
+
+enum { PLACES = 1 << 14, DEPTH = 64 };
+static struct { uint64_t stack; int kind; long first, second, last; } place[PLACES];       /* a table of open addresses; first 0: empty */
+
+extern const char __executable_start, etext;      /* the linker's */
+
+static void note_place(int kind, bool all)
+{
+    void *frame[DEPTH];
+    uint64_t stack = 0xcbf29ce484222325u + (uint64_t)kind;                                     /* FNV-1a over the addresses */
+    const int frames = backtrace(frame, DEPTH);
+    for (int i = 0; i < frames; i++) {
+        const uintptr_t at = (uintptr_t)frame[i];
+        if (all || strcmp(kind_names[kind], "crypto") || (at >= (uintptr_t)&__executable_start && at < (uintptr_t)&etext))
+            stack = (stack ^ (uint64_t)at) * 0x100000001b3u;
+    }
+    size_t at = (stack ^ stack >> 32) % PLACES;
+    for (size_t tries = 0; place[at].first && (place[at].stack != stack || place[at].kind != kind); at = (at + 1) % PLACES)
+        if (++tries == PLACES) { fprintf(stderr, "more than %d places\n", PLACES); abort(); }
+    if (!place[at].first) { place[at].stack = stack; place[at].kind = kind; place[at].first = called[kind]; }
+    else if (!place[at].second) place[at].second = called[kind];
+    place[at].last = called[kind];
+}
+
+static void print_places(void)
+{
+    for (int k = 0; k < KINDS; k++) {
+        fputs(kind_names[k], stderr);
+        for (size_t i = 0; i < PLACES; i++) {
+            if (!place[i].first || place[i].kind != k) continue;
+            fprintf(stderr, " %ld", place[i].first);
+            if (place[i].second) fprintf(stderr, " %ld", place[i].second);
+            if (place[i].last > place[i].second && place[i].second) fprintf(stderr, " %ld", place[i].last);
+        }
+        fputc('\n', stderr);
+    }
+}
+
+/* ---- failures on request -------------------------------------------------------------------------------------------- */
 
 /* What happens to this call: NONE, an errno, SHORT.  A text that cannot be read stops the program: a test that
  * asks for a failure by a wrong name must not pass. */
@@ -49,9 +98,14 @@ static int fault(const char *kind)
     static long calls;
     int result = NONE;
     pthread_mutex_lock(&lock);
+    const char *places = getenv("DATASETGAN_PLACES");
     const char *now = getenv(FAULT_VARIABLE);
     if (!now) now = "";
-    for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++) if (!strcmp(kind_names[i], kind)) called[i]++;
+    for (int i = 0; i < KINDS; i++) {
+        if (strcmp(kind_names[i], kind)) continue;
+        called[i]++;
+        if (places) note_place(i, !strcmp(places, "all"));
+    }
     if (strcmp(now, text)) {
         char error[16] = "";
         snprintf(text, sizeof text, "%s", now);
@@ -100,17 +154,38 @@ static int seen(int rc, sys_call c)
 static long live_blocks, live_files;             /* atomic: GCC's and clang's builtins */
 static void count(long *n, long by) { __atomic_add_fetch(n, by, __ATOMIC_RELAXED); }
 
-static void *json_alloc(size_t size)
+static void *counted_alloc(const char *kind, size_t size)
 {
-    void *p = fails("json") ? NULL : malloc(size);
+    void *p = fails(kind) ? NULL : malloc(size);
     if (p) count(&live_blocks, 1);
     return p;
 }
 
-static void json_release(void *p)
+static void counted_free(void *p)
 {
     if (p) count(&live_blocks, -1);
     free(p);
+}
+
+static void *json_alloc(size_t size) { return counted_alloc("json", size); }
+
+static void *crypto_alloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return counted_alloc("crypto", size);
+}
+
+static void *crypto_realloc(void *old, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    if (!old) return counted_alloc("crypto", size);
+    return fails("crypto") ? NULL : realloc(old, size);
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    counted_free(p);
 }
 
 /* libjpeg has no hooks, but it gets its memory from four functions of its own that a program may have instead (jmemsys.h; a cinfo comes
@@ -123,23 +198,30 @@ IN_PLACE_OF_JPEG void jpeg_free_large(void *cinfo, void *p, size_t size);
 void *jpeg_get_small(void *cinfo, size_t size)
 {
     (void)cinfo;
-    void *p = fails("jpeg") ? NULL : malloc(size);
-    if (p) count(&live_blocks, 1);
-    return p;
+    return counted_alloc("jpeg", size);
 }
 void *jpeg_get_large(void *cinfo, size_t size) { return jpeg_get_small(cinfo, size); }
 void jpeg_free_small(void *cinfo, void *p, size_t size)
 {
     (void)cinfo, (void)size;
-    json_release(p);
+    counted_free(p);
 }
 void jpeg_free_large(void *cinfo, void *p, size_t size) { jpeg_free_small(cinfo, p, size); }
 
-__attribute__((constructor)) static void begin(void) { json_set_alloc_funcs(json_alloc, json_release); }
+__attribute__((constructor)) static void begin(void)
+{
+    json_set_alloc_funcs(json_alloc, counted_free);
+    if (!CRYPTO_set_mem_functions(crypto_alloc, crypto_realloc, crypto_free)) {
+        fprintf(stderr, "libcrypto has allocated already\n");
+        abort();
+    }
+}
 
 __attribute__((destructor)) static void end(void)
 {
-    for (size_t i = 0; getenv("DATASETGAN_COUNTS") && i < sizeof kind_names / sizeof *kind_names; i++) fprintf(stderr, "%s %ld\n", kind_names[i], called[i]);
+    for (int i = 0; getenv("DATASETGAN_COUNTS") && i < KINDS; i++) fprintf(stderr, "%s %ld\n", kind_names[i], called[i]);
+    if (getenv("DATASETGAN_PLACES")) print_places();
+    OPENSSL_cleanup();
     if (!getenv("DATASETGAN_LEAKS") || (live_blocks == 0 && live_files == 0)) return;
     fprintf(stderr, "leak: %ld blocks of memory, %ld open files\n", live_blocks, live_files);
     _exit(99);

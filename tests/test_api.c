@@ -440,19 +440,6 @@ static void test_refusals(void)
 
 /* ---- the segmentation network ------------------------------------------------------------------------------------------- */
 
-static void write_network(const char *path)
-{
-    nn_err err = { 0 };
-    dl_model m = { .size = 32, .class_count = 3, .class_at = { { "rest", { 0, 0, 0 } }, { "left", { 1, 2, 3 } }, { "right", { 4, 5, 6 } } } };
-    const dl_choice c = { "light", 3, 8, 16, 0, false };
-    if (dl_net_open(&m.net, &c, &err) == NN_OK) {
-        dl_net_init(&m.net, 1);
-        dl_model_write(&m, path, &err);
-    }
-    dl_model_close(&m);
-    t_check(!err.status, "a network: %s", err.msg);
-}
-
 static void test_segmenter(void)
 {
     enum { H = 40, W = 56, K = 3 };
@@ -463,7 +450,7 @@ static void test_segmenter(void)
     dgan_error err = { 0 };
     nn_err own = { 0 };
     nn_format(path, sizeof path, "%s/network.safetensors", folder);
-    write_network(path);
+    tiny_network(path);
     for (int i = 0; i < H * W * 4; i++) picture[i] = (uint8_t)(i * 7 + i / 97 * 31);
     dl_model m;
     if (dl_model_read(&m, path, &own)) { t_fail("%s", own.msg); return; }

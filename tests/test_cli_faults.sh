@@ -1,9 +1,10 @@
 #!/bin/sh
 # Every system call and allocation fails once, in every command: datasetgan-faulty's n-th open, read, write, fsync, close, rename,
-# unlink, mkdir, rmdir, truncate, allocation of ours, libpng's, libjpeg's or jansson's fails, or the process dies there.  Each run ends with 0,
-# or with 1 and one line; nothing half-written stays, no memory and no file; and the same command then ends with the bytes of an
-# undisturbed run.  A test run walks a sample of the calls; DATASETGAN_ALL_FAULTS=1 (`make faults`) all of them, but of jansson's
-# allocations the first 300 of a command and then every seventh (DATASETGAN_EVERY=1: all; they repeat for each line and field).
+# unlink, mkdir, rmdir, truncate, lock, allocation of ours, libpng's, libjpeg's, jansson's or libcrypto's fails, or the process dies there.
+# Each run ends with 0, or with 1 and one line; nothing half-written stays, no memory and no file; and the same command then ends with the
+# bytes of an undisturbed run.  A test run walks a sample of the calls.  FAULTS=FOLDER (`make faults`): every call; of unlinks and
+# allocations, which repeat by the thousand, the first, second and last from each place (sys_faulty.c), or all with EVERY=1.  What a
+# command's walk found is noted in FOLDER; commands noted there, or in the hands of another process, are left out.
 . tests/cli_lib.sh
 in_memory
 small_task "$D/set"
@@ -39,17 +40,45 @@ walk() {
             3) [ "$name" = verify ] && [ "$(wc -l <"$D/err")" -eq 1 ] && ok || no "$what: status 3" ;;      # the file that failed is a problem
             *) no "$what: status $got: $(head -n 1 "$D/err")" ;;
         esac
-        # What an allocation leaves behind is what other failures at that place do: every eighth is tried to the end.
-        case $kind in alloc | jpeg | json) [ $((n % 8)) -eq 0 ] || continue ;; esac
+        # What an allocation of these leaves behind is what other failures at that place do: every eighth is tried to the end.
+        case $kind in jpeg | json | crypto) [ $((n % 8)) -eq 0 ] || continue ;; esac
         if [ $got -ne 0 ]; then
             $BIN $command >"$D/out" 2>"$D/err" || no "$what: the same command does not go on: $(head -n 1 "$D/err")"
         elif [ "$kind" = unlink ]; then
             continue                                     # done, with something left over that could not be removed
         fi
-        same "$D/run" "$D/want" "$what, then again"
+        if diff -r "$D/run" "$D/want" >"$D/diff"; then ok; else no "$what, then again: $(head -n 1 "$D/diff")"; fi
     done
 }
-calls() { sed -n "s/^$1 //p" "$D/counts"; }
+# numbers KIND: those of its calls that a whole walk tries.
+numbers() {
+    case $1${EVERY:+-every} in
+        unlink | alloc | jpeg | json | crypto) sed -n "s/^$1 //p" "$D/places" ;;
+        *) seq 1 "$(sed -n "s/^${1%-every} //p" "$D/counts")" ;;
+    esac
+}
+# walk_every NAME: all of "$command", noted in $FAULTS.
+walk_every() {
+    note=$FAULTS/$(echo "$1" | tr ' ' '-')
+    [ -e "$note" ] && return
+    mkdir "$note.taken" 2>/dev/null || return
+    runs=0 failures=0 deaths=0 before=$failed
+    mkdir "$D/run"
+    DATASETGAN_COUNTS=1 $FAULTY $command >"$D/out" 2>"$D/counts" || no "$1: $(head -n 1 "$D/counts")"
+    rm -rf "$D/run"
+    mkdir "$D/run"
+    # libcrypto's own places are the same in every command: one looks at them.
+    DATASETGAN_PLACES=$([ "$1" = dataset ] && echo all || echo ours) $FAULTY $command >"$D/out" 2>"$D/places" || no "$1: $(head -n 1 "$D/places")"
+    for pair in write:ENOSPC write:EIO write:EINTR write:SHORT write:KILL fsync:EIO fsync:EINTR fsync:KILL rename:EIO rename:KILL close:EIO open:EMFILE \
+        read:EIO read:EINTR read:SHORT read:END mkdir:ENOSPC rmdir:EIO unlink:EIO unlink:KILL truncate:EIO lock:EIO free:EIO \
+        alloc:ENOMEM jpeg:ENOMEM json:ENOMEM crypto:ENOMEM; do
+        walk "$1" "${pair%:*}" "${pair#*:}" $(numbers "${pair%:*}")
+    done
+    # Calls of the system, allocations of all kinds, what was walked, and what of it failed or died.
+    set -- "$1" $(awk '{ n[/^(alloc|json|jpeg|crypto) / ? 1 : 0] += $2 } END { print n[0], n[1] }' "$D/counts") $runs $failures $deaths
+    [ "$failed" -eq "$before" ] && printf '%-18s %7d %9d %7d %7d %7d\n' "$@" >"$note"
+    echo "  $([ -e "$note" ] && echo ok || echo no)   $1: $runs runs, $failures failed calls, $deaths deaths"
+}
 # walk_all NAME COMMAND...
 walk_all() {
     name=$1
@@ -59,19 +88,7 @@ walk_all() {
     mkdir "$D/run"
     try 0 $BIN $command
     mv "$D/run" "$D/want"
-    if [ -n "$DATASETGAN_ALL_FAULTS" ]; then
-        mkdir "$D/run"
-        DATASETGAN_COUNTS=1 $FAULTY $command >"$D/out" 2>"$D/counts" || no "$name: $(head -n 1 "$D/counts")"
-        for pair in write:ENOSPC write:EIO write:EINTR write:SHORT write:KILL fsync:EIO fsync:EINTR fsync:KILL rename:EIO rename:KILL close:EIO open:EMFILE \
-            read:EIO read:EINTR read:SHORT read:END mkdir:ENOSPC rmdir:EIO unlink:EIO unlink:KILL truncate:EIO lock:EIO free:EIO alloc:ENOMEM jpeg:ENOMEM json:ENOMEM; do
-            last=$(calls "${pair%:*}")
-            first=$last
-            [ "$pair" = json:ENOMEM ] && [ "$last" -gt 300 ] && first=300
-            walk "$name" "${pair%:*}" "${pair#*:}" $(seq 1 "$first") $(seq $((first + 1)) "${DATASETGAN_EVERY:-7}" "$last")
-        done
-        echo "  ok   $name: $(tr '\n' ',' <"$D/counts") $runs runs so far, $failures failed calls, $deaths deaths"
-        return
-    fi
+    [ -n "$FAULTS" ] && { walk_every "$name"; return; }
     if [ -n "$short" ]; then
         walk "$name" write EIO 2
         walk "$name" rename EIO 1
@@ -79,6 +96,7 @@ walk_all() {
         walk "$name" alloc ENOMEM 8 40
         walk "$name" jpeg ENOMEM 1 4
         walk "$name" json ENOMEM 8
+        walk "$name" crypto ENOMEM 2
         walk "$name" rename KILL 1
         return
     fi
@@ -97,6 +115,7 @@ walk_all() {
     walk "$name" unlink EIO 1
     walk "$name" alloc ENOMEM 1 3 8 21 144
     walk "$name" json ENOMEM 1 8 40 56
+    walk "$name" crypto ENOMEM 8 800
     walk "$name" write KILL 2
     walk "$name" fsync KILL 1
     walk "$name" rename KILL 1 3
@@ -123,6 +142,7 @@ walk_all import import --from labelme --in "$D/lm" --task "$D/set/task.json" --o
 walk_all "import coco" import --from coco --in "$PWD/tests/golden/coco/instances.json" --task "$D/set/task.json" --out "$D/run/s"
 walk_all label label --generator "$TINY" --interpreter "$D/i" --seeds 3,5 --out "$D/run/l" --threads 1
 walk_all eval eval --task "$D/tiny/task.json" --interpreter "$D/i" --json "$D/run/scores.json" --threads 1
+walk_all sweep sweep --task "$D/tiny/task.json" --out "$D/run/s.json" --folds 2 --members 1 --epochs 1 --width2 0 --threads 1 width1=0,8
 # Much of these is as in those above: a test run tries less of it.
 short=1
 walk_all "export hf" export --dataset "$D/d" --format hf --out "$D/run/e"
@@ -148,6 +168,7 @@ walk_all "segment predict" segment predict --net "$D/n" --in "$D/photos/images" 
 walk_all "segment eval" segment eval --net "$D/n" --images "$D/photos/images" --labels "$D/photos/labels" --task "$D/tiny/task.json" --json "$D/run/s.json" --no-flips --threads 1
 same "$D/set" "$D/undisturbed-set" "the annotation set is only read"
 same "$D/tiny" "$D/undisturbed-tiny" "the annotation set is only read"
+[ -n "$FAULTS" ] && done_testing
 [ $failures -ge 45 ] && ok || no "only $failures failures were met"
 [ $deaths -ge 10 ] && ok || no "only $deaths deaths were met"
 echo "  ok   $runs runs: $failures failed calls, $deaths deaths"

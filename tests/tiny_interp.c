@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "deeplab/deeplab.h"
 #include "tests/t.h"
 
 void tiny_interp(dg_interp *out, const char *path, const sg_model *m, const char *task_name, const char *class1, uint64_t seed)
@@ -40,4 +41,17 @@ void tiny_interp(dg_interp *out, const char *path, const sg_model *m, const char
     if (!s) return;
     t_fail("tiny interpreter: %s", err.msg);
     exit(t_done());
+}
+
+void tiny_network(const char *path)
+{
+    nn_err err = { 0 };
+    dl_model m = { .size = 32, .class_count = 3, .class_at = { { "rest", { 0, 0, 0 } }, { "left", { 1, 2, 3 } }, { "right", { 4, 5, 6 } } } };
+    const dl_choice c = { "light", 3, 8, 16, 0, false };
+    if (dl_net_open(&m.net, &c, &err) == NN_OK) {
+        dl_net_init(&m.net, 1);
+        dl_model_write(&m, path, &err);
+    }
+    dl_model_close(&m);
+    t_check(!err.status, "a network: %s", err.msg);
 }

@@ -389,6 +389,7 @@ nn_status dg_train(const dg_task *t, const char *split, const sg_model *m, const
         tap_names = own_taps;
         tap_count = o->init->tap_count;
     }
+    if (!s && !*out_path) s = nn_fail(err, NN_EINVAL, "training: expected a path for the interpreter, found an empty one");
     if (!s && strlen(out_path) + sizeof ".part" > DG_PATH) s = nn_fail(err, NN_EINVAL, "%.64s...: the path is too long", out_path);
     if (!s) s = dg_features_open(&f, t, split, m, tap_names, tap_count, err);
     if (!s) s = dg_features_clean(&f, o->min_pixels, err);

@@ -69,9 +69,10 @@ static bool report(void *user, const char *what, double done, double total, doub
     return !l->call || l->call(l->user, what, done, total, value) == 0;
 }
 
-/* What was given replaces the recipe's own. */
+/* What was given replaces the recipe's own; a width of 0 is a choice, too. */
 static void own_or(double *recipe, double given) { if (!(given < 0)) *recipe = given; }
 static void own_or_dim(nn_dim *recipe, int64_t given) { if (given >= 0) *recipe = (nn_dim)given; }
+static void own_or_width(nn_dim *recipe, int64_t given) { own_or_dim(recipe, given); if (given == 0) *recipe = DG_NO_LAYER; }
 
 static nn_status train(sg_model *m, const char *task, const char *out, const dgan_train_options *d, const dg_progress *p, nn_err *err)
 {
@@ -84,8 +85,8 @@ static nn_status train(sg_model *m, const char *task, const char *out, const dga
         o.members = (int)members;
         o.seed = d->seed;
         own_or_dim(&o.batch, d->batch);
-        own_or_dim(&o.h1, d->width1);
-        own_or_dim(&o.h2, d->width2);
+        own_or_width(&o.h1, d->width1);
+        own_or_width(&o.h2, d->width2);
         own_or(&o.epochs, d->epochs);
         own_or(&o.lr, d->lr);
         own_or(&o.decay, d->decay);

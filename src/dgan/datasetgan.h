@@ -28,8 +28,9 @@ DGAN_API int dgan_interpreter_draw(const dgan_interpreter *in, dgan_draw *out, d
 
 /* ---- training --------------------------------------------------------------------------------------------------------- */
 
-/* Numbers below 0 mean the recipe's own; the recipes are "default", "paper" and "official".  split NULL: "train".  replace: an existing
- * interpreter and the checkpoint of another training are replaced.  Start with DGAN_TRAIN_INIT. */
+/* Numbers below 0 mean the recipe's own; the recipes are "default", "paper" and "official".  A width of 0: no such hidden layer, and none
+ * above it.  split NULL: "train".  replace: an existing interpreter and the checkpoint of another training are replaced.  Start with
+ * DGAN_TRAIN_INIT. */
 typedef struct {
     size_t size;
     const char *recipe, *split;

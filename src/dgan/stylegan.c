@@ -164,6 +164,15 @@ int dgan_draw_ws(dgan_drawer *d, const float *ws, int n, const dgan_draw *o, con
     return synthesise(d, n, &draw, noise_seeds, err);
 }
 
+/* What the calls that read a drawing begin with. */
+static int check_drawn(const dgan_drawer *d, int n, const void *out, const char *call, dgan_error *err)
+{
+    if (!d || !out) return dgan_refuse(err, "%s: NULL argument", call);
+    const int refused = dgan_check_process(d->process, "drawer", err);
+    if (refused) return refused;
+    return n >= 0 && n < d->drawn ? DGAN_OK : dgan_refuse(err, "%s: expected a drawn picture, found picture %d of %d", call, n, d->drawn);
+}
+
 static bool is_drawn(const dgan_drawer *d, int n) { return d && n >= 0 && n < d->drawn; }
 
 const float *dgan_picture(const dgan_drawer *d, int n) { return is_drawn(d, n) ? sg_picture(d->work, n) : NULL; }
@@ -177,7 +186,8 @@ const float *dgan_ws(const dgan_drawer *d, int n)
 
 int dgan_picture_bytes(const dgan_drawer *d, int n, uint8_t *out, dgan_error *err)
 {
-    if (!is_drawn(d, n) || !out) return dgan_refuse(err, "picture: expected a drawn picture and memory for it, found picture %d", n);
+    const int refused = check_drawn(d, n, out, "picture", err);
+    if (refused) return refused;
     const sg_config *c = sg_get_config(d->generator->model);
     nn_image im = { c->resolution, c->height, c->img_channels, out };
     nn_image_from_planar(&im, sg_picture(d->work, n));
@@ -186,10 +196,11 @@ int dgan_picture_bytes(const dgan_drawer *d, int n, uint8_t *out, dgan_error *er
 
 int dgan_tap_map(const dgan_drawer *d, int n, int tap, dgan_map *out, dgan_error *err)
 {
-    if (!is_drawn(d, n) || !out) return dgan_refuse(err, "tap: expected a drawn picture, found picture %d", n);
+    int refused = check_drawn(d, n, out, "tap", err);
+    if (refused) return refused;
     if (!d->keep_taps) return dgan_refuse(err, "tap: the drawer was opened without keep_taps");
     dgan_tap t;
-    const int refused = dgan_generator_tap(d->generator, tap, &t, err);
+    refused = dgan_generator_tap(d->generator, tap, &t, err);
     if (refused) return refused;
     const bool blocked = sg_get_kernels(d->generator->model)->layout == NN_BLOCKED;
     /* analyze: a refused call returns a status that is not 0 */
