@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Convert a trained generator to the project's safetensors form.
+"""Convert a trained generator, or a segmentation network of torchvision, to the project's safetensors form.
 
 The file's pickle is read as data and never executed; no deep-learning library is needed (Python 3.9+ and NumPy).
 Exit status: 0 written (or listed), 1 refused with one line on stderr, 2 bad usage.
@@ -19,6 +19,7 @@ except ImportError:
     sys.exit('convert: NumPy is missing: apt-get install python3-numpy')
 
 import plainpickle
+import resnet
 import safetensors
 import stylegan2
 import symbolic
@@ -128,7 +129,7 @@ def choose(f):
     if dialect and f.surplus:
         raise Refused('%s: %d bytes after the pickle' % (f.name, f.surplus))
     if not dialect:
-        raise Refused('%s: a %s file without the tensors of a known generator (%s)' % (f.name, f.kind, SUPPORTED))
+        raise Refused('%s: a %s file without the tensors of a known network (%s)' % (f.name, f.kind, SUPPORTED))
     return dialect
 
 
@@ -139,9 +140,9 @@ def convert(path, crop=None):
     config, tensors, dropped = dialect.convert(f)
     beside = os.path.join(os.path.dirname(path), 'config.json')
     given = read_config(beside) or {}
-    stylegan2.apply_config(config, given, tensors, beside)
+    config.apply(given, tensors, beside)
     if crop:
-        stylegan2.apply_crop(config, *crop, '--rows')
+        config.crop_rows(*crop, '--rows')
     if config.finish:
         config.finish(config, tensors)
     notes = []
@@ -171,7 +172,7 @@ def list_tensors(path):
         rows = dialect.listing(f) if hasattr(dialect, 'listing') else []
     for kind, shape, name in rows:
         print('%-10s %-22s %s' % (kind, list(shape), quoted(name, 200)))
-    choose(f).convert(f)                        # says what it is instead, when it is no generator that is supported
+    choose(f).convert(f)                        # says what it is instead, when it is no network that is supported
     print(choose(f).NAME)
 
 
@@ -184,8 +185,8 @@ def row_range(text):
 
 
 def main():
-    p = argparse.ArgumentParser(description='Convert a trained generator to safetensors.', epilog=SUPPORTED)
-    p.add_argument('input', help='the generator as trained; what shapes cannot tell comes from config.json beside it')
+    p = argparse.ArgumentParser(description='Convert a trained generator or segmentation network to safetensors.', epilog=SUPPORTED)
+    p.add_argument('input', help='the network as trained; what shapes cannot tell comes from config.json beside it')
     p.add_argument('output', nargs='?', help='file to write, *.safetensors')
     p.add_argument('--list', action='store_true', help='list the tensors of the input; write nothing')
     p.add_argument('--dry-run', action='store_true', help='check everything, print the result, write nothing')
@@ -208,12 +209,9 @@ def main():
         safetensors.write(a.output, metadata, tensors, a.force)
     for note in notes:
         print('convert: note: %s' % note, file=sys.stderr)
-    last = 'norm_eps' if 'norm_eps' in metadata else 'conv_clamp'
-    print('%s: %s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, %s classes, channels %s, %s %s; %d tensors'
-          % (('dry run' if a.dry_run else 'wrote ' + a.output,)
-             + tuple(metadata[k] for k in ('network', 'architecture', 'resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels',
-                                           'c_dim', 'channels')) + (last, metadata[last], len(tensors))))
-    print('identity %s' % safetensors.identity(metadata, tensors))
+    generator = metadata['kind'] == 'generator'
+    print('%s: %s; %d tensors' % ('dry run' if a.dry_run else 'wrote ' + a.output, (stylegan2 if generator else resnet).summary(metadata), len(tensors)))
+    print('identity %s' % safetensors.identity(metadata, tensors, *([] if generator else [()])))
 
 
 def run(main=main):

@@ -29,6 +29,12 @@ class Config:
     def __init__(self):
         self.notes, self.more = [], {}
 
+    def apply(self, given, tensors, where):
+        apply_config(self, given, tensors, where)
+
+    def crop_rows(self, top, rows, where):
+        apply_crop(self, top, rows, where)
+
     def metadata(self):
         own = {'label_mode': self.label_mode} if self.c_dim else {}
         if self.crop:
@@ -42,6 +48,14 @@ class Config:
             'channels': ','.join(str(c) for c in self.channels),
             'conv_clamp': 'none' if self.conv_clamp is None else number(self.conv_clamp), 'c_dim': str(self.c_dim), 'noise': 'const',
         }
+
+
+def summary(metadata):
+    """A converted generator in one line."""
+    last = 'norm_eps' if 'norm_eps' in metadata else 'conv_clamp'
+    return ('%s %s, %s px, z %s, w %s, %s mapping layers, %s picture channels, %s classes, channels %s, %s %s'
+            % (*(metadata[k] for k in ('network', 'architecture', 'resolution', 'z_dim', 'w_dim', 'mapping_layers', 'img_channels', 'c_dim', 'channels')),
+               last, metadata[last]))
 
 
 def number(value):

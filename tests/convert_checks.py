@@ -19,6 +19,7 @@ import numpy as np
 
 from convert_files import (CONVERT, GOLDEN, NIGHTLY, ROOT, TMP, Name, Pid, Raw, Reduce, attempt, check, convert, count, emit, expect, file,
                            golden, pickled, run, skip, spoiled, tensor, tiny, torch_legacy, torch_zip)
+import convert_nets
 import symbolic                                 # found through convert_files
 
 MEMORY = resource.getrlimit(resource.RLIMIT_AS)
@@ -306,8 +307,9 @@ def test_mutants():
     """Flipped, cut, doubled and spliced files.  Each is refused with one line or converts to finite numbers; nothing runs."""
     rng = random.Random(1)
     sources = {n: golden(n) for n in ('zip', 'legacy', 'shared_zip', 'shared_legacy', 'half')}
+    sources['net zip'] = convert_nets.head_of_network()
     outcomes, bad = {'refused': 0, 'converted': 0}, []
-    for i in range(400 if NIGHTLY else 100):
+    for i in range(480 if NIGHTLY else 120):
         name = sorted(sources)[i % len(sources)]
         data = bytearray(sources[name])
         limit = len(data) if rng.random() < 0.3 else min(len(data), 6000)       # mostly the pickles, which come first
@@ -501,7 +503,7 @@ def main():
     'x'.encode('unicode_escape'), 'x'.encode('cp437')
     attempt(os.path.join(GOLDEN, 'convert_zip.pt'))                  # lets Python load its own modules before anyone listens
     for test in (test_forms, test_code, test_shapes_of_pickles, test_zip, test_legacy, test_tensors, test_networks, test_config,
-                 test_mutants, test_command, test_large, test_bundle):
+                 test_mutants, convert_nets.test_nets, convert_nets.test_nets_spoilt, test_command, test_large, test_bundle):
         start = time.monotonic()
         try:
             test()

@@ -21,6 +21,7 @@ try 0 train "$D/pasted" --paste-class "red blood cell"
 [ "$(hash_of "$D/net")" != "$(hash_of "$D/pasted")" ] && ok || no "pasting changes nothing"
 try 2 train "$D/x" --paste-class moon; says "--paste-class"
 try 0 $BIN segment train --dataset "$D/six" --net resnet18 --output-stride 16 --aux --size 32 --batch 2 --steps 1 --out "$D/r18"
+try 2 train "$D/x" --weights "$D/r18"; says "numbers of the network 'resnet18', expected 'light'"
 
 # ---- stopped and gone on with: the bytes of a run that was not
 STEPS=160 try 0 train "$D/whole"

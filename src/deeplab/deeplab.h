@@ -27,7 +27,7 @@ void dl_model_close(dl_model *m);
 
 /* Take a network's numbers from any safetensors file with torch's names, such as convert/ writes from a torchvision state dict.  Tensors
  * that are missing or of another shape stay as they are when `partial` (a classifier for other classes, a backbone alone); *taken counts
- * the others.  Otherwise every one must be there.  NN_EFORMAT, NN_ESHAPE. */
+ * the others.  Otherwise every one must be there.  A file that says it is of another network: NN_EINVAL.  NN_EFORMAT, NN_ESHAPE. */
 nn_status dl_weights_read(dl_net *n, const char *path, bool partial, nn_dim *taken, nn_err *err);
 
 /* ---- training --------------------------------------------------------------------------------------------------------------------- */

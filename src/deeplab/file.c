@@ -109,6 +109,8 @@ nn_status dl_weights_read(dl_net *n, const char *path, bool partial, nn_dim *tak
 {
     nn_st f;
     nn_status s = nn_st_open(&f, path, err);
+    const char *net = s ? NULL : nn_st_meta(&f, "net");
+    if (net && strcmp(net, n->kind)) s = nn_fail(err, NN_EINVAL, "%s: numbers of the network '%.24s', expected '%s'", path, net, n->kind);
     if (!s) s = read_numbers(n, &f, partial, taken, err);
     if (!s && partial && taken && !*taken) s = nn_fail(err, NN_EFORMAT, "%s: no tensor fits the network '%s'", path, n->kind);
     nn_st_close(&f);
