@@ -164,6 +164,7 @@ def build(a):
         'taps': line([{'name': n, 'channels': c} for n, c in maps]), 'classes': line(classes), 'draw': line(draw), 'seeds': '[]',
         'training': line({'recipe': 'released', 'files': [os.path.basename(p) for p in paths], 'classes': known}),
     }
+    metadata['latents'] = 'stream'              # np.random.seed once a run, then randn (train_interpreter.py generate_data)
     if a.upsample != 'bilinear':
         metadata['upsample'] = a.upsample
     if a.uncertainty != 'probabilities':

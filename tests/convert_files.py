@@ -1,5 +1,7 @@
 """What convert_checks.py stands on: counted checks, an alarm for anything that a file makes Python do, and torch files made by hand."""
 import os
+import random
+import resource
 import struct
 import subprocess
 import sys
@@ -74,6 +76,57 @@ def attempt(path):
     if seconds > 10:
         said = 'TOO SLOW: %.1f s' % seconds
     return said
+
+
+# ---- memory: no file may take over 1 GB more than Python itself had -------------------------------------------------------
+
+NO_LIMIT = resource.getrlimit(resource.RLIMIT_AS)
+
+
+def limit_memory():
+    """1 GB from here on: what a length that is believed asks for shows as MemoryError."""
+    with open('/proc/self/statm') as f:
+        now = int(f.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30), NO_LIMIT[1]))
+
+
+def lift_limit():
+    """For a child that reads large files or is our program: AddressSanitizer reserves terabytes."""
+    resource.setrlimit(resource.RLIMIT_AS, NO_LIMIT)
+
+
+def test_mutants(sources, number, seed, finish=lambda rng, name, data: data):
+    """Flipped, cut, doubled and spliced files: refused with one line, or converted to finite numbers; nothing runs, nothing takes 1 GB.
+    sources: {name: bytes}; finish: what is still to be done to a mutant's bytes."""
+    rng, bad, outcomes = random.Random(seed), [], {'refused': 0, 'converted': 0}
+    for i in range(number):
+        name = sorted(sources)[i % len(sources)]
+        data = bytearray(sources[name])
+        limit = len(data) if rng.random() < 0.3 else min(len(data), 6000)       # mostly the pickles, which come first
+        for _ in range(rng.choice((1, 1, 2, 8))):
+            at, kind = rng.randrange(limit), rng.randrange(5)
+            if kind == 0:
+                data[at] ^= 1 << rng.randrange(8)
+            elif kind == 1:
+                data[at] = rng.choice(b'.(0R}]tuQcbsahXq\x93\x94\x80\x8a\x95\xff\x00')
+            elif kind == 2:
+                del data[at:at + rng.randrange(1, 40)]
+            elif kind == 3:
+                data[at:at] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 20)))
+            else:
+                data[at:at + 8] = rng.choice((b'\xff' * 8, b'\0' * 8, struct.pack('<q', 2**62)))
+            limit = min(limit, len(data) - 1)
+        if rng.random() < 0.2 and len(data) > 10:
+            del data[rng.randrange(5, len(data)):]
+        said = attempt(file('mutant', finish(rng, name, bytes(data))))
+        if said.startswith(('EXCEPTION', 'ALARM', 'TOO SLOW')) or '\n' in said or len(said) > 600:
+            bad.append('%d (%s): %s' % (i, name, said))
+        outcomes['refused' if said else 'converted'] += 1
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    check(not bad, 'mutants: %s' % bad[:3])
+    check(outcomes['refused'] >= number // 2 and outcomes['converted'] >= 3, 'mutants: %s' % outcomes)
+    check(peak < 1 << 10, 'mutants: %d MB' % peak)
+    print('mutants: %d refused, %d converted, %d MB at most' % (outcomes['refused'], outcomes['converted'], peak))
 
 
 def expect(path, part, what):

@@ -7,8 +7,6 @@ import copy
 import io
 import json
 import os
-import random
-import resource
 import shutil
 import struct
 import subprocess
@@ -21,7 +19,7 @@ import numpy as np
 import convert_files
 import tf_pickle
 from convert_files import (GOLDEN, NIGHTLY, ROOT, Name, Pid, Raw, Reduce, attempt, check, convert, count, emit, expect, file, legacy_bytes,
-                           pickled, run, tensor, torch_legacy, torch_zip)
+                           lift_limit, pickled, run, tensor, torch_legacy, torch_zip)
 import safetensors                              # the converter's writer; found through convert_files
 from tf_pickle import EasyDict, Network
 
@@ -80,8 +78,7 @@ def off(meta, tensors, want, class_id=None):
     shutil.rmtree(out, ignore_errors=True)
     p = subprocess.run([PROGRAM, 'generate', '--generator', path, '--seeds', '5', '--psi', '0.7', '--noise', 'const', '--kernels', 'ref',
                         '--threads', '1', *(['--class', str(class_id)] if class_id is not None else []), '--out', out, '--taps', out + '/taps.safetensors', '--save-w', out + '/w.npy'],
-                       capture_output=True, text=True,
-                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, MEMORY))      # AddressSanitizer reserves terabytes
+                       capture_output=True, text=True, preexec_fn=lift_limit)
     if p.returncode:
         return np.inf, np.inf, p.stderr
     levels = np.abs(read_png(out + '/seed0005.png') - want['uint8'].astype(int)).max()
@@ -539,8 +536,7 @@ def test_lern():
         rc, text, err = run(path, out, '--rows', rows, '--force')
         check(rc == status and part in text + err, '--rows %s: %d %r' % (rows, rc, err))
         if rc == 0:
-            said = subprocess.run([PROGRAM, 'info', out], capture_output=True, text=True,
-                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, MEMORY)).stdout
+            said = subprocess.run([PROGRAM, 'info', out], capture_output=True, text=True, preexec_fn=lift_limit).stdout
             check('rows 2 to 13 of 16' in said and text.split('identity ')[1].strip() in said, 'the program reads --rows, same identity: %s' % said)
     file('lern/config.json', b'{"norm_eps": 0}')
     expect(path, 'norm_eps: expected a positive', 'norm_eps of 0')
@@ -593,34 +589,11 @@ def test_tf1_refused():
 # ---- 6. mutants --------------------------------------------------------------------------------------------------------
 
 def test_mutants():
-    """Flipped, cut, doubled and spliced files: refused with one line, or converted to finite numbers; nothing runs."""
-    rng, bad, outcomes = random.Random(2), [], {'refused': 0, 'converted': 0}
     sources = {}
     for name in ('sg3.pkl', 'tf.pkl', 'trained.pt', 'ada.pkl', 'tf1.pkl', 'tfres.pkl', NAMES['lern']):
         with open(golden(name), 'rb') as f:
             sources[name] = f.read()
-    for i in range(600 if NIGHTLY else 100):
-        name = sorted(sources)[i % len(sources)]
-        data = bytearray(sources[name])
-        for _ in range(rng.choice((1, 1, 2, 8))):
-            at, kind = rng.randrange(len(data)), rng.randrange(5)
-            if kind == 0:
-                data[at] ^= 1 << rng.randrange(8)
-            elif kind == 1:
-                data[at] = rng.choice(b'.(0R}]tuQcbsah\x93\x94\x80\x8a\x95\xff\x00')
-            elif kind == 2:
-                del data[at:at + rng.randrange(1, 40)]
-            elif kind == 3:
-                data[at:at] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 20)))
-            else:
-                data[at:at + 8] = rng.choice((b'\xff' * 8, b'\0' * 8, struct.pack('<q', 2**62)))
-        said = attempt(file('mutant', bytes(data)))
-        if said.startswith(('EXCEPTION', 'ALARM', 'TOO SLOW')) or '\n' in said or len(said) > 600:
-            bad.append('%d (%s): %s' % (i, name, said))
-        outcomes['refused' if said else 'converted'] += 1
-    check(not bad, 'mutants: %s' % bad[:3])
-    check(outcomes['refused'] >= (300 if NIGHTLY else 50) and outcomes['converted'] >= 5, 'mutants: %s' % outcomes)
-    print('mutants: %(refused)d refused, %(converted)d converted' % outcomes)
+    convert_files.test_mutants(sources, 600 if NIGHTLY else 100, 2)
 
 
 def test_list():
@@ -638,9 +611,9 @@ def test_list():
 def main():
     shutil.rmtree(TMP, ignore_errors=True)
     os.makedirs(TMP)
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, MEMORY[1]))
     'x'.encode('unicode_escape'), 'x'.encode('cp437')
     attempt(golden('trained.pt'))                                    # lets Python load its own modules before anyone listens
+    convert_files.limit_memory()
     for test in (test_pictures, test_every_tensor, test_tf_forms, test_tf_refused, test_ada_refused, test_ros, test_lern, test_tf1_refused, test_mutants, test_list):
         start = time.monotonic()
         try:
@@ -653,7 +626,6 @@ def main():
     return 1 if count['failed'] else 0
 
 
-MEMORY = resource.getrlimit(resource.RLIMIT_AS)
 PROGRAM = os.path.abspath(sys.argv[1])
 if __name__ == '__main__':
     sys.exit(main())

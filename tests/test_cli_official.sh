@@ -93,4 +93,18 @@ try 1 $BIN "$@" --z-stream 8 --count 5 --out "$D/s2"; says "z_stream"
 try 0 $BIN "$@" --z-stream 7 --count 5 --batch 3 --out "$D/s2"; same "$D/s2" "$D/s" "stopped after two"
 for k in 1 2; do try 0 $BIN "$@" --z-stream 7 --count 5 --shard $k/2 --out "$D/s3.$k"; done
 try 0 $BIN merge --out "$D/s3" "$D/s3.1" "$D/s3.2"; same "$D/s3" "$D/s" "in two parts"
+
+# ---- it is part of --recipe official: the interpreter says so, and the dataset obeys
+$BIN train --task "$D/tiny/task.json" --recipe official --out "$D/io" --members 1 --epochs 0.1 >/dev/null || no "cannot train as released"
+set -- dataset --generator "$TINY" --interpreter "$D/io" --count 3
+try 0 $BIN "$@" --out "$D/r"; prints "drawn from one stream, --z-stream 0"
+try 0 $BIN "$@" --z-stream 0 --out "$D/r0"; same "$D/r" "$D/r0" "--z-stream 0 by itself"
+grep -q '"z_stream": 0' "$D/r/run.json" && ok || no "run.json does not say which stream"
+try 0 $BIN "$@" --z-stream 5 --out "$D/r5"
+try 0 $BIN generate --generator "$TINY" --seeds 5 --psi 0.7 --out "$D/five"
+same "$D/r5/images/0000000000.png" "$D/five/seed0005.png" "draw 0 of RandomState(5)"
+try 0 $BIN "$@" --z-seeds --out "$D/zs"; grep -q z_stream "$D/zs/run.json" && no "run.json speaks of a stream" || ok
+try 0 $BIN generate --generator "$TINY" --seeds 4 --psi 0.7 --out "$D/four"
+same "$D/zs/images/0000000004.png" "$D/four/seed0004.png" "each sample its own seed, the annotated 1 and 2 left out"
+try 2 $BIN "$@" --z-seeds --z-stream 1 --out "$D/f"; says "--z-seeds"
 done_testing

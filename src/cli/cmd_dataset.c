@@ -140,6 +140,8 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
     sg_model *m = cli_open_generator(j->generator, j->kernels, err);
     const dg_progress p = { cli_progress_report, (void *)"uncertainty" };
+    if (it.z_stream && !j->o.vary.one_stream && !j->o.vary.z_seeds)
+        printf("latents are drawn from one stream, --z-stream 0, as the interpreter's recipe has it (--z-seeds: each sample its own seed)\n");
     if (m && sg_check_options(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
         && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
     cli_progress_end();
@@ -182,7 +184,8 @@ int cmd_dataset(int argc, char **argv)
         CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
         { "psi-to", CLI_REAL, &j.o.vary.psi_to, -HUGE_VAL, HUGE_VAL, NULL, false, "draw each sample's truncation evenly from --psi to this", &j.o.vary.psi_range },
         { "z-stream", CLI_INT, &z_stream, 0, 4294967295.0, NULL, false,
-          "latent of sample n: draw n of one stream of this seed, as DatasetGAN's code (default: each sample's own seed)", &j.o.vary.one_stream },
+          "latent of sample n: draw n of one stream of this seed, as DatasetGAN's code (default: each sample's own seed, or 0 with an interpreter of --recipe official)", &j.o.vary.one_stream },
+        { "z-seeds", CLI_FLAG, &j.o.vary.z_seeds, 0, 0, NULL, false, "latent of sample n: that of seed n, also with an interpreter of --recipe official", NULL },
         { "mix", CLI_REAL, &j.o.vary.mix, 0, 1, NULL, false, "probability that a sample's later layers follow a second seed (default: 0)", NULL },
         { "augment", CLI_REAL, &j.o.vary.augment, 0, 0.99, NULL, false, "vary brightness, contrast, saturation and gamma by up to this part (default: 0)", NULL },
         { "export", CLI_CHOICE, &j.format, 0, 0, DG_EXPORT_FORMATS, false, "afterwards also write DIR-FORMAT, as 'export' does", NULL },
@@ -204,7 +207,8 @@ int cmd_dataset(int argc, char **argv)
     j.o.vary.z_stream = (uint32_t)z_stream;
     j.o.batch = (nn_dim)batch;
     cli_threads(threads);
-    if (j.format && j.shard) nn_fail(&err, NN_EINVAL, "option --export: expected without --shard; export what 'datasetgan merge' makes");
+    if (j.o.vary.z_seeds && j.o.vary.one_stream) nn_fail(&err, NN_EINVAL, "option --z-seeds: expected without --z-stream");
+    else if (j.format && j.shard) nn_fail(&err, NN_EINVAL, "option --export: expected without --shard; export what 'datasetgan merge' makes");
     else if (run(&j, &r, &err) == NN_OK && j.format) export_run(&j, &err);
     return err.status == NN_OK ? CLI_EXIT_OK : cli_fail(NAME, &err);
 }

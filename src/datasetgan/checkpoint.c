@@ -57,6 +57,7 @@ json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const
         "standardise", (int)o->standardise, "official_stop", (int)o->official_stop);
     /* Only where they are on: files of before these settings existed are still recognised. */
     if (s && o->half) json_object_set_new(s, "features", json_string("float16"));
+    if (s && o->z_stream) json_object_set_new(s, "latents", json_string("stream"));
     if (s && o->min_pixels) json_object_set_new(s, "min_pixels", json_integer((json_int_t)o->min_pixels));
     if (s && o->largest_label) json_object_set_new(s, "classes_known", json_string("largest label + 1"));
     if (s && o->feature_noise > 0) json_object_set_new(s, "feature_noise", json_real(o->feature_noise));

@@ -332,7 +332,9 @@ nn_status dg_dataset_in_groups(const sg_model *m, const dg_interp *in, const dg_
     NN_ASSERT(group >= 1 && group <= DG_GROUP);
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    dataset d = { .m = m, .in = in, .o = o, .group_size = group, .lock = -1 };
+    dg_dataset_options asked = *o;
+    if (in->z_stream && !asked.vary.z_seeds) asked.vary.one_stream = true;
+    dataset d = { .m = m, .in = in, .o = &asked, .group_size = group, .lock = -1 };
     const dg_look look = { in->task_name, in->class_at, in->classes, sg_get_config(m)->resolution, sg_get_config(m)->height };
     nn_err own = { 0 };
     if (!err) err = &own;

@@ -118,6 +118,7 @@ typedef struct {
     sg_options draw;                 /* as the annotated pictures were drawn */
     bool nearest;                    /* maps smaller than the picture are enlarged without interpolation: released code before June 2021 */
     bool vote_mean;                  /* the caller's choice, not in the file: a label is the class of the highest mean probability, not of most votes */
+    bool z_stream;                   /* a dataset takes all z from one stream, as the released code (dg_vary_options.one_stream) */
     bool of_logits;                  /* uncertainty as released before September 2021 (label.h: dg_divergence_of_logits) */
     nn_dim seed_count;               /* annotated seeds: a dataset skips them */
     uint32_t *seed;
@@ -151,6 +152,7 @@ typedef struct {
     const dg_interp *init;           /* NULL, or the interpreter that each member starts from: dg_train_start_from */
     bool standardise, one_cycle, official_stop;   /* official_stop: the released stop rule (PAPER.md 1.4, 2) */
     bool half;                       /* each gathered feature is rounded to float16 */
+    bool z_stream;                   /* the interpreter asks for datasets with one stream of z */
     bool largest_label;              /* the network knows largest label + 1 classes; the file still has all, the rest with probability 0 */
     nn_dim min_pixels;               /* a class (1 to 49) of fewer pixels in a picture becomes background there; 0: off */
     char recipe[16];                 /* "default", "paper", "official" */
@@ -266,6 +268,7 @@ typedef struct {
     double mix;                      /* style mixing: probability that the layers from a random one on follow a second seed */
     bool one_stream;                 /* z of picture n is draw n of RandomState(z_stream), as DatasetGAN's code samples; no number is skipped */
     uint32_t z_stream;
+    bool z_seeds;                    /* each its own seed's, although the interpreter asks for a stream */
     double augment;                  /* brightness, contrast, saturation, gamma of the picture: each evenly from 1 - augment to 1 + augment */
 } dg_vary_options;
 /* Part `index` (from 1) of `of` equal parts of a run's samples; of 0: all.  dg_merge joins them. */

@@ -69,12 +69,15 @@ nn_status dg_interp_write(const dg_interp *in, const char *training, const char 
     const nn_st_pair meta[] = {
         { "kind", KIND }, { "format", format }, { "task", in->task_name }, { "generator", in->generator },
         { "members", members }, { "width1", h1 }, { "width2", h2 }, { "taps", line[0] }, { "classes", line[1] },
-        { "draw", line[2] }, { "seeds", line[3] }, { "training", training }, { "upsample", "nearest" }, { "divergence", "logits" },
+        { "draw", line[2] }, { "seeds", line[3] }, { "training", training },
     };
-    nn_st_pair used[sizeof meta / sizeof *meta];               /* the last two only where they say something */
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof meta / sizeof *meta; i++)
-        if ((strcmp(meta[i].key, "upsample") || in->nearest) && (strcmp(meta[i].key, "divergence") || in->of_logits)) used[count++] = meta[i];
+    const struct { bool on; nn_st_pair said; } rare[] = {      /* keys that are there only where they say something */
+        { in->nearest, { "upsample", "nearest" } }, { in->of_logits, { "divergence", "logits" } }, { in->z_stream, { "latents", "stream" } } };
+    enum { ALWAYS = sizeof meta / sizeof *meta, RARE = sizeof rare / sizeof *rare };
+    nn_st_pair used[ALWAYS + RARE];
+    size_t count = ALWAYS;
+    memcpy(used, meta, sizeof meta);
+    for (int i = 0; i < RARE; i++) if (rare[i].on) used[count++] = rare[i].said;
     nn_want want[TENSORS];
     nn_st_tensor tensor[TENSORS];
     dg_interp copy = *in;                                 /* the table points into what it describes; nothing is changed */
@@ -188,7 +191,8 @@ static nn_status read_meta(dg_interp *in, nn_err *err)
         || (s = nn_st_meta_dim(&in->file, "width1", 1, WIDTH_MAX, &in->h1, err))
         || (s = nn_st_meta_dim(&in->file, "width2", 1, WIDTH_MAX, &in->h2, err))
         || (s = read_choice(&in->file, "upsample", "bilinear", "nearest", &in->nearest, err))
-        || (s = read_choice(&in->file, "divergence", "probabilities", "logits", &in->of_logits, err)) || (s = read_taps(in, &r, err))) return s;
+        || (s = read_choice(&in->file, "divergence", "probabilities", "logits", &in->of_logits, err))
+        || (s = read_choice(&in->file, "latents", "seeds", "stream", &in->z_stream, err)) || (s = read_taps(in, &r, err))) return s;
     in->members = (int)members;
 
     json_t *classes = json_meta(&in->file, "classes", err), *draw = classes ? json_meta(&in->file, "draw", err) : NULL;

@@ -28,7 +28,7 @@ nn_status dg_train_recipe(dg_train_options *o, const char *name, int classes, nn
     else if (!strcmp(name, "paper"))
         *o = (dg_train_options){ .members = 10, .batch = 64, .epochs = 100, .lr = 1e-3, .official_stop = true };
     else if (!strcmp(name, "official"))
-        *o = (dg_train_options){ .members = 10, .batch = 64, .epochs = 100, .lr = 1e-3, .official_stop = true, .half = true,
+        *o = (dg_train_options){ .members = 10, .batch = 64, .epochs = 100, .lr = 1e-3, .official_stop = true, .half = true, .z_stream = true,
                                  .largest_label = true, .min_pixels = 30 };
     else
         return nn_fail(err, NN_EINVAL, "there is no recipe \"%.32s\"; expected \"default\", \"paper\" or \"official\"", name);
@@ -304,7 +304,7 @@ static nn_status train_members(training *r)
 static nn_status write_result(const training *r, const dg_task *t, const sg_model *m, const char *path, nn_err *err)
 {
     const dg_features *f = r->f;
-    dg_interp in = { .members = r->o->members, .classes = t->class_count, .D = f->D,
+    dg_interp in = { .members = r->o->members, .z_stream = r->o->z_stream, .classes = t->class_count, .D = f->D,
                      .tap_count = f->tap_count, .draw = t->draw, .seed_count = f->seed_count, .seed = f->seed, .mean = f->mean, .std = f->std };
     for (int i = 0; i < f->tap_count; i++) {
         const sg_tap_info *tap = sg_tap_at(m, f->tap[i]);
