@@ -294,6 +294,7 @@ static nn_status open_sources(const job *j, parts *p, int threads, nn_err *err)
 static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_err *err)
 {
     char part[CLI_PATH], weights[65] = "";
+    int lock = -1;
     const nn_kernels *k = nn_kernels_pick(j->kernels, err);
     if (!k || open_sources(j, p, threads, err) || open_network(j, p, err)) return err->status;
     dl_train_options o = { .batch = (nn_dim)j->batch, .steps = j->steps, .minutes = j->minutes, .optimiser = j->optimiser, .schedule = j->schedule, .lr = j->lr,
@@ -311,7 +312,8 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
     nn_format(part, sizeof part, "%s.part", j->out);
     nn_status s = settings && curve ? NN_OK : nn_fail(err, NN_ENOMEM, "%s: not enough memory for its settings", j->out);
     if (!s && !j->force) s = finished(j->out, settings, there, err);
-    if (!s && !*there) s = dl_train(&p->model, k, &o, &p->train, &p->check, p->val.l.count, settings, part, j->force, curve, &progress, err);
+    if (!s && !*there) s = nn_file_lock(&lock, part, err);
+    if (!s && !*there) s = dl_train(&p->model, k, &o, &p->train, &p->check, p->val.l.count, settings, part, &lock, j->force, curve, &progress, err);
     cli_progress_end();
     if (!s && !*there) {
         p->model.training = json_pack("{s:O, s:O}", "settings", settings, "curve", curve);
@@ -325,6 +327,7 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
         if (!s && json_is_real(miou)) printf(", validation mIoU %.4f", json_real_value(miou));
         if (!s) printf("\n");
     }
+    nn_file_unlock(lock, part);
     json_decref(settings);
     json_decref(curve);
     return s;

@@ -53,10 +53,10 @@ typedef struct {
 
 /* Train m->net (initialised by the caller) and leave the averaged weights in it.  Every 100 steps, at the end and when stopped, the state goes
  * to `checkpoint`; a checkpoint of the same `settings` is gone on from, and the result has the same bytes; another one is NN_EEXISTS
- * unless `replace`.  val (may have fetch NULL) is val_count samples whose mIoU goes into the curve.  The learning curve is put into `curve`
+ * unless `replace`, naming a setting that differs.  lock: nn_file_lock's of the checkpoint, or -1.  val (may have fetch NULL) is val_count samples whose mIoU goes into the curve.  The learning curve is put into `curve`
  * (a JSON array: [step, loss, mIoU or null]).  A loss that is not finite: NN_EINVAL, the last checkpoint stays.  NN_ECANCEL when told to. */
 nn_status dl_train(dl_model *m, const nn_kernels *k, const dl_train_options *o, const dl_source *train, const dl_source *val, nn_dim val_count,
-                   const json_t *settings, const char *checkpoint, bool replace, json_t *curve, const dl_progress *p, nn_err *err);
+                   const json_t *settings, const char *checkpoint, int *lock, bool replace, json_t *curve, const dl_progress *p, nn_err *err);
 
 /* ---- prediction -------------------------------------------------------------------------------------------------------------------- */
 

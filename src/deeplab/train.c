@@ -2,6 +2,7 @@
 #include <math.h>
 #include <omp.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "deeplab/deeplab.h"
@@ -68,7 +69,7 @@ static void close_trainer(trainer *t)
 
 /* ---- checkpoint --------------------------------------------------------------------------------------------------------------------------- */
 
-static nn_status write_checkpoint(const trainer *t, const json_t *settings, const char *path, nn_err *err)
+static nn_status write_checkpoint(const trainer *t, const json_t *settings, const char *path, int *lock, nn_err *err)
 {
     const uint64_t P = (uint64_t)t->m->net.param_count, all = (uint64_t)t->numbers;
     const int64_t progress[2] = { t->step, t->last_loss_count };
@@ -81,7 +82,7 @@ static nn_status write_checkpoint(const trainer *t, const json_t *settings, cons
         { "average", NN_F32, 1, { all }, t->mean }, { "moment1", NN_F32, 1, { P }, t->m1 }, { "moment2", NN_F32, 1, { P }, t->m2 },
     };
     const nn_st_pair meta[] = { { "kind", KIND }, { "format", "1" }, { "state", text } };
-    const nn_status s = nn_st_write(path, tensor, sizeof tensor / sizeof *tensor, meta, 3, err);
+    const nn_status s = nn_st_write_locked(path, tensor, sizeof tensor / sizeof *tensor, meta, 3, lock, err);
     nn_free(text);
     return s;
 }
@@ -109,18 +110,29 @@ static nn_status bind_state(trainer *t, nn_st *f, nn_err *err)
     return NN_OK;
 }
 
+/* The first setting of `here` that is another `there`. */
+static const char *differing(const json_t *there, const json_t *here)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)here, key, value) if (!json_equal(json_object_get(there, key), value)) return key;
+    return "another setting";
+}
+
 static nn_status read_checkpoint(trainer *t, const json_t *settings, const char *path, bool replace, nn_err *err)
 {
     nn_st f;
     nn_err own = { 0 };
-    if (!nn_path_exists(path)) return NN_OK;
+    struct stat st;
+    if (stat(path, &st) || (S_ISREG(st.st_mode) && st.st_size == 0)) return NN_OK;               /* none, or its lock alone */
     nn_status s = nn_st_open(&f, path, &own);
     const char *kind = s ? NULL : nn_st_meta(&f, "kind"), *text = s ? NULL : nn_st_meta(&f, "state");
     json_t *state = kind && text && !strcmp(kind, KIND) ? nn_json_parse(text, strlen(text), path, &own) : NULL;
     const json_t *curve = json_object_get(state, "curve");
     if (own.status == NN_ENOMEM || own.status == NN_EIO) s = nn_fail(err, own.status, "%s", own.msg);      /* nothing is said of what it holds */
     else if (!json_is_array(curve) || !json_equal(json_object_get(state, "settings"), settings)) {
-        if (!replace) s = nn_fail(err, NN_EEXISTS, "%s: is no checkpoint of a run with these settings", path);
+        if (!replace) s = nn_fail(err, NN_EEXISTS, "%s: is no checkpoint of a run with these settings (%s differs)", path,
+                                      differing(json_object_get(state, "settings"), settings));
         else s = NN_OK;                                                  /* the first checkpoint written replaces it */
     } else {
         s = bind_state(t, &f, err);
@@ -199,6 +211,19 @@ static bool all_finite(const real *x, nn_dim n)
     return sum == 0.0;
 }
 
+static nn_status not_finite(const trainer *t, const char *what, nn_err *err)
+{
+    return nn_fail(err, NN_EINVAL, "step %lld: %s not finite: a lower --lr may help; the last checkpoint is kept", (long long)t->step, what);
+}
+
+/* A loss is finite for some steps after a running variance or a moment has overflowed: no such state becomes a checkpoint or a result. */
+static nn_status check_state(const trainer *t, nn_err *err)
+{
+    const nn_dim P = t->m->net.param_count;
+    const bool good = all_finite(t->m->net.param, t->numbers) && all_finite(t->mean, t->numbers) && all_finite(t->m1, P) && all_finite(t->m2, P);
+    return good ? NN_OK : not_finite(t, "the network is", err);
+}
+
 static nn_status train_step(trainer *t, const dl_source *source, nn_err *err)
 {
     const nn_status s = make_batch(t, source, err);
@@ -206,7 +231,7 @@ static nn_status train_step(trainer *t, const dl_source *source, nn_err *err)
     const double lr = rate(t);
     const double loss = dl_gradient(t->k, &t->m->net, t->work, t->target, t->weight, t->grad, t->o->seed, (uint32_t)t->step);
     if (!isfinite(loss) || !all_finite(t->grad, t->m->net.param_count))
-        return nn_fail(err, NN_EINVAL, "step %lld: the loss is not finite: a lower --lr may help; the last checkpoint is kept", (long long)t->step);
+        return not_finite(t, "the loss is", err);
     update(t, lr);
     t->step++;
     t->last_loss_sum += loss;
@@ -273,7 +298,7 @@ static nn_status curve_point(trainer *t, const dl_source *val, nn_dim count, nn_
 }
 
 static nn_status loop(trainer *t, const dl_source *train, const dl_source *val, nn_dim val_count, const json_t *settings, const char *checkpoint,
-                      const dl_progress *p, nn_err *err)
+                      int *lock, const dl_progress *p, nn_err *err)
 {
     nn_status s = NN_OK;
     const int64_t every = t->o->validate_every > 0 ? t->o->validate_every : t->o->steps;
@@ -282,23 +307,25 @@ static nn_status loop(trainer *t, const dl_source *train, const dl_source *val, 
         s = train_step(t, train, err);
         if (s) break;
         const bool done = t->step == t->o->steps || fraction(t) >= 1.0;
-        if (done || t->step % every == 0) s = curve_point(t, val, val_count, err);
+        if (done || t->step % CHECKPOINT_STEPS == 0) s = check_state(t, err);
+        if (!s && (done || t->step % every == 0)) s = curve_point(t, val, val_count, err);
         const double loss = t->last_loss_count ? t->last_loss_sum / (double)t->last_loss_count : NAN;
         const bool go = !p || p->report(p->user, "step", (double)t->step, (double)t->o->steps, loss);
-        if (!s && (t->step % CHECKPOINT_STEPS == 0 || !go) && !done) s = write_checkpoint(t, settings, checkpoint, err);
+        if (!s && !go) s = check_state(t, err);
+        if (!s && (t->step % CHECKPOINT_STEPS == 0 || !go) && !done) s = write_checkpoint(t, settings, checkpoint, lock, err);
         if (!s && !go && !done) s = nn_fail(err, NN_ECANCEL, "stopped");
     }
     return s;
 }
 
 nn_status dl_train(dl_model *m, const nn_kernels *k, const dl_train_options *o, const dl_source *train, const dl_source *val, nn_dim val_count,
-                   const json_t *settings, const char *checkpoint, bool replace, json_t *curve, const dl_progress *p, nn_err *err)
+                   const json_t *settings, const char *checkpoint, int *lock, bool replace, json_t *curve, const dl_progress *p, nn_err *err)
 {
     NN_ASSERT(o->batch >= 2 && o->steps >= 1 && o->threads >= 1);
     trainer t = { .k = k, .o = o, .m = m, .curve = curve };
     nn_status s = open_trainer(&t, val && val->fetch, err);
     if (!s) s = read_checkpoint(&t, settings, checkpoint, replace, err);
-    if (!s) s = loop(&t, train, val, val_count, settings, checkpoint, p, err);
+    if (!s) s = loop(&t, train, val, val_count, settings, checkpoint, lock, p, err);
     if (!s) swap_average(&t);
     close_trainer(&t);
     return s;
