@@ -2,17 +2,15 @@
  *
  * DATASETGAN_FAULT="kind:n:error[+]": the n-th call of that kind (from 1) fails with that errno; with + every later one too.
  * Kinds: open read write fsync close rename unlink mkdir rmdir truncate lock free alloc json jpeg crypto (the last three: allocations of
- * jansson, libjpeg and libcrypto; libpng's are among ours).
+ * jansson, libjpeg and libcrypto, which makes none; libpng's are among ours).
  * Errors: names as ENOSPC, EIO; SHORT moves half of what was asked (read, write) and succeeds; END reads nothing, as of a file that became
  * shorter; FLIP changes a bit of what is read; KILL ends the process as SIGKILL does, before the call.
  * Counting starts anew whenever the text changes, so that a test can walk n in one process.  A test that includes this file may set
  * sys_watch to see every call that succeeded.
  * DATASETGAN_COUNTS: how often each kind was called, a line a kind on stderr at the end.
  * DATASETGAN_PLACES: of each kind, the numbers of its calls that come first, second and last from a place: a stack of return addresses.  What
- * a call that fails leaves to be undone is given by its place, and by whether there was something before and is something after it.  Of
- * libcrypto, which allocates a thousand times from as many places of its own when it is first used, a place is one of this program's; with
- * the value "all" its own count, too.
- * DATASETGAN_LEAKS: a process that ends with memory of ours, jansson's or libjpeg's, or files of ours open, says so and ends with status 99. */
+ * a call that fails leaves to be undone is given by its place, and by whether there was something before and is something after it.
+ * DATASETGAN_LEAKS: a process that ends with memory of ours or of these libraries, or files of ours open, says so and ends with status 99. */
 #include "nn/sys.h"
 
 #include <errno.h>
@@ -52,18 +50,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 enum { PLACES = 1 << 14, DEPTH = 64 };
 static struct { uint64_t stack; int kind; long first, second, last; } place[PLACES];       /* a table of open addresses; first 0: empty */
 
-extern const char __executable_start, etext;      /* the linker's */
-
-static void note_place(int kind, bool all)
+static void note_place(int kind)
 {
     void *frame[DEPTH];
     uint64_t stack = 0xcbf29ce484222325u + (uint64_t)kind;                                     /* FNV-1a over the addresses */
     const int frames = backtrace(frame, DEPTH);
-    for (int i = 0; i < frames; i++) {
-        const uintptr_t at = (uintptr_t)frame[i];
-        if (all || strcmp(kind_names[kind], "crypto") || (at >= (uintptr_t)&__executable_start && at < (uintptr_t)&etext))
-            stack = (stack ^ (uint64_t)at) * 0x100000001b3u;
-    }
+    for (int i = 0; i < frames; i++) stack = (stack ^ (uint64_t)(uintptr_t)frame[i]) * 0x100000001b3u;
     size_t at = (stack ^ stack >> 32) % PLACES;
     for (size_t tries = 0; place[at].first && (place[at].stack != stack || place[at].kind != kind); at = (at + 1) % PLACES)
         if (++tries == PLACES) { fprintf(stderr, "more than %d places\n", PLACES); abort(); }
@@ -98,13 +90,13 @@ static int fault(const char *kind)
     static long calls;
     int result = NONE;
     pthread_mutex_lock(&lock);
-    const char *places = getenv("DATASETGAN_PLACES");
+    const bool places_wanted = getenv("DATASETGAN_PLACES") != NULL;
     const char *now = getenv(FAULT_VARIABLE);
     if (!now) now = "";
     for (int i = 0; i < KINDS; i++) {
         if (strcmp(kind_names[i], kind)) continue;
         called[i]++;
-        if (places) note_place(i, !strcmp(places, "all"));
+        if (places_wanted) note_place(i);
     }
     if (strcmp(now, text)) {
         char error[16] = "";
@@ -169,17 +161,22 @@ static void counted_free(void *p)
 
 static void *json_alloc(size_t size) { return counted_alloc("json", size); }
 
-/* Not counted: libcrypto itself loses a block or two when its first use fails.  Each context of ours hangs on a block that is counted. */
-static void *crypto_realloc(void *old, size_t size, const char *file, int line)
+static void *crypto_alloc(size_t size, const char *file, int line)
 {
     (void)file, (void)line;
+    return counted_alloc("crypto", size);
+}
+
+static void *crypto_realloc(void *old, size_t size, const char *file, int line)
+{
+    if (!old) return crypto_alloc(size, file, line);
     return fails("crypto") ? NULL : realloc(old, size);
 }
-static void *crypto_alloc(size_t size, const char *file, int line) { return crypto_realloc(NULL, size, file, line); }
+
 static void crypto_free(void *p, const char *file, int line)
 {
     (void)file, (void)line;
-    free(p);
+    counted_free(p);
 }
 
 /* libjpeg has no hooks, but it gets its memory from four functions of its own that a program may have instead (jmemsys.h; a cinfo comes

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What holds on a bad day, whole, with its figures in one table at the end (docs/RUNS.md): power cuts after every call, 100 kills, every
-# call and allocation of every command fails once.  The walk is shared out over JOBS processes.  What is done is kept in BUILD/faults until
+# call and allocation of every command fails once.  The walk is shared out over JOBS processes, the kills run beside it.  What is done is kept in BUILD/faults until
 # the program or the tests change: a stopped `make faults` goes on.
 # usage: tools/faults.sh BUILD-FOLDER
 build=$1
@@ -20,12 +20,12 @@ once() {
     note=$notes/$1
     shift
     [ -e "$note" ] && return
-    if "$@" >"$note.log" 2>&1; then mv "$note.log" "$note"; else cat "$note.log"; failed=1; fi
+    if "$@" >"$note.log" 2>&1; then mv "$note.log" "$note"; else cat "$note.log"; failed=1; false; fi
 }
 export BUILD="$build"
 once replay.txt env DATASETGAN_ALL_FAULTS=1 "$build/tests/test_replay" && echo "  ok   power cuts"
-once kills.txt env KILLS=100 sh tests/test_cli_kills.sh && echo "  ok   kills"
-parts=
+(once kills.txt env KILLS=100 sh tests/test_cli_kills.sh && echo "  ok   kills"; exit $failed) &
+parts=$!
 for part in $(seq 1 "$jobs"); do
     FAULTS=$notes sh tests/test_cli_faults.sh &
     parts="$parts $!"

@@ -21,7 +21,9 @@ static nn_status number(const char *key, const char *text, double *out, nn_err *
 {
     char list[VALUE + 2];
     nn_format(list, sizeof list, "[%s]", text);
-    json_t *v = nn_json_parse(list, strlen(list), key, NULL);
+    nn_err own = { 0 };
+    json_t *v = nn_json_parse(list, strlen(list), key, &own);
+    if (own.status == NN_ENOMEM) return nn_fail(err, NN_ENOMEM, "%s", own.msg);
     const json_t *only = json_array_size(v) == 1 ? json_array_get(v, 0) : NULL;
     const bool ok = json_is_number(only);
     if (ok) *out = json_number_value(only);

@@ -1,4 +1,4 @@
-/* hash.h: SHA-256 through libcrypto (which uses the processor's instructions). */
+/* hash.h: SHA-256 through libcrypto. */
 #ifndef NN_HASH_H
 #define NN_HASH_H
 
