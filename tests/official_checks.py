@@ -34,13 +34,13 @@ def convert(folder, *options, out='i.safetensors', task=TASK, generator=GENERATO
 def run(interpreter, kernels):
     out = os.path.join(TMP, 'labels')
     shutil.rmtree(out, ignore_errors=True)
-    p = subprocess.run([PROGRAM, 'label', '--interpreter', interpreter, '--generator', GENERATOR, '--seeds', '7', '--out', out, '--kernels', kernels],
+    p = subprocess.run([PROGRAM, 'label', '--votes', '--interpreter', interpreter, '--generator', GENERATOR, '--seeds', '7', '--out', out, '--kernels', kernels],
                        capture_output=True, text=True)
     if p.returncode:
         return None
     with open(os.path.join(out, 'metadata.jsonl')) as f:
         score = json.loads(f.read())['uncertainty']
-    return read_png(out + '/labels/0000000007.png')[..., 0], np.load(out + '/uncertainty/0000000007.npy'), score
+    return read_png(out + '/labels/0000000007.png')[..., 0], np.load(out + '/uncertainty/0000000007.npy'), score, np.load(out + '/votes/0000000007.npy')
 
 
 def test_same():
@@ -55,10 +55,12 @@ def test_same():
             if got is None:
                 check(False, '%s: it runs' % where)
                 continue
-            label, js, score = got
+            label, js, score, votes = got
             key = '%s.%s.' % (mode, when)
             sure = want[mode + '.gap'] > 1e-4
             check((label == want[key + 'label'])[sure].all() and sure.mean() > 0.99, '%s: %d labels differ' % (where, (label != want[key + 'label']).sum()))
+            check(votes.dtype == np.uint16 and (votes == want[mode + '.votes'])[:, sure].all() and (votes.sum(0) == 4).all(),
+                  '%s: votes differ at %d pixels' % (where, (votes != want[mode + '.votes']).any(0).sum()))
             units = np.abs(js - want[key + 'js']).max() / 2.0 ** -24
             check(units <= UNITS, '%s: divergence off by %.1f units of 1' % (where, units))
             check(abs(score - want[key + 'score'][0]) <= UNITS * 2.0 ** -24, '%s: score %.9g, expected %.9g' % (where, score, want[key + 'score'][0]))

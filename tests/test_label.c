@@ -183,7 +183,7 @@ static result run_rows(const scene *s, const nn_kernels *k, nn_dim top, nn_dim h
     const nn_dim hw = height * s->res, K = s->in.classes;
     real *map[SG_TAPS_MAX];
     nn_err err = { 0 };
-    result r = { { (uint8_t *)t_guarded((hw + 3) / 4, true), t_guarded(hw, true), t_guarded(hw * K, true), -1 }, hw, K };
+    result r = { { (uint8_t *)t_guarded((hw + 3) / 4, true), t_guarded(hw, true), t_guarded(hw * K, true), NULL, -1 }, hw, K };
     for (int i = 0; i < s->in.tap_count; i++) {
         const sg_tap_info *t = &s->tap[i];
         map[i] = t_guarded(nn_map_count(k->layout, t->c, t->h, t->w), true);

@@ -37,6 +37,7 @@ int cmd_label(int argc, char **argv)
         { "space", CLI_CHOICE, &j.space, 0, 0, "z|w|w+", false, "what the latents are (default: w)", &space_given },
         { "array", CLI_STR, &j.o.array, 0, 0, "NAME", false, "the latents' array of an .npz (default: its only one)", NULL },
         { "probabilities", CLI_FLAG, &j.o.probabilities, 0, 0, NULL, false, "also write probabilities/: the mean probability of each class, .npy of float16", NULL },
+        { "votes", CLI_FLAG, &j.o.votes, 0, 0, NULL, false, "also write votes/: how many members chose each class, .npy of 16-bit whole numbers", NULL },
         { "vote", CLI_CHOICE, &j.vote, 0, 0, "majority|mean", false, "a pixel's label: the class of most members, or of the highest mean probability (default: majority)", NULL },
         { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", true, "style interpreter, written by 'datasetgan train'", NULL },
         { "out", CLI_STR, &j.o.out, 0, 0, "DIR", true, "folder to make; it appears when all is written", NULL },

@@ -217,6 +217,7 @@ typedef struct {
     uint8_t *label;                  /* (height,width): majority vote of the members' argmax, or argmax of their mean (dg_interp.vote_mean); ties to the lowest class */
     float *divergence;               /* (height,width) or NULL: Jensen-Shannon divergence of the members' probabilities, nats, >= 0 (dg_interp.of_logits: any sign) */
     float *mean;                     /* (K,height,width) or NULL: mean probability */
+    uint16_t *votes;                 /* (K,height,width) or NULL: how many members chose the class */
     double uncertainty;              /* mean of the largest int(height*width/10) divergences */
 } dg_labels;
 /* Label picture n of the workspace's last drawing (keep_taps).  Cannot fail. */
@@ -230,6 +231,7 @@ typedef struct {
     const char *latents, *array;
     dg_space space;
     bool probabilities;              /* also the mean probability of each class, float16 */
+    bool votes;                      /* also how many members chose each class, whole numbers of 16 bits */
     sg_options draw;
     nn_dim batch;
     const char *out, *version;       /* version: of the program, for run.json */

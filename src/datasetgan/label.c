@@ -448,6 +448,7 @@ static void write_tile(const dg_labeller *l, const thread_room *r, rect tile, co
             nn_dim best = 0;                               /* after the divergence: from here on sum is of probabilities */
             for (nn_dim c = 1; c < K; c++) if (l->vote_mean ? sum[c] > sum[best] : votes[c] > votes[best]) best = c;
             out->label[y * res + x] = (uint8_t)best;
+            for (nn_dim c = 0; out->votes && c < K; c++) out->votes[c * pixels + y * res + x] = votes[c];
             for (nn_dim c = 0; out->mean && c < K; c++) out->mean[c * pixels + y * res + x] = (float)(sum[c] / (real)l->members);
         }
 }

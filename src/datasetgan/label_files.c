@@ -12,8 +12,12 @@
 #include "nn/hash.h"
 #include "nn/npy.h"
 
-static const char *const top[] = { "images", "labels", "uncertainty", "heat", "overlays", "probabilities", "metadata.jsonl", "classes.json", NULL };
+static const char *const top[] = { "images", "labels", "uncertainty", "heat", "overlays", "probabilities", "votes", "metadata.jsonl", "classes.json", NULL };
+enum { ALWAYS = 5, PROBABILITIES = ALWAYS, VOTES };              /* folders in `top` */
 static const dg_folder_kind labels_kind = { "run.json", "label run", top };
+
+/* An .npy of (K,height,width) numbers of 16 bits in the making: header, then the numbers little-endian. */
+typedef struct { char *bytes; size_t header; } class_maps;
 
 typedef struct {
     const sg_model *m;
@@ -26,8 +30,8 @@ typedef struct {
     nn_image picture, label, heat, overlay;
     float *divergence;               /* (height,width) */
     float *mean;                     /* (K,height,width), or NULL */
-    char *probabilities;             /* the same as an .npy of float16 */
-    size_t header;                   /* its bytes before the numbers */
+    uint16_t *votes;                 /* (K,height,width), or NULL */
+    class_maps probabilities, voted; /* mean as float16; votes */
     dg_task named;                   /* latents: a task that holds them */
     dg_latents latents;
     size_t count;
@@ -73,23 +77,37 @@ static nn_status add_npy(const job *j, uint32_t seed, nn_err *err)
     return s ? s : nn_npy_write(path, j->divergence, 2, dim, err);
 }
 
-static nn_status add_probabilities(const job *j, uint32_t seed, nn_err *err)
+static size_t map_numbers(const job *j) { return (size_t)j->in->classes * (size_t)(j->label.width * j->label.height); }
+
+static void put(class_maps *a, size_t i, uint16_t v)
+{
+    a->bytes[a->header + 2 * i] = (char)(v & 255);
+    a->bytes[a->header + 2 * i + 1] = (char)(v >> 8);
+}
+
+static nn_status add_maps(const job *j, const class_maps *a, int folder, uint32_t seed, nn_err *err)
 {
     char name[48];
-    const size_t n = (size_t)j->in->classes * (size_t)(j->label.width * j->label.height);
-    for (size_t i = 0; i < n; i++) {                           /* little-endian, as the header says */
-        const uint16_t h = nn_half_from_float(j->mean[i]);
-        j->probabilities[j->header + 2 * i] = (char)(h & 255);
-        j->probabilities[j->header + 2 * i + 1] = (char)(h >> 8);
-    }
-    nn_format(name, sizeof name, "probabilities/%010u.npy", (unsigned)seed);
-    return dg_folder_add(&j->folder, name, j->probabilities, j->header + 2 * n, err);
+    nn_format(name, sizeof name, "%s/%010u.npy", top[folder], (unsigned)seed);
+    return dg_folder_add(&j->folder, name, a->bytes, a->header + 2 * map_numbers(j), err);
+}
+
+static nn_status add_probabilities(job *j, uint32_t seed, nn_err *err)
+{
+    for (size_t i = 0; i < map_numbers(j); i++) put(&j->probabilities, i, nn_half_from_float(j->mean[i]));
+    return add_maps(j, &j->probabilities, PROBABILITIES, seed, err);
+}
+
+static nn_status add_votes(job *j, uint32_t seed, nn_err *err)
+{
+    for (size_t i = 0; i < map_numbers(j); i++) put(&j->voted, i, j->votes[i]);
+    return add_maps(j, &j->voted, VOTES, seed, err);
 }
 
 /* Everything of picture n of the last drawing. */
 static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
 {
-    dg_labels l = { .label = j->label.pixels, .divergence = j->divergence, .mean = j->mean };
+    dg_labels l = { .label = j->label.pixels, .divergence = j->divergence, .mean = j->mean, .votes = j->votes };
     dg_sample sample = { .seed = seed };
     nn_palette palette = { .count = j->in->classes };
     for (int c = 0; c < j->in->classes; c++) memcpy(palette.rgb[c], j->in->class_at[c].rgb, 3);
@@ -108,23 +126,36 @@ static nn_status write_one(job *j, nn_dim n, uint32_t seed, nn_err *err)
     if (!s) s = add_png(j, "overlays", seed, &j->overlay, NULL, NULL, err);
     if (!s) s = add_npy(j, seed, err);
     if (!s && j->mean) s = add_probabilities(j, seed, err);
+    if (!s && j->votes) s = add_votes(j, seed, err);
     char *line = s ? NULL : dg_manifest_line(&sample, j->in->class_at, j->in->classes, err);
     if (!s) s = line ? nn_stage_add(&j->manifest, line, strlen(line), err) : NN_ENOMEM;
     nn_free(line);
     return s;
 }
 
-static nn_status open_probabilities(job *j, nn_dim width, nn_dim height, nn_err *err)
+static nn_status open_maps(const job *j, class_maps *a, const char *descr, nn_err *err)
 {
     char header[NN_NPY_HEADER];
-    const uint64_t dim[3] = { (uint64_t)j->in->classes, (uint64_t)height, (uint64_t)width };
-    const size_t n = (size_t)(dim[0] * dim[1] * dim[2]);
-    j->header = nn_npy_header(header, "<f2", 3, dim);
-    j->mean = nn_alloc(n * sizeof *j->mean, "class probabilities", err);
-    j->probabilities = j->mean ? nn_alloc(j->header + 2 * n, "class probabilities", err) : NULL;
-    if (!j->probabilities) return NN_ENOMEM;
-    memcpy(j->probabilities, header, j->header);
+    const uint64_t dim[3] = { (uint64_t)j->in->classes, (uint64_t)j->label.height, (uint64_t)j->label.width };
+    a->header = nn_npy_header(header, descr, 3, dim);
+    a->bytes = nn_alloc(a->header + 2 * map_numbers(j), "maps of each class", err);
+    if (!a->bytes) return NN_ENOMEM;
+    memcpy(a->bytes, header, a->header);
     return NN_OK;
+}
+
+static nn_status open_class_maps(job *j, nn_err *err)
+{
+    nn_status s = NN_OK;
+    if (j->o->probabilities) {
+        j->mean = nn_alloc(map_numbers(j) * sizeof *j->mean, "class probabilities", err);
+        s = j->mean ? open_maps(j, &j->probabilities, "<f2", err) : NN_ENOMEM;
+    }
+    if (!s && j->o->votes) {
+        j->votes = nn_alloc(map_numbers(j) * sizeof *j->votes, "votes", err);
+        s = j->votes ? open_maps(j, &j->voted, "<u2", err) : NN_ENOMEM;
+    }
+    return s;
 }
 
 static nn_status open_workshop(job *j, nn_err *err)
@@ -138,9 +169,9 @@ static nn_status open_workshop(job *j, nn_err *err)
     j->labeller = j->work ? dg_labeller_open(j->in, j->m, threads, err) : NULL;
     j->divergence = j->labeller ? nn_alloc((size_t)(width * height) * sizeof *j->divergence, "a map of uncertainties", err) : NULL;
     nn_status s = j->divergence ? NN_OK : err->status;
-    if (!s && j->o->probabilities) s = open_probabilities(j, width, height, err);
     if (!s) s = nn_image_make(&j->picture, width, height, cfg->img_channels, err);
     if (!s) s = nn_image_make(&j->label, width, height, 1, err);
+    if (!s) s = open_class_maps(j, err);
     if (!s) s = nn_image_make(&j->heat, width, height, 3, err);
     return s ? s : nn_image_make(&j->overlay, width, height, 3, err);
 }
@@ -153,7 +184,9 @@ static void close_workshop(job *j)
     nn_image_free(&j->overlay);
     nn_free(j->divergence);
     nn_free(j->mean);
-    nn_free(j->probabilities);
+    nn_free(j->votes);
+    nn_free(j->probabilities.bytes);
+    nn_free(j->voted.bytes);
     nn_npy_free(&j->latents.numbers);
     dg_labeller_close(j->labeller);
     sg_work_close(j->work);
@@ -188,7 +221,8 @@ static nn_status write_all(job *j, const dg_progress *p, nn_err *err)
 {
     const dg_label_options *o = j->o;
     nn_status s = open_workshop(j, err);
-    for (int i = 0; i < (o->probabilities ? 6 : 5) && !s; i++) s = dg_folder_make(&j->folder, top[i], err);
+    for (int i = 0; i <= VOTES && !s; i++)
+        if (i < ALWAYS || (i == PROBABILITIES ? o->probabilities : o->votes)) s = dg_folder_make(&j->folder, top[i], err);
     json_t *v = s ? NULL : json_pack("{s:o, s:i}", "classes", dg_put_classes(j->in->class_at, j->in->classes), "void", NN_VOID);
     if (!s) s = v ? dg_folder_add_json(&j->folder, "classes.json", v, err) : nn_fail(err, NN_ENOMEM, "classes.json: not enough memory");
     json_decref(v);
@@ -235,6 +269,7 @@ static json_t *describe(const job *j, nn_err *err)
     bool ok = v && of && json_object_set_new(v, "kind", json_string(labels_kind.kind)) == 0;
     ok = ok && json_object_set_new(v, "settings", json_pack("{s:O, s:o}", j->o->latents ? "latents" : "seeds", of, "draw", dg_put_draw(&j->o->draw))) == 0;
     if (ok && j->o->probabilities) ok = json_object_set_new(v, "probabilities", json_true()) == 0;
+    if (ok && j->o->votes) ok = json_object_set_new(v, "votes", json_true()) == 0;
     json_decref(of);
     if (ok) return v;
     json_decref(v);

@@ -5,7 +5,7 @@
 Needs PyTorch, SciPy, and a clone of datasetGAN_release; its lines are taken out of the clone's history and run, none is copied here.
 Feature maps are those that `datasetgan generate --taps` gives for seed 7 of stylegan2_rgb.safetensors.  Writes
   official/model_0.pth ..      classifiers as the released code saves them: torch zip, the last one in the legacy form
-  official_want.safetensors    label map, Jensen-Shannon map and score of the code after September 2021 ("after") and of its first
+  official_want.safetensors    votes (6 classes: those of the task), label map, Jensen-Shannon map and score of the code after September 2021 ("after") and of its first
                                release ("before"), each also with features enlarged by nearest ("nearest"), all in float64
 Every parameter and running statistic is random.
 """
@@ -99,6 +99,9 @@ for mode in ('bilinear', 'nearest'):
         with torch.no_grad():
             run(sampling(commit), space)
         want['%s.%s.label' % (mode, when)] = space['img_seg_final'].astype(np.float64)
+        if when == 'after':                     # the same before: what members chose was not changed
+            chosen = np.concatenate(space['seg_mode_ensemble'], -1)
+            want[mode + '.votes'] = np.stack([(chosen == k).sum(-1) for k in range(KNOWN + 1)]).astype(np.float64)
         want['%s.%s.js' % (mode, when)] = space['js'].numpy().reshape(RES, RES)
         want['%s.%s.score' % (mode, when)] = np.array([space['top_k'].item()])
     with torch.no_grad():                       # how near the closest decision of any member is to a tie
