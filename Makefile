@@ -142,6 +142,15 @@ exports: $(BIN)  ## every export read by its consumer's own library (Python; PYT
 score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
 	@tools/score.sh $(BIN) out/score
 
+# DATA: real/ (photographs with label maps) and train_128/ (mosaics of unlabelled ones).  Settings: tools/reproduce.conf.
+DATA    ?= $(firstword $(wildcard ../shared/data/blood))
+REPRODUCE := $(BIN) $(BUILD)/pictures $(BUILD)/report
+reproduce: $(REPRODUCE)  ## everything from 16 annotated pictures to scores on real ones, baselines, report (DATA= PROFILE=quick|default|paper)
+	@tools/reproduce.sh $(BUILD) $(if $(filter quick paper,$(PROFILE)),out/reproduce-$(PROFILE),out/reproduce) "$(DATA)" $(PROFILE)
+
+sweeps: $(REPRODUCE)  ## the paper's tables 3, 4, 6 and figure 6 on the bundle (hours; resumable; DATA=)
+	@tools/sweeps.sh $(BUILD) out/sweeps "$(DATA)"
+
 # The test run has a short version of all three parts.
 faults: $(BIN) $(FAULTY) $(BUILD)/tests/test_replay  ## every call and allocation fails once, 100 kills, power cuts after every call: a table
 	@tools/faults.sh $(BUILD)
@@ -166,6 +175,9 @@ agree: $(BIN)  ## full-width pictures of a dialect's own code and ours: levels, 
 	$(PYTHON) tools/agree.py --program $(BIN) $(if $(CODE),--code $(CODE)) $(DIALECT)
 
 $(BUILD)/levels: $(call obj,bench/levels.c) $(LIB)
+	$(LINK) $^ $(LDLIBS) -o $@
+
+$(BUILD)/pictures $(BUILD)/report: $(BUILD)/%: $(BUILD)/obj/tools/%.o $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
 $(BUILD)/bench_%: $(BUILD)/obj/bench/bench_%.o $(LIB)
@@ -218,5 +230,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help lib nightly agree test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score weights install tarball uninstall analyze deps clean
+.PHONY: all help lib nightly agree test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
 .SECONDARY:

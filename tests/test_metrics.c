@@ -31,6 +31,7 @@ static void by_hand(void)
     t_check(isnan(s.iou[3]), "a class that is nowhere has no IoU");
     t_limit(fabs(s.miou - 0.7 / 3), 1e-15, "mIoU: mean over the three classes present");
     t_limit(fabs(s.accuracy - 0.5), 1e-15, "accuracy is 4/8");
+    t_limit(fabs(s.foreground - 0.4), 1e-15, "all but class 0 as one: 2/5");
     t_limit(fabs(s.official - (3 / (6 + 1e-8) + 1 / (5 + 1e-8)) / 4), 1e-15, "official mean: over all four, absent ones count 0");
 }
 

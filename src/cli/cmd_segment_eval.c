@@ -20,19 +20,6 @@ typedef struct { int count; dl_class class_at[NN_VOID]; dg_map map; nn_confusion
 
 static json_t *number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
-/* IoU of everything that is not class 0, as one: whole cells where class 0 is the background. */
-static double foreground(const nn_confusion *m)
-{
-    uint64_t both = 0, either = 0;
-    for (int t = 0; t < m->classes; t++)
-        for (int p = 0; p < m->classes; p++) {
-            const uint64_t n = m->count[t * m->classes + p];
-            if (t && p) both += n;
-            if (t || p) either += n;
-        }
-    return either ? (double)both / (double)either : NAN;
-}
-
 /* *lost: not enough memory for a part of it. */
 static json_t *scores_json(const result *r, const nn_confusion *m, nn_scores *s, bool *lost)
 {
@@ -44,7 +31,7 @@ static json_t *scores_json(const result *r, const nn_confusion *m, nn_scores *s,
         *lost |= json_array_append_new(confusion, line) != 0;
         *lost |= json_array_append_new(classes, json_pack("{s:i, s:s, s:o}", "id", k, "name", r->class_at[k].name, "iou", number(s->iou[k]))) != 0;
     }
-    json_t *v = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "miou", number(s->miou), "official_miou", number(s->official), "foreground_iou", number(foreground(m)),
+    json_t *v = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "miou", number(s->miou), "official_miou", number(s->official), "foreground_iou", number(s->foreground),
                      "pixel_accuracy", number(s->accuracy), "folds", json_null(), "pixels", (json_int_t)s->pixels, "classes", classes, "confusion", confusion);
     *lost |= !v;
     return v;
@@ -74,7 +61,7 @@ static nn_status report(const job *j, const result *r, nn_err *err)
     }
     json_t *all = scores_json(r, &r->fold[r->folds], s, &lost);
     for (int k = 0; k < r->count; k++) printf("%-16s  %.4f\n", r->class_at[k].name, s->iou[k]);
-    printf("%-16s  %.4f\n%-16s  %.4f\n%-16s  %.4f\n", "mIoU", s->miou, "not class 0", foreground(&r->fold[r->folds]), "pixel accuracy", s->accuracy);
+    printf("%-16s  %.4f\n%-16s  %.4f\n%-16s  %.4f\n", "mIoU", s->miou, "not class 0", s->foreground, "pixel accuracy", s->accuracy);
     if (r->folds > 1) {
         spread(miou, r->folds, &mean, &sd);
         printf("mIoU of %d folds  %.4f, sd %.4f\n", r->folds, mean, sd);

@@ -11,7 +11,7 @@ static const char NAME[] = "segment predict";
 typedef struct {
     const char *net, *in, *out, *csv, *scale, *kernels;
     int64_t tile, threads;
-    double adapt;
+    double adapt, confidence;
     bool overlay, probs, no_flips, force;
 } job;
 
@@ -118,7 +118,7 @@ static nn_status write_png(const job *j, const char *stem, const char *tail, con
 
 static nn_status write_results(const job *j, const dl_model *m, const char *stem, const nn_image *im, uint8_t *label, const real *prob, nn_err *err)
 {
-    nn_palette palette = { .count = m->class_count };
+    nn_palette palette = { .count = j->confidence > 0 ? NN_VOID + 1 : m->class_count };
     const nn_image map = { im->width, im->height, 1, label };
     for (int k = 0; k < m->class_count; k++) memcpy(palette.rgb[k], m->class_at[k].rgb, 3);
     nn_status s = write_png(j, stem, ".png", &map, &palette, err);
@@ -131,7 +131,7 @@ static nn_status write_results(const job *j, const dl_model *m, const char *stem
             nn_image_free(&both);
         }
     }
-    if (!s && prob) {
+    if (!s && j->probs) {
         char name[300], path[CLI_PATH];
         const uint64_t dim[] = { (uint64_t)im->height, (uint64_t)im->width, (uint64_t)m->class_count };
         nn_format(name, sizeof name, "%s_probs.npy", stem);
@@ -139,6 +139,12 @@ static nn_status write_results(const job *j, const dl_model *m, const char *stem
         if (!s) s = cli_write_npy(path, prob, 3, dim, j->force, err);
     }
     return s;
+}
+
+/* Pixels whose class has a lower probability than `least` become void. */
+static void drop_unsure(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K, double least)
+{
+    for (nn_dim p = 0; p < pixels; p++) if ((double)prob[p * K + label[p]] < least) label[p] = NN_VOID;
 }
 
 static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, const cli_files *f, size_t i, table *t, nn_err *err)
@@ -149,10 +155,11 @@ static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, c
     if (!s) s = nn_picture_read(path, &im, err);
     const nn_dim pixels = im.width * im.height;
     uint8_t *label = s ? NULL : nn_alloc((size_t)pixels, "a label map", err);
-    real *prob = s || !j->probs ? NULL : nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err);
-    if (!s && (!label || (j->probs && !prob))) s = NN_ENOMEM;
+    real *prob = s || (!j->probs && j->confidence <= 0) ? NULL : nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err);
+    if (!s && (!label || ((j->probs || j->confidence > 0) && !prob))) s = NN_ENOMEM;
     cli_stem(stem, f->name[i]);
     if (!s) s = dl_predict(p, &im, label, prob, err);
+    if (!s && j->confidence > 0) drop_unsure(label, prob, pixels, m->class_count, j->confidence);
     if (!s) s = write_results(j, m, stem, &im, label, prob, err);
     if (!s && j->csv) s = add_rows(t, m, f->name[i], &im, label, err);
     nn_image_free(&im);
@@ -213,6 +220,7 @@ int cmd_segment_predict(int argc, char **argv)
         { "scale", CLI_STR, &j.scale, 0, 0, "fit|S", false, "fit: the whole picture at the training size; S: work at S x its size, in tiles (default: fit)", NULL },
         { "tile", CLI_INT, &j.tile, 64, 4096, NULL, false, "--scale S: pixels of a tile (default: 256)", NULL },
         { "adapt", CLI_REAL, &j.adapt, 0, 1, NULL, false, "share of each picture's own statistics in batch norm (default: 0)", NULL },
+        { "min-confidence", CLI_REAL, &j.confidence, 0, 1, NULL, false, "pixels of a lower probability become void, 255: pseudo-labels to train on (default: 0)", NULL },
         { "no-flips", CLI_FLAG, &j.no_flips, 0, 0, NULL, false, "one pass instead of the mean over 8 flips and turns", NULL },
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &j.threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },

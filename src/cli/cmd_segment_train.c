@@ -11,10 +11,10 @@
 static const char NAME[] = "segment train";
 
 typedef struct {
-    const char *dataset, *images, *labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule, *paste_class;
+    const char *dataset, *images, *labels, *more_images, *more_labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule, *paste_class;
     cli_draw draw;
-    int64_t limit, size, width, stride, steps, batch, seed, threads, every, first_seed;
-    double epochs, minutes, lr, decay, average, strength, stain, class_stain, warp, zoom_low, zoom_high, blur, noise, paste;
+    int64_t limit, size, width, stride, steps, batch, seed, threads, every, keep_every, first_seed;
+    double epochs, minutes, more_share, lr, decay, average, strength, stain, class_stain, warp, zoom_low, zoom_high, blur, noise, paste;
     bool epochs_given, steps_given, soft, aux, force, images_given;
 } job;
 
@@ -55,6 +55,20 @@ static void close_folder(folder_source *f)
 {
     cli_labelled_free(&f->l);
     nn_free(f->order);
+}
+
+/* Two folders, the second of which gives `share` of the samples, spread evenly. */
+typedef struct { folder_source *first, *second; double share; } mixed_source;
+
+static nn_status fetch_mixed(void *user, uint64_t first, nn_dim n, dl_sample *out, nn_err *err)
+{
+    const mixed_source *m = user;
+    nn_status s = NN_OK;
+    for (nn_dim i = 0; i < n && !s; i++) {
+        const uint64_t at = first + (uint64_t)i, before = (uint64_t)((double)at * m->share), after = (uint64_t)((double)(at + 1) * m->share);
+        s = after > before ? fetch_folder(m->second, before, 1, &out[i], err) : fetch_folder(m->first, at - before, 1, &out[i], err);
+    }
+    return s;
 }
 
 /* Drawn and labelled on the way: seeds first_seed, first_seed + 1, ... without the annotated ones. */
@@ -167,18 +181,21 @@ static json_t *describe_options(const job *j, const dl_train_options *o)
         "noise", a->noise, "paste", a->paste, "paste_class", a->paste_class);
 }
 
-static json_t *describe_source(const job *j, const folder_source *f, const online_source *o)
+static json_t *describe_source(const job *j, const folder_source *f, const folder_source *more, const online_source *o)
 {
+    if (j->more_images)
+        return json_pack("{s:s, s:I, s:s, s:I, s:f}", "pictures", f->l.sha256, "count", (json_int_t)f->l.count, "more_pictures", more->l.sha256, "more_count",
+                         (json_int_t)more->l.count, "more_share", j->more_share);
     if (!j->interpreter) return json_pack("{s:s, s:I}", "pictures", f->l.sha256, "count", (json_int_t)f->l.count);
     return json_pack("{s:s, s:s, s:f, s:I, s:s, s:I, s:b}", "generator", sg_identity(o->m), "interpreter", o->in.identity, "psi", o->draw.psi, "cutoff",
                      (json_int_t)o->draw.cutoff, "noise", cli_noise_name(o->draw.noise), "first_seed", (json_int_t)o->first_seed, "soft", (int)o->soft);
 }
 
 /* What the result depends on. */
-static json_t *describe(const job *j, const dl_train_options *o, const folder_source *f, const online_source *on, const folder_source *val, const char *weights,
-                        nn_err *err)
+static json_t *describe(const job *j, const dl_train_options *o, const folder_source *f, const folder_source *more, const online_source *on, const folder_source *val,
+                        const char *weights, nn_err *err)
 {
-    json_t *v = describe_options(j, o), *source = describe_source(j, f, on);
+    json_t *v = describe_options(j, o), *source = describe_source(j, f, more, on);
     bool ok = v && source && !json_object_set(v, "source", source) && !json_object_set_new(v, "kernels", json_string(nn_kernels_pick(j->kernels, err)->name));
     if (ok && j->weights) ok = !json_object_set_new(v, "weights", json_string(weights));
     if (ok && val->l.count) ok = !json_object_set_new(v, "validation", json_string(val->l.sha256));
@@ -251,7 +268,7 @@ static nn_status write_sheet(const dl_model *m, const nn_kernels *k, const dl_so
 
 /* ---- the command ----------------------------------------------------------------------------------------------------------------------------- */
 
-typedef struct { folder_source folder, val; online_source online; dl_model model; dl_source train, check; } parts;
+typedef struct { folder_source folder, more, val; mixed_source mixed; online_source online; dl_model model; dl_source train, check; const job *j; } parts;
 
 static nn_status open_network(const job *j, parts *p, nn_err *err)
 {
@@ -283,12 +300,26 @@ static nn_status open_sources(const job *j, parts *p, int threads, nn_err *err)
         s = open_folder(&p->folder, j->dataset ? images : j->images, j->dataset ? labels : j->labels, m->class_count, j, true, err);
         p->train = (dl_source){ fetch_folder, &p->folder };
     }
+    if (!s && j->more_images) {
+        s = open_folder(&p->more, j->more_images, j->more_labels, m->class_count, j, true, err);
+        p->mixed = (mixed_source){ &p->folder, &p->more, j->more_share };
+        p->train = (dl_source){ fetch_mixed, &p->mixed };
+    }
     if (!s && j->val) {
         if (nn_path_join(images, sizeof images, j->val, "images", err) || nn_path_join(labels, sizeof labels, j->val, "labels", err)) return err->status;
         s = open_folder(&p->val, images, labels, m->class_count, j, false, err);
         p->check = (dl_source){ fetch_folder, &p->val };
     }
     return s;
+}
+
+/* OUT.stepN: the network as it is on the way. */
+static nn_status keep_network(void *user, int64_t step, nn_err *err)
+{
+    const parts *p = user;
+    char path[CLI_PATH];
+    nn_format(path, sizeof path, "%s.step%lld", p->j->out, (long long)step);
+    return dl_model_write(&p->model, path, err);
 }
 
 static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_err *err)
@@ -298,7 +329,8 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
     const nn_kernels *k = nn_kernels_pick(j->kernels, err);
     if (!k || open_sources(j, p, threads, err) || open_network(j, p, err)) return err->status;
     dl_train_options o = { .batch = (nn_dim)j->batch, .steps = j->steps, .minutes = j->minutes, .optimiser = j->optimiser, .schedule = j->schedule, .lr = j->lr,
-                           .decay = j->decay, .average = j->average, .seed = (uint64_t)j->seed, .validate_every = j->every, .threads = threads };
+                           .decay = j->decay, .average = j->average, .seed = (uint64_t)j->seed, .validate_every = j->every, .keep_every = j->keep_every,
+                           .keep = keep_network, .keep_user = p, .threads = threads };
     set_augmentation(j, &o.augment);
     if (set_paste_class(j, &p->model, &o.augment, err)) return err->status;
     if (j->epochs_given && !j->interpreter) o.steps = (int64_t)ceil(j->epochs * (double)p->folder.l.count / (double)j->batch);
@@ -307,7 +339,7 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
         if (nn_st_open(&f, j->weights, err) == NN_OK) nn_st_identity(&f, NULL, 0, weights, err);
         nn_st_close(&f);
     }
-    json_t *settings = describe(j, &o, &p->folder, &p->online, &p->val, weights, err), *curve = json_array();
+    json_t *settings = describe(j, &o, &p->folder, &p->more, &p->online, &p->val, weights, err), *curve = json_array();
     const dl_progress progress = { cli_progress_report, (void *)"loss" };
     nn_format(part, sizeof part, "%s.part", j->out);
     nn_status s = settings && curve ? NN_OK : nn_fail(err, NN_ENOMEM, "%s: not enough memory for its settings", j->out);
@@ -338,6 +370,8 @@ static nn_status check_form(const job *j, nn_err *err)
     const int sources = !!j->dataset + (j->images || j->labels) + !!j->interpreter;
     if (sources != 1) return nn_fail(err, NN_EINVAL, "expected one of --dataset DIR, --images DIR with --labels DIR, and --interpreter FILE");
     if (!j->interpreter && (!j->dataset && (!j->images || !j->labels))) return nn_fail(err, NN_EINVAL, "--images and --labels go together");
+    if (!j->more_images != !j->more_labels) return nn_fail(err, NN_EINVAL, "--more-images and --more-labels go together");
+    if (j->more_images && (j->interpreter || j->epochs_given)) return nn_fail(err, NN_EINVAL, "--more-images goes with folders and --steps");
     if (j->interpreter && j->view) return nn_fail(err, NN_EINVAL, "--view goes with folders whose labels are in the view's ids");
     if (j->interpreter && j->epochs_given) return nn_fail(err, NN_EINVAL, "--epochs counts passes over a folder: with --interpreter give --steps");
     if (j->soft && !j->interpreter) return nn_fail(err, NN_EINVAL, "--soft goes with --interpreter");
@@ -349,13 +383,16 @@ int cmd_segment_train(int argc, char **argv)
 {
     job j = { .net = "light", .kernels = "auto", .optimiser = "adam", .schedule = "cosine", .size = 128, .stride = 8, .steps = 1000, .batch = 16, .lr = 3e-3,
               .decay = 1e-2, .average = 0.99, .strength = 1, .stain = -1, .class_stain = -1, .warp = -1, .blur = -1, .noise = -1, .paste = -1, .zoom_low = -1, .zoom_high = -1,
-              .first_seed = 1000000 };
+              .more_share = 0.5, .first_seed = 1000000 };
     const cli_opt opt[] = {
         { "out", CLI_STR, &j.out, 0, 0, "FILE", true, "network to write, .safetensors; FILE.part keeps what an interrupted run has done", NULL },
         { "dataset", CLI_STR, &j.dataset, 0, 0, "DIR", false, "learn from DIR/images and DIR/labels, as 'datasetgan dataset' writes them", NULL },
         { "images", CLI_STR, &j.images, 0, 0, "DIR", false, "learn from these pictures", NULL },
         { "labels", CLI_STR, &j.labels, 0, 0, "DIR", false, "and their label maps, STEM.png or STEM_label.png", NULL },
         { "limit", CLI_INT, &j.limit, 1, 1e9, NULL, false, "use the first N of them (default: all)", NULL },
+        { "more-images", CLI_STR, &j.more_images, 0, 0, "DIR", false, "learn from these pictures as well (pseudo-labels: segment predict --min-confidence)", NULL },
+        { "more-labels", CLI_STR, &j.more_labels, 0, 0, "DIR", false, "and their label maps", NULL },
+        { "more-share", CLI_REAL, &j.more_share, 0, 1, NULL, false, "share of the samples that come from them (default: 0.5)", NULL },
         { "interpreter", CLI_STR, &j.interpreter, 0, 0, "FILE", false, "learn online: pictures are drawn and labelled as they are needed", NULL },
         { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator of --interpreter (default: the bundled one)", NULL },
         { "first-seed", CLI_INT, &j.first_seed, 0, 4294967295.0, NULL, false, "of the pictures drawn online (default: 1000000)", NULL },
@@ -365,6 +402,7 @@ int cmd_segment_train(int argc, char **argv)
         { "view", CLI_STR, &j.view, 0, 0, "NAME", false, "the labels are in the ids of this view of the task", NULL },
         { "val", CLI_STR, &j.val, 0, 0, "DIR", false, "score on DIR/images and DIR/labels as training goes on", NULL },
         { "val-every", CLI_INT, &j.every, 1, 1e9, NULL, false, "steps between scores (default: at the end)", NULL },
+        { "keep-every", CLI_INT, &j.keep_every, 1, 1e9, NULL, false, "also write FILE.stepN, the network so far, every N steps (default: none)", NULL },
         { "net", CLI_CHOICE, &j.net, 0, 0, DL_NETS, false, "light, or DeepLab-v3 on a ResNet (default: light)", NULL },
         { "width", CLI_INT, &j.width, 0, 256, NULL, false, "light: channels of the first level, a multiple of 16 is fastest (default: 0: 32)", NULL },
         { "output-stride", CLI_INT, &j.stride, 8, 16, NULL, false, "DeepLab: 8 or 16 (default: 8)", NULL },
@@ -401,6 +439,7 @@ int cmd_segment_train(int argc, char **argv)
 
     nn_err err = { 0 };
     static parts p;
+    p.j = &j;
     bool there = false;
     cli_catch_interrupts();
     const double start = cli_seconds();
@@ -408,6 +447,7 @@ int cmd_segment_train(int argc, char **argv)
     if (check_form(&j, &err) == NN_OK) run_with(&j, &p, threads, &there, &err);
     dl_model_close(&p.model);
     close_folder(&p.folder);
+    close_folder(&p.more);
     close_folder(&p.val);
     close_online(&p.online);
     if (err.status != NN_OK) return cli_fail(NAME, &err);

@@ -1,4 +1,4 @@
-/* page.h: HTML as it is written: texts from files escaped, numbers with a point in every locale.  Private to src/datasetgan. */
+/* page.h: HTML as it is written: texts from files escaped, numbers with a point in every locale.  Private to src/datasetgan and tools. */
 #ifndef DG_PAGE_H
 #define DG_PAGE_H
 

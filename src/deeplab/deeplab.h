@@ -48,6 +48,9 @@ typedef struct {
     dl_augmentation augment;
     uint64_t seed;
     int64_t validate_every;          /* steps between validations; 0: at the end */
+    int64_t keep_every;              /* steps between calls of `keep`, with m->net as it would be the result of so many steps; 0: none */
+    nn_status (*keep)(void *user, int64_t step, nn_err *err);
+    void *keep_user;
     int threads;
 } dl_train_options;
 

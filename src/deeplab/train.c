@@ -297,6 +297,14 @@ static nn_status curve_point(trainer *t, const dl_source *val, nn_dim count, nn_
     return s;
 }
 
+static nn_status keep_network(trainer *t, nn_err *err)
+{
+    swap_average(t);
+    const nn_status s = t->o->keep(t->o->keep_user, t->step, err);
+    swap_average(t);
+    return s;
+}
+
 static nn_status loop(trainer *t, const dl_source *train, const dl_source *val, nn_dim val_count, const json_t *settings, const char *checkpoint,
                       int *lock, const dl_progress *p, nn_err *err)
 {
@@ -307,8 +315,10 @@ static nn_status loop(trainer *t, const dl_source *train, const dl_source *val, 
         s = train_step(t, train, err);
         if (s) break;
         const bool done = t->step == t->o->steps || fraction(t) >= 1.0;
-        if (done || t->step % CHECKPOINT_STEPS == 0) s = check_state(t, err);
+        const bool keeps = t->o->keep_every > 0 && t->step % t->o->keep_every == 0;
+        if (done || keeps || t->step % CHECKPOINT_STEPS == 0) s = check_state(t, err);
         if (!s && (done || t->step % every == 0)) s = curve_point(t, val, val_count, err);
+        if (!s && keeps) s = keep_network(t, err);
         const double loss = t->last_loss_count ? t->last_loss_sum / (double)t->last_loss_count : NAN;
         const bool go = !p || p->report(p->user, "step", (double)t->step, (double)t->o->steps, loss);
         if (!s && !go) s = check_state(t, err);

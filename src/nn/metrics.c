@@ -25,7 +25,7 @@ nn_status nn_confusion_add(nn_confusion *m, const uint8_t *truth, const uint8_t 
 void nn_confusion_scores(const nn_confusion *m, nn_scores *s)
 {
     const int classes = m->classes;
-    uint64_t right = 0, pixels = 0;
+    uint64_t right = 0, pixels = 0, front = 0;                    /* front: not class 0 in truth and prediction */
     double sum = 0.0, official = 0.0;
     int present = 0;
     for (int c = 0; c < classes; c++) {
@@ -34,6 +34,7 @@ void nn_confusion_scores(const nn_confusion *m, nn_scores *s)
         for (int o = 0; o < classes; o++) {
             in_truth += m->count[c * classes + o];
             in_prediction += m->count[o * classes + c];
+            if (c && o) front += m->count[c * classes + o];
         }
         const uint64_t either = in_truth + in_prediction - both;
         s->iou[c] = either ? (double)both / (double)either : NAN;
@@ -47,6 +48,8 @@ void nn_confusion_scores(const nn_confusion *m, nn_scores *s)
     }
     s->miou = present ? sum / present : NAN;
     s->accuracy = pixels ? (double)right / (double)pixels : NAN;
+    const uint64_t any = pixels - m->count[0];                    /* not class 0 in one of them */
+    s->foreground = any ? (double)front / (double)any : NAN;
     s->official = official / classes;
     s->pixels = pixels;
 }

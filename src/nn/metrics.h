@@ -15,6 +15,7 @@ typedef struct {
     double iou[NN_CLASSES_MAX];       /* NaN where the class is in neither truth nor prediction */
     double miou;                      /* mean over the classes present in truth or prediction */
     double accuracy;                  /* pixels right / pixels */
+    double foreground;                /* IoU of everything that is not class 0, as one: whole cells where class 0 is the background */
     double official;                  /* the released code's mean: absent classes count 0, inter/(1e-8+union) */
     uint64_t pixels;
 } nn_scores;

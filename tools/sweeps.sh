@@ -1,0 +1,167 @@
+#!/bin/sh
+# The paper's ablations on the bundle: table 3 (size of the set), table 4 (share dropped), table 6 (which pictures are annotated), figure 6 (their
+# number, ours and transfer), and how many steps each method needs.  mIoU on all photographs, mean ± sd.  Settings: tools/reproduce.conf.
+# Takes hours; the same command goes on where it was stopped.  SWEEPS chooses some of them, SEEDS the repetitions.  Tables: OUT/*.md.
+# usage: tools/sweeps.sh BUILD OUT DATA        (make sweeps)
+# shellcheck disable=SC2154
+set -eu
+export LC_ALL=C
+build=$1 out=$2 data=${3:-}
+bin=$build/datasetgan
+. "$(dirname "$0")/reproduce.conf"
+: "${SWEEPS:=number size drop which steps}" "${SEEDS:=0 1 2}"
+: "${NUMBERS:=1 2 4 8 16}" "${SIZES:=250 500 1000 2000 4000}" "${DROPS:=0 0.05 0.1 0.2}" "${ACTIVE:=1 4 8}" "${STEPS_LIST:=$((STEPS / 2)) $STEPS $((2 * STEPS))}"
+if [ ! -d "$data/real" ]; then
+    echo "sweeps: ${data:-DATA}/real: expected photographs NNN.png with NNN_label.png; DATA=DIR says where" >&2
+    exit 2
+fi
+. "$(dirname "$0")/steps.sh"
+. "$(dirname "$0")/methods.sh"
+mkdir -p "$out/nets" "$out/scores" "$out/curves" "$out/sets"
+wants() { case " $SWEEPS " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+
+# ---- annotation sets with some of the pictures
+
+items() { tr -d '\n' <"$1" | sed 's/}/}\n/g'; }                   # an item a line
+train_images() { items "$TASK" | grep '"split" *: *"train"' | sed 's/.*"image" *: *"\([^"]*\)".*/\1/'; }
+seed_of() { items "$TASK" | grep "\"image\" *: *\"$1\"" | sed 's/.*"seed" *: *\([0-9]*\).*/\1/'; }
+
+# subset LIST DIR: the task with only the training pictures that LIST names, a line each; the others are of split "unused".  DIR/train: a dataset of them.
+subset() {
+    from=$(cd "$(dirname "$TASK")" && pwd)
+    mkdir -p "$2"
+    ln -sfn "$from/images" "$2/images"
+    ln -sfn "$from/labels" "$2/labels"
+    items "$TASK" | awk -v list="$1" -v from="$from" '
+        BEGIN { while ((getline name < list) > 0) chosen[name] = 1 }
+        {
+            sub(/"file" *: *"/, "&" from "/")
+            image = $0
+            sub(/.*"image" *: *"/, "", image)
+            sub(/".*/, "", image)
+            if (!(image in chosen)) sub(/"split" *: *"train"/, "\"split\": \"unused\"")
+            print
+        }' >"$2/task.json"
+    split_set "$2/task.json" train "$2/train"
+}
+# by_draw N DRAW DIR: N pictures in the order of the SHA-256 of "DRAW IMAGE": a larger N holds a smaller one.
+by_draw() {
+    mkdir -p "$3"
+    train_images | while read -r image; do echo "$(echo "$2 $image" | sha256sum | cut -c1-64) $image"; done | sort | head -n "$1" | sed 's/^[^ ]* //' >"$3/list"
+    subset "$3/list" "$3"
+}
+# by_doubt N DIR FROM INTERPRETER: FROM's pictures and those of the others of which INTERPRETER is least sure, N in all (active learning by the ensemble).
+by_doubt() {
+    mkdir -p "$2"
+    cp "$3/list" "$2/list"
+    others=$(train_images | grep -vxF -f "$3/list")
+    seeds=$(for image in $others; do seed_of "$image"; done | paste -sd , -)
+    "$bin" label --interpreter "$4" --seeds "$seeds" --out "$2/doubt" --force
+    for image in $others; do
+        echo "$(grep "\"seed\": *$(seed_of "$image")[,}]" "$2/doubt/metadata.jsonl" | sed 's/.*"uncertainty": *\([0-9.e-]*\).*/\1/') $image"
+    done | sort -rg | head -n $(($1 - $(wc -l <"$3/list"))) | sed 's/^[^ ]* //' >>"$2/list"
+    subset "$2/list" "$2"
+}
+
+# ---- rows and tables
+
+# row SWEEP METHOD VALUE NAME: the scores of a network, kept for the table.
+row() {
+    echo "$2 $3 $(awk -F'[:,]' '/^  "miou"/ { m = $2 } /^  "foreground_iou"/ { f = $2 } END { print m, f }' "$out/scores/$4.json")" >>"$out/$1.tsv"
+}
+# write_table SWEEP TITLE COLUMN
+write_table() {
+    {
+        printf '%s\n\n| method | %s | runs | mIoU | whole cell |\n|---|---|---|---|---|\n' "$2" "$3"
+        awk '{
+                key = $1 " | " $2
+                if (!(key in n)) order[++keys] = key
+                n[key]++; s[key] += $3; ss[key] += $3 * $3; f[key] += $4; ff[key] += $4 * $4
+            }
+            function sd(s, ss, n, v) { v = n > 1 ? (ss - s * s / n) / (n - 1) : 0; return sqrt(v > 0 ? v : 0) }
+            END { for (i = 1; i <= keys; i++) { k = order[i]; printf "| %s | %d | %.4f ± %.4f | %.4f ± %.4f |\n", k, n[k], s[k] / n[k], sd(s[k], ss[k], n[k]), f[k] / n[k], sd(f[k], ff[k], n[k]) } }' "$out/$1.tsv"
+    } >"$out/$1.md"
+    echo
+    cat "$out/$1.md"
+}
+# Ours on SAMPLES samples of an interpreter: ours_of NAME INTERPRETER SAMPLES DROP SEED
+ours_of() {
+    dataset "dataset-$1" "$2" "$3"
+    filtered "filtered-$1" "dataset-$1" "$4"
+    ours_run "$1" "$2" "filtered-$1" "$5"
+    scored "$1" all
+}
+chosen_set() { step "set-$1" "sets/$1" "${5:-}" "$2" "$3" "$4" "$out/sets/$1"; }
+
+folds
+if wants number || wants which; then
+    : >"$out/number.tsv"
+    for n in $NUMBERS; do
+        for s in $SEEDS; do
+            chosen_set "random-$n-$s" by_draw "$n" "$s"
+            interpreter "interpreter-random-$n-$s" "$out/sets/random-$n-$s/task.json" "$s" "set-random-$n-$s"
+            ours_of "ours-random-$n-$s" "interpreter-random-$n-$s" "$SAMPLES" "$DROP" "$s"
+            row number ours "$n" "ours-random-$n-$s"
+            transfer_run "transfer-random-$n-$s" "$out/sets/random-$n-$s/train" "set-random-$n-$s" "$s"
+            scored "transfer-random-$n-$s" all
+            row number transfer "$n" "transfer-random-$n-$s"
+        done
+    done
+    write_table number "Number of annotated pictures (the paper's figure 6); draws and seeds $SEEDS, $STEPS steps" "annotated pictures"
+fi
+if wants which; then
+    : >"$out/which.tsv"
+    for s in $SEEDS; do
+        before=
+        for n in $ACTIVE; do
+            if [ "$before" ]; then
+                step "set-active-$n-$s" "sets/active-$n-$s" "interpreter-active-$before-$s" by_doubt "$n" "$out/sets/active-$n-$s" "$out/sets/active-$before-$s" \
+                    "$out/interpreter-active-$before-$s.safetensors"
+            else chosen_set "active-$n-$s" by_draw "$n" "$s"; fi
+            interpreter "interpreter-active-$n-$s" "$out/sets/active-$n-$s/task.json" "$s" "set-active-$n-$s"
+            ours_of "ours-active-$n-$s" "interpreter-active-$n-$s" "$SAMPLES" "$DROP" "$s"
+            row which by-doubt "$n" "ours-active-$n-$s"
+            if [ -e "$out/scores/ours-random-$n-$s.json" ]; then row which at-random "$n" "ours-random-$n-$s"; fi
+            before=$n
+        done
+    done
+    write_table which "Which pictures are annotated (the paper's table 6): at random, or those the ensemble is least sure of" "annotated pictures"
+fi
+if wants size || wants drop || wants steps; then
+    step annotated "sets/annotated" "" split_set "$TASK" train "$out/sets/annotated"
+    for s in $SEEDS; do interpreter "interpreter-$s" "$TASK" "$s"; done
+fi
+if wants size; then
+    : >"$out/size.tsv"
+    for n in $SIZES; do for s in $SEEDS; do ours_of "ours-size-$n-$s" "interpreter-$s" "$n" "$DROP" "$s"; row size ours "$n" "ours-size-$n-$s"; done; done
+    write_table size "Size of the generated set (the paper's table 3)" samples
+fi
+if wants drop; then
+    : >"$out/drop.tsv"
+    for d in $DROPS; do for s in $SEEDS; do ours_of "ours-drop-$d-$s" "interpreter-$s" "$SAMPLES" "$d" "$s"; row drop ours "$d" "ours-drop-$d-$s"; done; done
+    write_table drop "Share of the most uncertain samples left out (the paper's table 4)" share
+fi
+if wants steps; then
+    : >"$out/steps.tsv"
+    for STEPS in $STEPS_LIST; do
+        for s in $SEEDS; do
+            ours_of "ours-steps-$STEPS-$s" "interpreter-$s" "$SAMPLES" "$DROP" "$s"
+            row steps ours "$STEPS" "ours-steps-$STEPS-$s"
+            transfer_run "transfer-steps-$STEPS-$s" "$out/sets/annotated" annotated "$s"
+            scored "transfer-steps-$STEPS-$s" all
+            row steps transfer "$STEPS" "transfer-steps-$STEPS-$s"
+            if [ -d "$data/train_128" ]; then
+                semi_run "semi-steps-$STEPS-$s" "transfer-steps-$STEPS-$s" "$s"
+                scored "semi-steps-$STEPS-$s" all
+                row steps semi "$STEPS" "semi-steps-$STEPS-$s"
+            fi
+            for k in $SUPERVISED; do
+                step "set-$k-$s" "sets/real-$k-$s" folds draw_real "$k" "$s" "$out/sets/real-$k-$s"
+                supervised_run "supervised-$k-steps-$STEPS-$s" "$k" "$s"
+                scored "supervised-$k-steps-$STEPS-$s" "$s"
+                row steps "supervised-$k" "$STEPS" "supervised-$k-steps-$STEPS-$s"
+            done
+        done
+    done
+    write_table steps "Steps of each method (a method trained too short would show here; supervised draw d: on fold d alone)" steps
+fi
