@@ -97,7 +97,7 @@ _FUNCTIONS = {
     "stream_next": (c_int, _P, _P, _P, _P, POINTER(_Sample), _E),
     "segmenter_open": (_P, c_char_p, c_char_p, POINTER(_Segment), _E), "segmenter_close": (None, _P), "segmenter_classes": (c_int, _P),
     "segmenter_class": (c_char_p, _P, c_int, POINTER(c_uint8 * 3)), "segmenter_size": (c_int64, _P),
-    "segment": (c_int, _P, _P, c_int64, c_int64, c_int, _P, _P, _E),
+    "segment": (c_int, _P, _P, c_int64, c_int64, c_int, _P, _P, _PROGRESS, _P, _E),
     "dataset": (c_int, _P, _P, c_char_p, c_uint64, c_uint64, _D, _PROGRESS, _P, _E),
 }
 
@@ -380,13 +380,15 @@ class Segmenter:
         if getattr(self, "_handle", None):
             _call["segmenter_close"](self._handle)
 
-    def label(self, picture, probability=False):
-        """Label a picture, (height, width) or (height, width, channels) bytes: (height, width), and (height, width, classes) when asked for."""
+    def label(self, picture, probability=False, progress=None):
+        """Label a picture, (height, width) or (height, width, channels) bytes: (height, width), and (height, width, classes) when asked for.
+        progress and stopping as in Generator.train."""
         picture = np.ascontiguousarray(picture, np.uint8)
         height, width, *channels = picture.shape
         label = np.empty((height, width), np.uint8)
         chance = np.empty((height, width, len(self.classes)), np.float32) if probability else None
-        _do("segment", self._handle, _address(picture), height, width, channels[0] if channels else 1, _address(label), _address(chance))
+        _with_progress(progress, lambda p: _do("segment", self._handle, _address(picture), height, width, channels[0] if channels else 1,
+                                               _address(label), _address(chance), p, None))
         return (label, chance) if probability else label
 
 

@@ -440,6 +440,48 @@ static void test_refusals(void)
 
 /* ---- the segmentation network ------------------------------------------------------------------------------------------- */
 
+typedef struct { const char *path; int64_t side; const uint8_t *picture; uint8_t *label; dgan_error err; } segmentation;
+static void *run_segmenter(void *user)
+{
+    segmentation *w = user;
+    dgan_segment_options o = DGAN_SEGMENT_INIT;
+    o.scale = 1.0;
+    o.tile = 64;
+    dgan_segmenter *s = dgan_segmenter_open(w->path, NULL, &o, &w->err);
+    for (int i = 0; i < 3; i++) dgan_segment(s, w->picture, w->side, w->side, 1, w->label, NULL, NULL, NULL, &w->err);
+    dgan_segmenter_close(s);
+    return NULL;
+}
+
+/* Two networks at once, of one file and of pictures of two sizes: as one after another.  Stopped after the second of nine tiles. */
+static void test_segmenters(const char *path, const uint8_t *picture)
+{
+    enum { A = 96, B = 70 };
+    static uint8_t alone[2][A * A], both[2][A * A];
+    segmentation one = { path, A, picture, alone[0], { 0 } }, two = { path, B, picture, alone[1], { 0 } };
+    run_segmenter(&one);
+    run_segmenter(&two);
+    segmentation a = { path, A, picture, both[0], { 0 } }, b = { path, B, picture, both[1], { 0 } };
+    pthread_t t;
+    if (pthread_create(&t, NULL, run_segmenter, &a)) { t_fail("no thread"); return; }
+    run_segmenter(&b);
+    pthread_join(t, NULL);
+    t_check(!one.err.status && !two.err.status && !a.err.status && !b.err.status, "segmenters: %s%s", a.err.message, b.err.message);
+    t_same(both[0], alone[0], A * A, "two networks at once: the first");
+    t_same(both[1], alone[1], B * B, "two networks at once: the second");
+
+    dgan_error err = { 0 };
+    dgan_segment_options o = DGAN_SEGMENT_INIT;
+    o.scale = 1.0;
+    o.tile = 64;
+    dgan_segmenter *s = dgan_segmenter_open(path, NULL, &o, &err);
+    watcher all = { .stop_at = -1 }, some = { .stop_at = 2 };
+    t_check(dgan_segment(s, picture, A, A, 1, both[0], NULL, watch, &all, &err) == DGAN_OK && all.calls == 9, "%d tiles: %s", all.calls, err.message);
+    t_check(dgan_segment(s, picture, A, A, 1, both[0], NULL, watch, &some, &err) == DGAN_ECANCEL && err.status == DGAN_ECANCEL && some.calls == 2,
+            "stopped after tile %d: %s", some.calls, err.message);
+    dgan_segmenter_close(s);
+}
+
 static void test_segmenter(void)
 {
     enum { H = 40, W = 56, K = 3 };
@@ -463,8 +505,8 @@ static void test_segmenter(void)
             dgan_segmenter *s = dgan_segmenter_open(path, "ref", &o, &err);
             const dl_predict_options how = { o.scale, 64, true, 0.25, 1 };
             dl_predictor *p = dl_predictor_open(&m, nn_kernels_pick("ref", &own), &how, &own);
-            t_check(dgan_segment(s, picture, H, W, channels, label, chance, &err) == DGAN_OK, "segment: %s", err.message);
-            t_check(p && dl_predict(p, &(nn_image){ W, H, channels, picture }, want, inside, &own) == NN_OK, "predict: %s", own.msg);
+            t_check(dgan_segment(s, picture, H, W, channels, label, chance, NULL, NULL, &err) == DGAN_OK, "segment: %s", err.message);
+            t_check(p && dl_predict(p, &(nn_image){ W, H, channels, picture }, want, inside, NULL, &own) == NN_OK, "predict: %s", own.msg);
             t_same(label, want, sizeof label, "labels, %d channels", channels);
             t_same(chance, inside, sizeof chance, "probabilities, %d channels", channels);
             dl_predictor_close(p);
@@ -476,10 +518,10 @@ static void test_segmenter(void)
     dgan_segmenter *s = dgan_segmenter_open(path, NULL, NULL, &err);
     t_check(dgan_segmenter_classes(s) == K && dgan_segmenter_size(s) == 32 && !strcmp(dgan_segmenter_class(s, 1, rgb), "left") && rgb[2] == 3
             && !dgan_segmenter_class(s, K, NULL), "a segmenter's getters");
-    refused(dgan_segment(s, NULL, H, W, 3, label, NULL, &err), DGAN_EINVAL, &err, "NULL");
-    refused(dgan_segment(s, picture, H, W, 5, label, NULL, &err), DGAN_EINVAL, &err, "1 to 4 channels");
-    refused(dgan_segment(s, picture, 0, W, 3, label, NULL, &err), DGAN_EINVAL, &err, "pixels a side");
-    t_check(dgan_segment(s, picture, H, W, 3, label, NULL, &err) == DGAN_OK, "no probabilities wanted: %s", err.message);
+    refused(dgan_segment(s, NULL, H, W, 3, label, NULL, NULL, NULL, &err), DGAN_EINVAL, &err, "NULL");
+    refused(dgan_segment(s, picture, H, W, 5, label, NULL, NULL, NULL, &err), DGAN_EINVAL, &err, "1 to 4 channels");
+    refused(dgan_segment(s, picture, 0, W, 3, label, NULL, NULL, NULL, &err), DGAN_EINVAL, &err, "pixels a side");
+    t_check(dgan_segment(s, picture, H, W, 3, label, NULL, NULL, NULL, &err) == DGAN_OK, "no probabilities wanted: %s", err.message);
     dgan_segmenter_close(s);
     dgan_segment_options o = DGAN_SEGMENT_INIT;
     o.tile = 1;
@@ -487,6 +529,9 @@ static void test_segmenter(void)
     refused(err.status, DGAN_EINVAL, &err, "tile");
     dgan_segmenter_open(interp_rgb, NULL, NULL, &err);
     refused(err.status, DGAN_EFORMAT, &err, "network");
+    static uint8_t large[96 * 96];
+    for (int i = 0; i < 96 * 96; i++) large[i] = (uint8_t)(i * 5 + i / 96 * 17);
+    test_segmenters(path, large);
 }
 
 static void test_versions(void)

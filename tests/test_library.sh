@@ -29,6 +29,12 @@ tools/api.sh | cmp -s - docs/API.md && ok || no "docs/API.md is not what tools/a
 grep -o 'dgan_[a-z_]*(' docs/API.md | tr -d '(' | LC_ALL=C sort -u >"$D/described"
 LC_ALL=C sort "$D/described" | LC_ALL=C comm -13 - tests/symbols.txt | grep -q . && no "docs/API.md lacks a public function" || ok
 
+# It has no way to print, exit, fork, or change the process: of such functions only those of a failed NN_ASSERT are asked for.
+nm -D --undefined-only "$LIB" | awk '{ sub(/@.*/, "", $2); print $2 }' | grep -x -e '_*exit' -e 'quick_exit' -e 'v*printf' -e 'puts' -e 'putchar' -e 'fput[sc]' -e 'fwrite' \
+    -e 'perror' -e 'fork' -e 'vfork' -e 'system' -e 'popen' -e 'setlocale' -e 'signal' -e 'sigaction' -e 'sigprocmask' -e 'omp_set_.*' -e 'kmp_set.*' -e 'setenv' -e 'putenv' -e 'chdir' \
+    -e 'umask' -e 'setrlimit' -e 'srand' -e 'rand' | grep -v -x -e 'omp_set_lock' >"$D/asked"
+[ -s "$D/asked" ] && [ -z "$SAN" ] && no "the library asks for $(head -n 1 "$D/asked")" || ok
+
 # Nothing that is not needed, nothing of ours that can change.
 if [ -z "$SAN" ]; then
     for f in "$LIB" "$BIN"; do
@@ -37,7 +43,7 @@ if [ -z "$SAN" ]; then
     done
     needed=$(readelf -d "$LIB" | sed -n 's/.*(NEEDED).*\[lib\([a-z]*\).*/\1/p' | LC_ALL=C sort | tr '\n' ' ')
     case $needed in "c crypto gomp jansson jpeg m png z " | "c crypto jansson jpeg m omp png z ") ok ;; *) no "the library needs: $needed" ;; esac
-    objdump -t "$BUILD/lib/datasetgan.o" | awk '/\.(data|bss)\t|\*COM\*/ && $NF !~ /^\.(data|bss)$/ { print $NF }' >"$D/globals"
+    objdump -t "$BUILD/lib/datasetgan.o" | awk '/\.t?(data|bss)\t|\*COM\*/ && $NF !~ /^\.t?(data|bss)$/ { print $NF }' >"$D/globals"
     [ -s "$D/globals" ] && no "a mutable global: $(head -n 1 "$D/globals")" || ok
 else
     skip "dependencies and globals: sanitizers add their own"

@@ -126,8 +126,8 @@ static void test_nothing(void)
     came(dgan_label(NULL, NULL, 0, bytes, NULL, NULL, NULL, &err), "label");
     came(dgan_stream_next(NULL, bytes, bytes, NULL, NULL, &err), "stream_next");
     came(dgan_dataset(NULL, NULL, "unused", 0, 1, NULL, NULL, NULL, &err), "dataset");
-    came(dgan_segment(NULL, bytes, 1, 1, 3, bytes, NULL, &err), "segment");
-    t_check(dgan_draw_seeds(NULL, &seed, 1, NULL, NULL) == DGAN_EINVAL && dgan_segment(NULL, bytes, 1, 1, 3, bytes, NULL, NULL) == DGAN_EINVAL, "no error wanted");
+    came(dgan_segment(NULL, bytes, 1, 1, 3, bytes, NULL, NULL, NULL, &err), "segment");
+    t_check(dgan_draw_seeds(NULL, &seed, 1, NULL, NULL) == DGAN_EINVAL && dgan_segment(NULL, bytes, 1, 1, 3, bytes, NULL, NULL, NULL, NULL) == DGAN_EINVAL, "no error wanted");
 }
 
 /* ---- drawing and labelling ------------------------------------------------------------------------------------------- */
@@ -254,7 +254,7 @@ static void test_segmenters(void)
                     const bool right = (given & 3) == 3 && *height > 0 && *height <= 40 && *width > 0 && *width <= 40 && *channels >= 1 && *channels <= 4;
                     if (right && *height * *width > 1 && *channels != 3) continue;                  /* test_api.c looks at these */
                     const int got = came(dgan_segment(s, given & 1 ? picture : NULL, *height, *width, *channels, given & 2 ? label : NULL,
-                                                      given & 4 ? chance : NULL, &err), "segment");
+                                                      given & 4 ? chance : NULL, NULL, NULL, &err), "segment");
                     t_check((got == DGAN_OK) == right, "segment, %lldx%lld, %d channels, pointers %d", (long long)*width, (long long)*height, *channels, given);
                 }
     dgan_segmenter_close(s);

@@ -87,7 +87,7 @@ static nn_status score_one(const job *j, dl_predictor *p, const cli_files *f, si
     const nn_dim pixels = im.width * im.height;
     uint8_t *label = s ? NULL : nn_alloc((size_t)pixels, "a label map", err);
     if (!s && !label) s = NN_ENOMEM;
-    if (!s) s = dl_predict(p, &im, label, NULL, err);
+    if (!s) s = dl_predict(p, &im, label, NULL, NULL, err);
     for (nn_dim q = 0; q < pixels && !s; q++) label[q] = r->map.map[label[q]];
     if (!s) s = nn_confusion_add(&r->fold[i % (size_t)r->folds], truth.pixels, label, pixels, err);
     if (!s) s = nn_confusion_add(&r->fold[r->folds], truth.pixels, label, pixels, err);

@@ -158,7 +158,7 @@ static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, c
     real *prob = s || (!j->probs && j->confidence <= 0) ? NULL : nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err);
     if (!s && (!label || ((j->probs || j->confidence > 0) && !prob))) s = NN_ENOMEM;
     cli_stem(stem, f->name[i]);
-    if (!s) s = dl_predict(p, &im, label, prob, err);
+    if (!s) s = dl_predict(p, &im, label, prob, NULL, err);
     if (!s && j->confidence > 0) drop_unsure(label, prob, pixels, m->class_count, j->confidence);
     if (!s) s = write_results(j, m, stem, &im, label, prob, err);
     if (!s && j->csv) s = add_rows(t, m, f->name[i], &im, label, err);

@@ -251,7 +251,7 @@ static nn_status write_sheet(const dl_model *m, const nn_kernels *k, const dl_so
     uint8_t *row = nn_alloc((size_t)(4 * n * n), "a sheet", err);
     for (nn_dim r = 0; r < rows && p && row && !err->status; r++) {
         nn_image picture = { sample[r].w, sample[r].h, 3, (uint8_t *)sample[r].rgb };
-        if (picture.width != n || picture.height != n || dl_predict(p, &picture, row + 3 * n * n, NULL, err)) break;
+        if (picture.width != n || picture.height != n || dl_predict(p, &picture, row + 3 * n * n, NULL, NULL, err)) break;
         for (int part = 0; part < 3; part++) {
             if (part) cli_overlay(row, &picture, part == 1 ? sample[r].label : row + 3 * n * n, m->class_at, m->class_count);
             else memcpy(row, picture.pixels, (size_t)(3 * n * n));

@@ -76,8 +76,9 @@ typedef struct dl_predictor dl_predictor;
 dl_predictor *dl_predictor_open(const dl_model *m, const nn_kernels *k, const dl_predict_options *o, nn_err *err);
 void dl_predictor_close(dl_predictor *p);
 /* label (h,w) and, unless NULL, class probabilities prob (h,w,K) of a picture at its own size.  A grey picture is read as RGB, alpha is
- * left out.  In tiles memory does not grow with the picture beyond label and prob. */
-nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, nn_err *err);
+ * left out.  In tiles memory does not grow with the picture beyond label and prob.  progress (may be NULL) hears of each tile; NN_ECANCEL
+ * when it says so. */
+nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, const dl_progress *progress, nn_err *err);
 /* The class of every pixel, ties to the lowest. */
 void dl_argmax(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K);
 

@@ -160,8 +160,13 @@ static void put_core(const dl_predictor *p, uint8_t *label, real *prob, const re
         }
 }
 
+static nn_status tell(const dl_progress *p, double done, double total, nn_err *err)
+{
+    return !p || p->report(p->user, "tiles", done, total, 0.0) ? NN_OK : nn_fail(err, NN_ECANCEL, "stopped after tile %.0f of %.0f", done, total);
+}
+
 /* Half of a tile counts, a quarter on each side is context. */
-static nn_status predict_tiles(dl_predictor *p, uint8_t *label, real *prob, const nn_image *im, nn_err *err)
+static nn_status predict_tiles(dl_predictor *p, uint8_t *label, real *prob, const nn_image *im, const dl_progress *progress, nn_err *err)
 {
     const double scale = p->o.scale;
     const nn_dim core = (nn_dim)fmax(1.0, floor((double)p->o.tile / 2 / scale)), margin = (nn_dim)ceil((double)p->o.tile / 4 / scale);
@@ -170,11 +175,15 @@ static nn_status predict_tiles(dl_predictor *p, uint8_t *label, real *prob, cons
     if (at < MIN_SIDE) at = MIN_SIDE;
     real *window = nn_alloc((size_t)(side * side * (3 + K)) * sizeof *window, "a tile", err);
     nn_status s = window ? NN_OK : NN_ENOMEM;
+    const double tiles = ceil((double)im->height / (double)core) * ceil((double)im->width / (double)core);
+    double done = 0.0;
     for (nn_dim y = 0; y < im->height && !s; y += core)
         for (nn_dim x = 0; x < im->width && !s; x += core) {
             cut_window(window, im, y - margin, x - margin, side, side);
             s = predict_window(p, window + 3 * side * side, window, side, side, at, at, err);
-            if (!s) put_core(p, label, prob, window + 3 * side * side, im, y, x, core, margin);
+            if (s) break;
+            put_core(p, label, prob, window + 3 * side * side, im, y, x, core, margin);
+            s = tell(progress, ++done, tiles, err);
         }
     nn_free(window);
     return s;
@@ -186,7 +195,7 @@ static nn_dim fitted(nn_dim side, nn_dim longest, nn_dim size)
     return n < MIN_SIDE ? MIN_SIDE : n;
 }
 
-static nn_status predict_whole(dl_predictor *p, uint8_t *label, real *prob, const nn_image *im, nn_err *err)
+static nn_status predict_whole(dl_predictor *p, uint8_t *label, real *prob, const nn_image *im, const dl_progress *progress, nn_err *err)
 {
     const nn_dim h = im->height, w = im->width, K = p->m->net.classes, longest = h > w ? h : w;
     real *x = nn_alloc((size_t)(3 * h * w) * sizeof *x, "a picture", err), *own = prob ? NULL : nn_alloc((size_t)(K * h * w) * sizeof *own, "probabilities", err);
@@ -196,14 +205,15 @@ static nn_status predict_whole(dl_predictor *p, uint8_t *label, real *prob, cons
         s = predict_window(p, prob ? prob : own, x, h, w, fitted(h, longest, p->m->size), fitted(w, longest, p->m->size), err);
     }
     if (!s) dl_argmax(label, prob ? prob : own, h * w, K);
+    if (!s) s = tell(progress, 1.0, 1.0, err);
     nn_free(x);
     nn_free(own);
     return s;
 }
 
-nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, nn_err *err)
+nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, const dl_progress *progress, nn_err *err)
 {
-    return p->o.scale > 0 ? predict_tiles(p, label, prob, picture, err) : predict_whole(p, label, prob, picture, err);
+    return p->o.scale > 0 ? predict_tiles(p, label, prob, picture, progress, err) : predict_whole(p, label, prob, picture, progress, err);
 }
 
 void dl_argmax(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K)

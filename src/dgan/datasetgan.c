@@ -60,15 +60,6 @@ int dgan_interpreter_draw(const dgan_interpreter *in, dgan_draw *out, dgan_error
 
 /* ---- training -------------------------------------------------------------------------------------------------------- */
 
-/* The public callback as the library calls its own. */
-typedef struct { dgan_progress call; void *user; } listener;
-
-static bool report(void *user, const char *what, double done, double total, double value)
-{
-    const listener *l = user;
-    return !l->call || l->call(l->user, what, done, total, value) == 0;
-}
-
 /* What was given replaces the recipe's own; a width of 0 is a choice, too. */
 static void own_or(double *recipe, double given) { if (!(given < 0)) *recipe = given; }
 static void own_or_dim(nn_dim *recipe, int64_t given) { if (given >= 0) *recipe = (nn_dim)given; }
@@ -108,8 +99,8 @@ int dgan_train(dgan_generator *g, const char *task, const char *out, const dgan_
     const int refused = dgan_check_process(g->process, "generator", err);
     if (refused) return refused;
     if (o && dgan_take(&d, sizeof d, o, "train", err)) return DGAN_EINVAL;
-    listener l = { progress, user };
-    const dg_progress p = { report, &l };
+    dgan_listener l = { progress, user };
+    const dg_progress p = { dgan_report, &l };
     train(g->model, task, out, &d, &p, &own);
     return dgan_give(err, &own);
 }
@@ -169,8 +160,8 @@ int dgan_dataset(dgan_generator *g, dgan_interpreter *in, const char *out, uint6
     dg_dataset_options o = { .count = count, .first_seed = first_seed, .batch = 4, .out = out, .version = DGAN_VERSION };
     if ((refused = dgan_take_draw(&o.draw, draw, &in->interp.draw, g->model, err)) != DGAN_OK) return refused;
     dg_dataset_result r;
-    listener l = { progress, user };
-    const dg_progress p = { report, &l };
+    dgan_listener l = { progress, user };
+    const dg_progress p = { dgan_report, &l };
     dg_dataset(g->model, &in->interp, &o, &p, &r, &own);
     return dgan_give(err, &own);
 }

@@ -59,7 +59,7 @@ const char *dgan_segmenter_class(const dgan_segmenter *s, int i, uint8_t rgb[3])
 }
 
 int dgan_segment(dgan_segmenter *s, const uint8_t *picture, int64_t height, int64_t width, int channels, uint8_t *label, float *probability,
-                 dgan_error *err)
+                 dgan_progress progress, void *user, dgan_error *err)
 {
     nn_err own = { 0 };
     if (!s || !picture || !label) return dgan_refuse(err, "segment: NULL argument");
@@ -69,6 +69,8 @@ int dgan_segment(dgan_segmenter *s, const uint8_t *picture, int64_t height, int6
         return dgan_refuse(err, "segment: expected 1 to %d pixels a side and 1 to 4 channels, found %lldx%lld with %d", NN_IMAGE_MAX, (long long)width,
                            (long long)height, channels);
     const nn_image im = { (nn_dim)width, (nn_dim)height, channels, (uint8_t *)(uintptr_t)picture };        /* only read */
-    dl_predict(s->predictor, &im, label, probability, &own);
+    dgan_listener l = { progress, user };
+    const dl_progress p = { dgan_report, &l };
+    dl_predict(s->predictor, &im, label, probability, &p, &own);
     return dgan_give(err, &own);
 }

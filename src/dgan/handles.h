@@ -28,6 +28,10 @@ int dgan_refuse(dgan_error *err, const char *fmt, ...) NN_PRINTF(2, 3);
 /* DGAN_EINVAL when the handle of this process came here through a fork. */
 int dgan_check_process(pid_t process, const char *handle, dgan_error *err);
 
+/* The public callback (call may be NULL), and what the library calls in its place; user: a listener. */
+typedef struct { dgan_progress call; void *user; } dgan_listener;
+bool dgan_report(void *user, const char *what, double done, double total, double value);
+
 /* Copy a caller's structure of `given` bytes (its first member) over our `size` bytes of defaults.  A shorter one comes from an older
  * header; a longer one must be zero where we know nothing of, so such structures grow by whole eight bytes: padding at their end would
  * be noise. */

@@ -56,6 +56,12 @@ int dgan_take(void *ours, size_t size, const void *theirs, const char *name, dga
     return DGAN_OK;
 }
 
+bool dgan_report(void *user, const char *what, double done, double total, double value)
+{
+    const dgan_listener *l = user;
+    return !l->call || l->call(l->user, what, done, total, value) == 0;
+}
+
 const char *dgan_version(void) { return DGAN_VERSION; }
 int dgan_abi(void) { return DGAN_ABI; }
 
