@@ -260,7 +260,7 @@ def test_networks():
         'lucidrains': {'GAN': {'SE.net.0.weight': one}, 'version': '1'}, 'pSp': {'state_dict': {'decoder.convs.0.conv.weight': one}, 'latent_avg': one},
         'part of a stylegan2-ada': {'mapping.fc0.weight': one},
     }
-    for what, root in names.items():
+    for what, root in list(names.items()) + refused_families(one):
         for make in (torch_zip, torch_legacy):
             expect(make('name.pt', root, {'0': b'\0' * 24}), what, 'recognised: %s' % what)
     network = Reduce(Name('dnnlib.tflib.network', 'Network'))
@@ -272,6 +272,42 @@ def test_networks():
         expect(file('what.bin', start), part, 'kind: %s' % part)
     expect(os.path.join(TMP, 'absent.pt'), 'No such file', 'absent input')
     expect(TMP, 'Is a directory', 'a folder as input')
+
+
+def refused_families(one):
+    """[(what the converter calls it, file)] with the names of whole files: of 16 px networks by their own code (StyleGAN3, GenForce), or
+    from its sources (InterFaceGAN, lucidrains)."""
+    def names(prefix, *parts):
+        return {prefix + p: one for p in parts}
+    dense = {'mapping.dense%d.%s' % (i, p): one for i in range(8) for p in ('weight', 'bias')}
+    gf1, gf2, ifg = ({'truncation.w_avg': one, 'synthesis.lod': one} for _ in range(3))
+    gf1.update(dense), gf2.update(dense)
+    gf2['synthesis.early_layer.const'] = gf1['synthesis.layer0.const'] = ifg['synthesis.layer0.first_layer'] = one
+    for i in range(6):
+        layer = 'synthesis.layer%d.' % i
+        gf1.update(names(layer, 'weight', 'bias', 'style.weight', 'style.bias', 'apply_noise.weight', 'apply_noise.noise'))
+        gf2.update(names(layer, 'weight', 'bias', 'style.weight', 'style.bias', 'noise_strength', 'noise'))
+        ifg.update(names(layer, 'weight' if i == 4 else 'conv.weight', *('epilogue.' + e for e in (
+            'apply_noise.weight', 'apply_noise.noise', 'bias', 'style_mod.dense.linear.weight', 'style_mod.dense.wscale.bias'))))
+    for i in range(3):
+        gf1.update(names('synthesis.output%d.' % i, 'weight', 'bias'))
+        gf2.update(names('synthesis.output%d.' % i, 'weight', 'bias', 'style.weight', 'style.bias'))
+        ifg.update(names('synthesis.output%d.' % i, 'conv.weight', 'bias'))
+    ifg.update({'mapping.dense%d.%s' % (i, p): one for i in range(8) for p in ('linear.weight', 'wscale.bias')})
+    luc = {'%s.net.%d.%s' % (s, 2 * i, p): one for s in ('S', 'SE') for i in range(8) for p in ('weight', 'bias')}
+    for g in ('G', 'GE'):
+        luc.update(names(g + '.', 'initial_block', 'initial_conv.weight', 'initial_conv.bias'))
+        for i in range(3):
+            luc.update(names('%s.blocks.%d.' % (g, i), *(p + '.' + w for p in ('to_style1', 'to_noise1', 'to_style2', 'to_noise2', 'to_rgb.to_style') for w in ('weight', 'bias'))))
+            luc.update(names('%s.blocks.%d.' % (g, i), 'conv1.weight', 'conv2.weight', 'to_rgb.conv.weight'))
+    luc.update(names('D.blocks.0.', 'conv_res.weight', 'conv_res.bias', 'net.0.weight', 'net.0.bias'))
+    sg3 = names('mapping.', 'w_avg', 'fc0.weight', 'fc0.bias', 'fc1.weight', 'fc1.bias')
+    sg3.update(names('synthesis.input.', 'weight', 'transform', 'freqs', 'phases', 'affine.weight', 'affine.bias'))
+    for layer in ['L%d_36_16' % i for i in range(14)] + ['L14_16_3']:
+        sg3.update(names('synthesis.%s.' % layer, 'weight', 'bias', 'magnitude_ema', 'affine.weight', 'affine.bias', 'up_filter', 'down_filter'))
+    return [('StyleGAN of GenForce', {'generator': g, 'discriminator': names('input0.', 'conv.weight', 'bias'), 'generator_smooth': g}) for g in (gf1, gf2)] \
+        + [('StyleGAN of GenForce', gf1), ('StyleGAN of GenForce', gf2), ('StyleGAN1 of InterFaceGAN', ifg), ('StyleGAN3', sg3), ('StyleGAN3', {'G_ema': sg3}),
+           ('StyleGAN2 of lucidrains', {'GAN': luc, 'version': '1.8.9'}), ('StyleGAN2 of lucidrains', {'GAN': luc, 'version': '1.8.9', 'amp': {}})]
 
 
 def test_config():
