@@ -58,6 +58,7 @@ SHARED   := $(BUILD)/lib/libdatasetgan.so.$(VERSION)
 STATIC   := $(BUILD)/lib/libdatasetgan.a
 PUBLIC   := src/dgan/nn.h src/dgan/stylegan.h src/dgan/datasetgan.h src/dgan/deeplab.h
 HELP     := $(BUILD)/libtests.a
+REPRODUCE := $(BIN) $(BUILD)/pictures $(BUILD)/report
 FAULTY   := $(BUILD)/datasetgan-faulty
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 
@@ -109,7 +110,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(HELP) $(LIB)
 
 $(BUILD)/tests/test_options: $(call obj,src/cli/options.c src/cli/report.c src/cli/setup.c)
 
-test: $(BIN) $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (under 2 minutes, no Python)
+test: $(REPRODUCE) $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (under 2 minutes, no Python)
 	@tests/run.sh $(BUILD)
 
 debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedBehaviorSanitizer
@@ -144,7 +145,6 @@ score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
 
 # DATA: real/ (photographs with label maps) and train_128/ (mosaics of unlabelled ones).  Settings: tools/reproduce.conf.
 DATA    ?= $(firstword $(wildcard ../shared/data/blood))
-REPRODUCE := $(BIN) $(BUILD)/pictures $(BUILD)/report
 reproduce: $(REPRODUCE)  ## everything from 16 annotated pictures to scores on real ones, baselines, report (DATA= PROFILE=quick|default|paper)
 	@tools/reproduce.sh $(BUILD) $(if $(filter quick paper,$(PROFILE)),out/reproduce-$(PROFILE),out/reproduce) "$(DATA)" $(PROFILE)
 

@@ -23,6 +23,26 @@ try 2 train "$D/x" --paste-class moon; says "--paste-class"
 try 0 $BIN segment train --dataset "$D/six" --net resnet18 --output-stride 16 --aux --size 32 --batch 2 --steps 1 --out "$D/r18"
 try 2 train "$D/x" --weights "$D/r18"; says "numbers of the network 'resnet18', expected 'light'"
 
+# ---- networks on the way; a second folder, its labels by a network that is sure of them
+try 0 train "$D/kept" --keep-every 3; holds "$D/kept.step3" "$D/kept.step6"; lacks "$D/kept.step2"
+[ "$(hash_of "$D/kept")" = "$(hash_of "$D/net")" ] && ok || no "--keep-every changes the result"
+for n in kept kept.step6 kept.step3; do try 0 $BIN segment predict --net "$D/$n" --in "$D/six/images" --out "$D/by-$n"; done
+[ "$(hash_of "$D/by-kept.step6")" = "$(hash_of "$D/by-kept")" ] && ok || no "the network kept at the last step is not the result"
+[ "$(hash_of "$D/by-kept.step3")" != "$(hash_of "$D/by-kept")" ] && ok || no "the network kept half-way is the result"
+for p in 0 0.3 0.999; do try 0 $BIN segment predict --net "$D/kept" --in "$D/six/images" --out "$D/sure$p" --min-confidence $p --csv "$D/sure$p.csv"; done
+sum() { awk -F, 'NR > 1 { n += $4 } END { print n }' "$1"; }
+[ "$(sum "$D/sure0.csv")" -eq 98304 ] && [ "$(sum "$D/sure0.3.csv")" -gt "$(sum "$D/sure0.999.csv")" ] && [ "$(sum "$D/sure0.999.csv")" -lt 98304 ] && ok ||
+    no "pixels left by confidence 0, 0.3, 0.999: $(sum "$D/sure0.csv"), $(sum "$D/sure0.3.csv"), $(sum "$D/sure0.999.csv")"
+more="--more-images $D/six/images --more-labels $D/sure0.3"
+try 0 train "$D/more" $more
+try 0 train "$D/more1" $more --more-share 1
+try 0 $BIN segment train --images "$D/six/images" --labels "$D/sure0.3" --width 4 --size 32 --batch 2 --steps 6 --out "$D/alone"
+for n in more more1 alone; do try 0 $BIN segment predict --net "$D/$n" --in "$D/six/images" --out "$D/by-$n"; done
+[ "$(hash_of "$D/by-more1")" = "$(hash_of "$D/by-alone")" ] && [ "$(hash_of "$D/by-more")" != "$(hash_of "$D/by-alone")" ] && [ "$(hash_of "$D/by-more")" != "$(hash_of "$D/by-kept")" ] && ok ||
+    no "a share of 1 is not the second folder alone, or half of each is one of them"
+try 2 train "$D/x" --more-images "$D/six/images"; says "go together"
+try 2 train "$D/x" $more --epochs 1; says "--more-images goes with"
+
 # ---- stopped and gone on with: the bytes of a run that was not
 STEPS=160 try 0 train "$D/whole"
 long="--dataset $D/six --width 4 --size 32 --batch 2 --steps 160"

@@ -62,9 +62,9 @@ if has paper; then
     printf 'paper\t0\tcheckpoints\tpaper-0\n' >>"$out/runs.tsv"
 fi
 
+predict_rows
 cat "$out"/steps/*.done >"$out/times.tsv"
 settings >"$out/settings.txt"
-predict_rows
 "$build/report" "$out" "$TASK" "$VIEW" "$out/folds/0"
 echo
 cat "$out/report.md"
