@@ -20,6 +20,12 @@ try 0 train "$D/warm" --weights "$D/net" --lr 0.0001; prints "tensors from"
 try 0 train "$D/pasted" --paste-class "red blood cell"
 [ "$(hash_of "$D/net")" != "$(hash_of "$D/pasted")" ] && ok || no "pasting changes nothing"
 try 2 train "$D/x" --paste-class moon; says "--paste-class"
+try 0 train "$D/pasted1" --paste-class 1
+[ "$(hash_of "$D/pasted1")" = "$(hash_of "$D/pasted")" ] && ok || no "a class's id gives other bytes than its name"
+try 0 train "$D/steady" --steady-class nucleus
+[ "$(hash_of "$D/net")" != "$(hash_of "$D/steady")" ] && ok || no "a steady class changes nothing"
+try 0 train "$D/even" --uneven 0
+[ "$(hash_of "$D/net")" != "$(hash_of "$D/even")" ] && ok || no "even density changes nothing"
 try 0 $BIN segment train --dataset "$D/six" --net resnet18 --output-stride 16 --aux --size 32 --batch 2 --steps 1 --out "$D/r18"
 try 2 train "$D/x" --weights "$D/r18"; says "numbers of the network 'resnet18', expected 'light'"
 

@@ -11,10 +11,10 @@
 static const char NAME[] = "segment train";
 
 typedef struct {
-    const char *dataset, *images, *labels, *more_images, *more_labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule, *paste_class;
+    const char *dataset, *images, *labels, *more_images, *more_labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule, *paste_class, *steady_class;
     cli_draw draw;
     int64_t limit, size, width, stride, steps, batch, seed, threads, every, keep_every, first_seed;
-    double epochs, minutes, more_share, lr, decay, average, strength, stain, class_stain, warp, zoom_low, zoom_high, blur, noise, paste;
+    double epochs, minutes, more_share, lr, decay, average, strength, stain, class_stain, uneven, warp, zoom_low, zoom_high, blur, noise, paste;
     bool epochs_given, steps_given, soft, aux, force, images_given;
 } job;
 
@@ -173,12 +173,13 @@ static void close_online(online_source *o)
 static json_t *describe_options(const job *j, const dl_train_options *o)
 {
     const dl_augmentation *a = &o->augment;
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:f, s:f, s:f, s:I, s:I, s:s?, s:{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i}}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:f, s:f, s:f, s:I, s:I, s:s?, s:{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}}",
         "net", j->net, "width", (json_int_t)j->width, "output_stride", (json_int_t)j->stride, "size", (json_int_t)j->size, "steps", (json_int_t)o->steps,
         "minutes", o->minutes, "optimiser", o->optimiser, "schedule", o->schedule, "lr", o->lr, "decay", o->decay, "average", o->average,
         "batch", (json_int_t)o->batch, "seed", (json_int_t)o->seed, "view", j->view, "augment", "turn", (int)a->turn, "zoom_low", a->zoom_low,
-        "zoom_high", a->zoom_high, "shift", a->shift, "warp", a->warp, "colour", a->colour, "stain", a->stain, "class_stain", a->class_stain, "blur", a->blur,
-        "noise", a->noise, "paste", a->paste, "paste_class", a->paste_class);
+        "zoom_high", a->zoom_high, "shift", a->shift, "warp", a->warp, "colour", a->colour, "stain", a->stain, "class_stain", a->class_stain, "uneven", a->uneven, "blur", a->blur,
+        "noise", a->noise, "paste", a->paste, "paste_class", a->paste_class,
+        "steady_class", a->steady_class);
 }
 
 static json_t *describe_source(const job *j, const folder_source *f, const folder_source *more, const online_source *o)
@@ -209,16 +210,27 @@ static json_t *describe(const job *j, const dl_train_options *o, const folder_so
 static void set_augmentation(const job *j, dl_augmentation *a)
 {
     dl_augment_default(a, j->strength);
-    const struct { double given; double *to; } own[] = { { j->stain, &a->stain }, { j->class_stain, &a->class_stain }, { j->warp, &a->warp }, { j->blur, &a->blur },
+    const struct { double given; double *to; } own[] = { { j->stain, &a->stain }, { j->class_stain, &a->class_stain }, { j->uneven, &a->uneven }, { j->warp, &a->warp }, { j->blur, &a->blur },
         { j->noise, &a->noise }, { j->zoom_low, &a->zoom_low }, { j->zoom_high, &a->zoom_high }, { j->paste, &a->paste } };
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) if (own[i].given >= 0) *own[i].to = own[i].given;
 }
 
-static nn_status set_paste_class(const job *j, const dl_model *m, dl_augmentation *a, nn_err *err)
+/* An option that names a class other than the first, by name or id. */
+static nn_status named_class(const char *option, const char *name, const dl_model *m, int *to, nn_err *err)
 {
-    if (!j->paste_class) return NN_OK;
-    for (int i = 1; i < m->class_count; i++) if (!strcmp(m->class_at[i].name, j->paste_class)) a->paste_class = i;
-    return a->paste_class ? NN_OK : nn_fail(err, NN_EINVAL, "option --paste-class: no class but the first is called '%.64s'", j->paste_class);
+    if (!name) return NN_OK;
+    for (int i = 1; i < m->class_count; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        if (!strcmp(m->class_at[i].name, name) || (!*to && !strcmp(id, name))) *to = i;
+    }
+    return *to ? NN_OK : nn_fail(err, NN_EINVAL, "option --%s: no class but the first is called '%.64s' or has that id", option, name);
+}
+
+static nn_status set_classes(const job *j, const dl_model *m, dl_augmentation *a, nn_err *err)
+{
+    const nn_status s = named_class("paste-class", j->paste_class, m, &a->paste_class, err);
+    return s != NN_OK ? s : named_class("steady-class", j->steady_class, m, &a->steady_class, err);
 }
 
 /* An output with the same settings is finished; one with others is in the way. */
@@ -332,7 +344,7 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
                            .decay = j->decay, .average = j->average, .seed = (uint64_t)j->seed, .validate_every = j->every, .keep_every = j->keep_every,
                            .keep = keep_network, .keep_user = p, .threads = threads };
     set_augmentation(j, &o.augment);
-    if (set_paste_class(j, &p->model, &o.augment, err)) return err->status;
+    if (set_classes(j, &p->model, &o.augment, err)) return err->status;
     if (j->epochs_given && !j->interpreter) o.steps = (int64_t)ceil(j->epochs * (double)p->folder.l.count / (double)j->batch);
     if (j->weights) {
         nn_st f;
@@ -382,7 +394,7 @@ static nn_status check_form(const job *j, nn_err *err)
 int cmd_segment_train(int argc, char **argv)
 {
     job j = { .net = "light", .kernels = "auto", .optimiser = "adam", .schedule = "cosine", .size = 128, .stride = 8, .steps = 1000, .batch = 16, .lr = 3e-3,
-              .decay = 1e-2, .average = 0.99, .strength = 1, .stain = -1, .class_stain = -1, .warp = -1, .blur = -1, .noise = -1, .paste = -1, .zoom_low = -1, .zoom_high = -1,
+              .decay = 1e-2, .average = 0.99, .strength = 1, .stain = -1, .class_stain = -1, .uneven = -1, .warp = -1, .blur = -1, .noise = -1, .paste = -1, .zoom_low = -1, .zoom_high = -1,
               .more_share = 0.5, .first_seed = 1000000 };
     const cli_opt opt[] = {
         { "out", CLI_STR, &j.out, 0, 0, "FILE", true, "network to write, .safetensors; FILE.part keeps what an interrupted run has done", NULL },
@@ -421,6 +433,8 @@ int cmd_segment_train(int argc, char **argv)
         { "augment", CLI_REAL, &j.strength, 0, 4, NULL, false, "strength of all augmentation; 0: none (default: 1)", NULL },
         { "stain", CLI_REAL, &j.stain, 0, 4, NULL, false, "of optical density as a whole (default: 0.2)", NULL },
         { "class-stain", CLI_REAL, &j.class_stain, 0, 4, NULL, false, "of each class's optical density (default: 0.4)", NULL },
+        { "steady-class", CLI_STR, &j.steady_class, 0, 0, "NAME", false, "a class whose density varies only 0.4 times as much: one that every stain darkens (default: none)", NULL },
+        { "uneven", CLI_REAL, &j.uneven, 0, 4, NULL, false, "of optical density from place to place (default: 0.4)", NULL },
         { "warp", CLI_REAL, &j.warp, 0, 1, NULL, false, "elastic deformation, share of the size (default: 0.03)", NULL },
         { "zoom-low", CLI_REAL, &j.zoom_low, 0.1, 1, NULL, false, "smallest enlargement (default: 0.75)", NULL },
         { "zoom-high", CLI_REAL, &j.zoom_high, 1, 10, NULL, false, "largest enlargement (default: 1.6)", NULL },

@@ -3,7 +3,8 @@
  * Order: geometry (picture and class probabilities are sampled bilinearly at the same places, so borders become soft targets), parts of
  * another picture (crowded fields, cells that touch), optical densities, then blur, colour and noise.  Stains absorb light: what a dye does is a factor on the optical density
  * -log(intensity / background), Beer and Lambert's law, and that is where laboratories differ.  As the classes of every
- * pixel are known here, each gets a factor of its own: pale or dark cytoplasm, red cells with or without a pale middle. */
+ * pixel are known here, each gets a factor of its own: pale or dark cytoplasm, red cells with or without a pale middle; and factors that
+ * change slowly over the picture, as a smear is thick here and thin there. */
 #include "deeplab/augment.h"
 
 #include <math.h>
@@ -17,11 +18,12 @@ const real dl_input_mean[3] = { (real)(0.485 * 255), (real)(0.456 * 255), (real)
 const real dl_input_sd[3] = { (real)(0.229 * 255), (real)(0.224 * 255), (real)(0.225 * 255) };
 
 enum { GRID = 6, CLASSES_MAX = 256 };
+static const double STEADY = 0.4;         /* share of class_stain that a steady class has */
 
 void dl_augment_default(dl_augmentation *a, double strength)
 {
     *a = (dl_augmentation){ .turn = strength > 0, .zoom_low = pow(0.75, strength), .zoom_high = pow(1.6, strength), .shift = 0.12 * strength,
-                            .warp = 0.03 * strength, .colour = strength, .stain = 0.2 * strength, .class_stain = 0.4 * strength,
+                            .warp = 0.03 * strength, .colour = strength, .stain = 0.2 * strength, .class_stain = 0.4 * strength, .uneven = 0.4 * strength,
                             .blur = 1.2 * strength, .noise = 5.0 * strength,
                             .paste = strength > 0 ? 0.7 : 0.0 };
 }
@@ -35,7 +37,17 @@ static double normal(dice *d) { return nn_rng_normal(d->seed, NN_RNG_AUGMENT, d-
 
 /* ---- geometry ------------------------------------------------------------------------------------------------------------------------ */
 
-typedef struct { double m[4], cx, cy, tx, ty, dx[GRID * GRID], dy[GRID * GRID]; bool warped; } geometry;
+/* Two smooth functions of the place in the picture: independent normal numbers on a grid, cubic between. */
+typedef struct { double a[GRID * GRID], b[GRID * GRID]; } field;
+typedef struct { double m[4], cx, cy, tx, ty; field bend; bool warped; } geometry;
+
+static void draw_field(field *f, dice *d, double sd_a, double sd_b)
+{
+    for (int i = 0; i < GRID * GRID; i++) {
+        f->a[i] = sd_a * normal(d);
+        f->b[i] = sd_b * normal(d);
+    }
+}
 
 /* Source = m (output - middle) + middle of the source + shift + displacement.  zoom > 1 shows less of the picture, larger. */
 static void draw_geometry(geometry *g, dice *d, const dl_augmentation *a, nn_dim h, nn_dim w, const dl_sample *from)
@@ -53,13 +65,10 @@ static void draw_geometry(geometry *g, dice *d, const dl_augmentation *a, nn_dim
     g->ty = 0.5 * (double)(from->h - 1) + between(d, -a->shift, a->shift) * (double)from->h;
     const double size = between(d, 0.0, 1.0) * a->warp;
     g->warped = size > 0;
-    for (int i = 0; i < GRID * GRID && g->warped; i++) {
-        g->dx[i] = size * (double)from->w * normal(d);
-        g->dy[i] = size * (double)from->h * normal(d);
-    }
+    if (g->warped) draw_field(&g->bend, d, size * (double)from->w, size * (double)from->h);
 }
 
-/* Catmull-Rom weights at t in [0,1): smooth displacements. */
+/* Catmull-Rom weights at t in [0,1). */
 static void cubic(double t, double w[4])
 {
     w[0] = 0.5 * t * (-1 + t * (2 - t));
@@ -68,7 +77,8 @@ static void cubic(double t, double w[4])
     w[3] = 0.5 * t * t * (t - 1);
 }
 
-static void displace(const geometry *g, double v, double u, double *sx, double *sy)
+/* Both functions at (v,u), each 0 to 1, are added to *a and *b. */
+static void add_field(const field *f, double v, double u, double *a, double *b)
 {
     double wy[4], wx[4];
     const double gy = v * (GRID - 3), gx = u * (GRID - 3);
@@ -78,8 +88,8 @@ static void displace(const geometry *g, double v, double u, double *sx, double *
     for (int y = 0; y < 4; y++)
         for (int x = 0; x < 4; x++) {
             const int at = (iy + y < GRID ? iy + y : GRID - 1) * GRID + (ix + x < GRID ? ix + x : GRID - 1);
-            *sx += wy[y] * wx[x] * g->dx[at];
-            *sy += wy[y] * wx[x] * g->dy[at];
+            *a += wy[y] * wx[x] * f->a[at];
+            *b += wy[y] * wx[x] * f->b[at];
         }
 }
 
@@ -117,7 +127,7 @@ static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w
             const nn_dim p = y * w + x;
             const double ox = (double)x - g->cx, oy = (double)y - g->cy;
             double sx = g->m[0] * ox + g->m[1] * oy + g->tx, sy = g->m[2] * ox + g->m[3] * oy + g->ty;
-            if (g->warped) displace(g, (double)y / (double)h, (double)x / (double)w, &sx, &sy);
+            if (g->warped) add_field(&g->bend, (double)y / (double)h, (double)x / (double)w, &sx, &sy);
             sample_at(rgb + 3 * p, mass, from, K, sy, sx);
             const double known = 1.0 - mass[K];
             weight[p] = known > 0.5;
@@ -159,32 +169,49 @@ static void class_means(double *mean, const real *od, const real *target, nn_dim
     for (nn_dim k = 0; k < K; k++) for (int c = 0; c < 3; c++) mean[3 * k + c] /= mass[k] > 0 ? mass[k] : 1.0;
 }
 
-/* od' = sum_k t_k f_k,c ((1 - flat_k) od + flat_k mean_k): class 0 is mostly bare glass and keeps its own. */
-static void stain(real *rgb, const real *target, nn_dim pixels, nn_dim K, dice *d, const dl_augmentation *a, real *room)
+/* od' = sum_k t_k f_k,c u_k((1 - flat_k) od + flat_k mean_k): class 0 is mostly bare glass and keeps its own.  u: the two slow functions, by
+ * turns, so that neighbouring classes pale in different places. */
+typedef struct { double factor[3 * CLASSES_MAX], flat[CLASSES_MAX], mean[3 * CLASSES_MAX]; } dye;
+
+static void draw_dye(dye *y, nn_dim K, dice *d, const dl_augmentation *a)
 {
-    double bg[3], mean[3 * CLASSES_MAX], factor[3 * CLASSES_MAX], flat[CLASSES_MAX], whole[3];
-    real *od = room;
+    double whole[3];
     const double common = a->stain * normal(d);
     for (int c = 0; c < 3; c++) whole[c] = exp(common + 0.5 * a->stain * normal(d));
     for (nn_dim k = 0; k < K; k++) {
-        const double own = k ? a->class_stain * normal(d) : 0.0;
-        for (int c = 0; c < 3; c++) factor[3 * k + c] = whole[c] * exp(own + (k ? 0.3 * a->class_stain * normal(d) : 0.0));
-        flat[k] = k && a->class_stain > 0 ? uniform(d) * uniform(d) : 0.0;
+        const double strength = !k ? 0.0 : k == a->steady_class ? STEADY * a->class_stain : a->class_stain, own = strength * normal(d);
+        for (int c = 0; c < 3; c++) y->factor[3 * k + c] = whole[c] * exp(own + 0.3 * strength * normal(d));
+        y->flat[k] = strength > 0 ? uniform(d) : 0.0;
     }
+}
+
+static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, dice *d, const dl_augmentation *a, real *room)
+{
+    const nn_dim pixels = h * w;
+    double bg[3];
+    dye y;
+    field slow = { { 0 }, { 0 } };
+    real *od = room;
+    draw_dye(&y, K, d, a);
+    if (a->uneven > 0) draw_field(&slow, d, a->uneven, a->uneven);
     for (int c = 0; c < 3; c++) bg[c] = background(rgb, pixels, c, room);
     densities(od, rgb, pixels, bg);
-    class_means(mean, od, target, pixels, K);
-    for (nn_dim p = 0; p < pixels; p++)
+    class_means(y.mean, od, target, pixels, K);
+    for (nn_dim p = 0; p < pixels; p++) {
+        double log_u[2] = { 0.0, 0.0 };
+        if (a->uneven > 0) add_field(&slow, (double)(p / w) / (double)h, (double)(p % w) / (double)w, &log_u[0], &log_u[1]);
+        const double u[2] = { exp(log_u[0]), exp(log_u[1]) };
         for (int c = 0; c < 3; c++) {
             double sum = 0.0, mass = 0.0;
             for (nn_dim k = 0; k < K; k++) {
                 const double t = target[p * K + k];
                 if (t <= 0) continue;
                 mass += t;
-                sum += t * factor[3 * k + c] * ((1 - flat[k]) * od[3 * p + c] + flat[k] * mean[3 * k + c]);
+                sum += t * (k ? u[k % 2] : 1.0) * y.factor[3 * k + c] * ((1 - y.flat[k]) * od[3 * p + c] + y.flat[k] * y.mean[3 * k + c]);
             }
             if (mass > 0) rgb[3 * p + c] = (real)((bg[c] + 1.0) * exp(-sum / mass) - 1.0);
         }
+    }
 }
 
 /* ---- optics ------------------------------------------------------------------------------------------------------------------------------ */
@@ -256,7 +283,7 @@ void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim 
     sample_all(x, target, weight, h, w, K, from, &g);
     for (int i = 0; i < 2; i++)
         if (other && a->paste_class > 0 && a->paste_class < K && uniform(&d) < a->paste) paste(x, target, weight, h, w, K, &d, other, a, room);
-    if (a->stain > 0 || a->class_stain > 0) stain(x, target, pixels, K, &d, a, room);
+    if (a->stain > 0 || a->class_stain > 0 || a->uneven > 0) stain(x, target, h, w, K, &d, a, room);
     const double sd = between(&d, 0.0, 1.0) * a->blur;
     if (sd > 0.3) blur(x, h, w, sd, room);                                /* below, nothing of the neighbours is left */
     if (a->colour > 0) colour(x, pixels, &d, a->colour);

@@ -17,6 +17,8 @@ typedef struct {
     double colour;                   /* brightness, contrast, gamma and white balance */
     double stain;                    /* optical density of the whole picture, by channel: log-sd */
     double class_stain;              /* optical density of each class by itself: log-sd; and levelled towards the class's mean */
+    int steady_class;                /* 0: none; a class whose density varies less than the others', as nuclei, which every stain darkens */
+    double uneven;                   /* optical density from place to place: log-sd of slow functions, one for odd and one for even classes */
     double blur;                     /* largest Gaussian sd, pixels of the sample */
     double noise;                    /* largest sd of Gaussian noise, of 255 */
     double paste;                    /* how often another picture's parts of paste_class are put on this one's class 0, twice at most */
