@@ -166,6 +166,9 @@ bench: $(BUILD)/bench_conv $(BUILD)/bench_picture $(BUILD)/peak  ## this machine
 bench-compare: $(BUILD)/bench_picture  ## other CPU runtimes on the same pictures (own Python environment; ADA=checkout for NVIDIA's code)
 	@bench/compare.sh $(BUILD)/bench_picture
 
+bench-step: $(BUILD)/bench_step  ## a training step against PyTorch's, alternating (PYTHON= with torch and torchvision)
+	@$(PYTHON) bench/bench_step.py $(BUILD)/bench_step
+
 nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's long checks, full-width networks with random weights: time, memory, agreement (minutes)
 	@tools/nightly.sh $(BUILD)
 
@@ -230,5 +233,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
-.PHONY: all help lib nightly agree test exports faults mutants bench bench-compare fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
+.PHONY: all help lib nightly agree test exports faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
 .SECONDARY:
