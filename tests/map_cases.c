@@ -18,6 +18,7 @@ static double units(nn_dim longest) { return 4.0 + 3.0 * sqrt((double)longest); 
 static const nn_conv2d conv_case[] = {                             /* make_maps.py CONV */
     { 2, 7, 9, 5, 6, 3, 1, 1, 1 }, { 2, 9, 8, 3, 34, 7, 2, 3, 1 }, { 2, 6, 7, 20, 17, 3, 2, 1, 1 }, { 1, 11, 10, 4, 5, 3, 1, 2, 2 },
     { 2, 5, 4, 18, 33, 1, 1, 0, 1 }, { 2, 6, 5, 7, 8, 1, 2, 0, 1 }, { 1, 5, 6, 6, 4, 3, 1, 12, 12 }, { 3, 16, 5, 4, 3, 3, 1, 1, 1 },
+    { 1, 8, 21, 5, 6, 3, 1, 1, 1 }, { 1, 9, 19, 4, 5, 3, 1, 2, 2 }, { 1, 7, 40, 3, 8, 7, 2, 3, 1 },
 };
 enum { CONVS = sizeof conv_case / sizeof *conv_case };
 
@@ -43,6 +44,46 @@ static void conv_compare(int i, const conv_data *d, const char *row, const real 
     t_close(dx, golden(d->in, "conv%d.dx", i), d->in, units(s->ks * s->ks * s->cout), "%s: conv %d dx", row, i);
     t_close(dw, golden(d->weights, "conv%d.dw", i), d->weights, units(d->pixels), "%s: conv %d dw", row, i);
     t_close(db, golden(s->cout, "conv%d.db", i), s->cout, units(d->pixels), "%s: conv %d db", row, i);
+}
+
+/* Against the definition alone: several chunks, in blocks and by rows, 1x1; more inputs than a piece; many weights on a wider map. */
+static const nn_conv2d large_case[] = {
+    { 9, 16, 16, 3, 4, 3, 1, 2, 2 }, { 2, 33, 35, 6, 5, 3, 1, 1, 1 }, { 2, 33, 35, 5, 6, 1, 1, 0, 1 }, { 1, 2, 20, 150, 146, 3, 1, 1, 1 },
+    { 1, 3, 36, 140, 160, 3, 2, 1, 1 }, { 1, 4, 5, 260, 9, 1, 1, 0, 1 }, { 1, 13, 14, 130, 7, 3, 1, 12, 12 },
+};
+
+static void conv_large(const nn_kernels *k, const char *row)
+{
+    for (size_t i = 0; i < sizeof large_case / sizeof *large_case; i++) {
+        const nn_conv2d *s = &large_case[i];
+        const nn_dim in = s->n * s->h * s->w * s->cin, weights = s->ks * s->ks * s->cin * s->cout, pixels = s->n * nn_conv2d_out(s, s->h) * nn_conv2d_out(s, s->w);
+        const nn_dim size[] = { pixels * s->cout, in, weights };
+        real *x = golden_room(in, NULL), *w = golden_room(weights, NULL), *dy = golden_room(size[0], NULL), *out[3][3], *room = golden_room(nn_conv2d_room(s, 3), NULL);
+        t_randn(x, in, 1 + i);
+        t_randn(w, weights, 20 + i);
+        t_randn(dy, size[0], 40 + i);
+        for (int v = 0; v < 3; v++) {                              /* the definition, one thread, three */
+            for (int p = 0; p < 3; p++) out[v][p] = golden_room(size[p], NULL);
+            memset(out[v][1], 0, (size_t)in * sizeof *x);
+            memset(out[v][2], 0, (size_t)weights * sizeof *x);
+            if (!v) {
+                nn_conv2d_fwd_ref(out[v][0], x, w, NULL, s);
+                nn_conv2d_bwd_ref(out[v][1], out[v][2], NULL, dy, x, w, s);
+                continue;
+            }
+            nn_conv2d_fwd(k, out[v][0], x, w, NULL, s, room, v == 1 ? 1 : 3);
+            nn_conv2d_bwd_input(k, out[v][1], false, dy, w, s, room, v == 1 ? 1 : 3);
+            nn_conv2d_bwd_weight(k, out[v][2], NULL, dy, x, s, room, v == 1 ? 1 : 3);
+        }
+        const nn_dim longest[] = { s->ks * s->ks * s->cin, s->ks * s->ks * s->cout, pixels };
+        for (int p = 0; p < 3; p++) {
+            t_close(out[1][p], out[0][p], size[p], units(longest[p]), "%s: large conv %zu, %d", row, i, p);
+            t_same(out[2][p], out[1][p], (size_t)size[p] * sizeof *x, "%s: large conv %zu, %d, three threads", row, i, p);
+            for (int v = 0; v < 3; v++) t_guarded_free(out[v][p]);
+        }
+        real *const all[] = { x, w, dy, room };
+        for (int p = 0; p < 4; p++) t_guarded_free(all[p]);
+    }
 }
 
 static void conv_run(int i, const nn_kernels *k, const char *row, int threads)
@@ -235,6 +276,7 @@ void map_cases(const nn_kernels *k)
 {
     if (!k) k = &nn_kernels_ref;
     const char *row = is_double ? "double" : k->name;
+    conv_large(k, row);
     golden_open("tests/golden/maps.safetensors");
     for (int i = 0; i < CONVS; i++) {
         conv_run(i, k, row, 1);

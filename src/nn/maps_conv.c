@@ -6,14 +6,19 @@
  *
  *     slot:  [ 0 .. | pixel 0 | pixel 1 | ... | 0 .. ]       A(m,k) = slot[m*stride*cin + k],  k < ks*cin
  *
+ * On narrow maps such products are a few pixels tall, and all weights would run through the cache for every row: there ("in blocks") a tap's
+ * input pixels of several rows are copied side by side, and the products add up tap by tap.  The order of a sum is the same.
+ *
  * dL/dx is the same sum over dy with the weights turned round, dy's pixels `stride` apart with zeros between.
- * dL/dw is A^T dy, added up over the rows of a chunk; the chunks' sums are added in their order. */
+ * dL/dw is A^T dy, added up over the rows of a chunk; the chunks' sums are added in their order.  In blocks, rows whose tap lies outside the
+ * map are left out, and one tap's weights for 128 inputs are a piece of work. */
 #include <omp.h>
 #include <string.h>
 
 #include "nn/maps.h"
 
-enum { PANEL = 32, CHUNKS = 16, SLOT_NUMBERS = 48 * 1024, PLAIN_ROWS = 256 };
+enum { PANEL = 32, CHUNKS = 16, CHUNK_PIXELS = 1024, SLOT_NUMBERS = 48 * 1024, PLAIN_ROWS = 256 };
+enum { NARROW = 16, NARROW_MANY = 64, MANY_WEIGHTS = 192 * 1024, BLOCK_PIXELS = 256, BLOCK_NUMBERS = 256 * 1024, PIECE = 128 };
 static const nn_dim chunk_numbers_max = 24 * 1024 * 1024;
 
 static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
@@ -23,13 +28,20 @@ static nn_dim rounded(nn_dim n) { return (n + NN_CB - 1) / NN_CB * NN_CB; }
 /* What runs through the slots: forward on x, or backward on dy (insert > 1: zeros between its pixels). */
 typedef struct {
     nn_dim n, h, w, c, oh, ow, o, ks, stride, pad, dilation, insert;
+    bool blocks;
     nn_dim slot, group, slots;       /* numbers of a slot; output rows at a time; slots they need */
 } plan;
 
 static plan make_plan(nn_dim n, nn_dim h, nn_dim w, nn_dim c, nn_dim oh, nn_dim ow, nn_dim o, nn_dim ks, nn_dim stride, nn_dim pad,
                       nn_dim dilation, nn_dim insert)
 {
-    plan p = { n, h, w, c, oh, ow, o, ks, stride, pad, dilation, insert, 0, 1, ks };
+    plan p = { n, h, w, c, oh, ow, o, ks, stride, pad, dilation, insert, ow <= (ks * ks * c * o < MANY_WEIGHTS ? NARROW : NARROW_MANY), 0, 1, ks };
+    if (p.blocks) {
+        while (p.group < oh && (p.group + 1) * ow <= BLOCK_PIXELS && (p.group + 1) * ow * c <= BLOCK_NUMBERS) p.group++;
+        p.slots = 1;
+        p.slot = rounded(p.group * ow * c);
+        return p;
+    }
     p.slot = rounded(((ow - 1) * stride + dilation * (ks - 1) + 1) * c);
     if (dilation == 1) {
         while (p.group < oh && (p.group * stride + ks) * p.slot <= SLOT_NUMBERS && p.group < 8) p.group++;
@@ -57,14 +69,23 @@ static nn_dim packed_numbers(const plan *p) { return panels(p->o) * PANEL * p->k
 static nn_dim plan_room(const plan *p, int threads) { return packed_numbers(p) + p->slots * p->slot * threads; }
 
 static nn_dim weight_numbers(const nn_conv2d *s) { return s->ks * s->ks * s->cin * s->cout; }
-static nn_dim chunks(const nn_conv2d *s) { const nn_dim n = chunk_numbers_max / weight_numbers(s); return n < 2 ? 2 : at_most(n, CHUNKS); }
+
+/* A chunk's own sum costs a pass over all weights, so it has pixels enough to be worth it. */
+static nn_dim chunks(const nn_conv2d *s)
+{
+    const nn_dim fit = at_most(chunk_numbers_max / weight_numbers(s), s->n * nn_conv2d_out(s, s->h) * nn_conv2d_out(s, s->w) / CHUNK_PIXELS);
+    return fit < 1 ? 1 : at_most(fit, CHUNKS);
+}
+
+/* Numbers that a thread needs beside the parts for dL/dw. */
+static nn_dim weight_room(const plan *f) { return f->blocks ? BLOCK_PIXELS * (PIECE + f->o) : f->slots * f->slot; }
 
 nn_dim nn_conv2d_room(const nn_conv2d *s, int threads)
 {
     const plan f = forward_plan(s), b = backward_plan(s);
     nn_dim most = plan_room(&f, threads), other = plan_room(&b, threads);
     if (other > most) most = other;
-    other = f.slots * f.slot * threads + chunks(s) * weight_numbers(s);
+    other = weight_room(&f) * threads + chunks(s) * weight_numbers(s);
     return rounded(most > other ? most : other);
 }
 
@@ -152,6 +173,45 @@ static void one_row(const nn_kernels *k, real *y, const real *slots, const real 
     }
 }
 
+/* The input row that tap row ky of output row y reads; -1: none. */
+static nn_dim tap_row(const plan *p, nn_dim y, nn_dim ky)
+{
+    const nn_dim at = y * p->stride + ky * p->dilation - p->pad;
+    return at < 0 || at % p->insert || at / p->insert >= p->h ? -1 : at / p->insert;
+}
+
+/* to (rows*ow, c): what tap (ky,kx) of output rows [y0, y0 + rows) reads of a picture, zeros outside. */
+static void gather_tap(real *to, const real *picture, const plan *p, nn_dim y0, nn_dim rows, nn_dim ky, nn_dim kx)
+{
+    const nn_dim shift = kx * p->dilation - p->pad, c = p->c, step = p->stride;
+    for (nn_dim r = 0; r < rows; r++, to += p->ow * c) {
+        const nn_dim y = tap_row(p, y0 + r, ky);
+        if (y < 0) { memset(to, 0, (size_t)(p->ow * c) * sizeof *to); continue; }
+        const real *row = picture + y * p->w * c;
+        for (nn_dim x = 0; x < p->ow; x++) {
+            const nn_dim at = x * step + shift;
+            if (at < 0 || at % p->insert || at / p->insert >= p->w) memset(to + x * c, 0, (size_t)c * sizeof *to);
+            else memcpy(to + x * c, row + at / p->insert * c, (size_t)c * sizeof *to);
+        }
+    }
+}
+
+/* y (rows*ow, o) += the sums of output rows [y0, y0 + rows), tap by tap; rows at either end that a tap does not meet are left out. */
+static void one_block(const nn_kernels *k, real *y, real *room, const real *picture, const real *packed, const plan *p, nn_dim y0, nn_dim rows)
+{
+    const nn_dim taps = p->ks * p->ks, K = taps * p->c;
+    for (nn_dim t = 0; t < taps; t++) {
+        nn_dim first = 0, last = rows;
+        while (first < last && tap_row(p, y0 + first, t / p->ks) < 0) first++;
+        while (first < last && tap_row(p, y0 + last - 1, t / p->ks) < 0) last--;
+        if (first == last || !column_meets(p, t % p->ks)) continue;
+        gather_tap(room, picture, p, y0 + first, last - first, t / p->ks, t % p->ks);
+        for (nn_dim j = 0; j < p->o; j += PANEL)
+            k->gemm((last - first) * p->ow, at_most(PANEL, p->o - j), p->c, nn_rows_matrix(room, p->c), packed + j * K + t * p->c * PANEL, PANEL,
+                    y + first * p->ow * p->o + j, p->o, true);
+    }
+}
+
 static void start_with_bias(real *y, const real *b, nn_dim rows, nn_dim o)
 {
     for (nn_dim r = 0; r < rows; r++) memcpy(y + r * o, b, (size_t)o * sizeof *y);
@@ -165,8 +225,14 @@ static void all_rows(const nn_kernels *k, real *y, const real *x, const real *pa
         real *slots = room + p->slots * p->slot * omp_get_thread_num();
         const nn_dim n = u / groups, y0 = u % groups * p->group, rows = at_most(p->group, p->oh - y0);
         real *out = y + (n * p->oh + y0) * p->ow * p->o;
-        fill_slots(slots, x + n * p->h * p->w * p->c, p, y0, rows);
+        const real *picture = x + n * p->h * p->w * p->c;
         if (b) start_with_bias(out, b, rows * p->ow, p->o);
+        if (p->blocks) {
+            if (!add && !b) memset(out, 0, (size_t)(rows * p->ow * p->o) * sizeof *out);
+            one_block(k, out, slots, picture, packed, p, y0, rows);
+            continue;
+        }
+        fill_slots(slots, picture, p, y0, rows);
         for (nn_dim r = 0; r < rows; r++) one_row(k, out + r * p->ow * p->o, slots, packed, p, y0, r, add || b);
     }
 }
@@ -232,10 +298,42 @@ static void chunk_weights(const nn_kernels *k, real *dw, const real *dy, const r
     }
 }
 
-static void chunk_pixels(const nn_kernels *k, real *dw, const real *dy, const real *x, const plan *p, nn_dim chunk, nn_dim count)
+/* A run of output pixels whose tap lies inside the map, copied side by side: x (held, inputs), dy (held, o). */
+typedef struct { real *x, *dy; nn_dim held; } run_of_pixels;
+
+/* dw (rows of inputs [i0, i0 + m)) += the run, which is then empty. */
+static void add_run(const nn_kernels *k, real *dw, run_of_pixels *run, const plan *p, nn_dim m)
 {
-    const nn_dim pixels = p->n * p->h * p->w, first = pixels * chunk / count, last = pixels * (chunk + 1) / count;
-    k->gemm(p->c, p->o, last - first, nn_rows_transposed(x + first * p->c, p->c), dy + first * p->o, p->o, dw, p->o, true);
+    if (run->held) k->gemm(m, p->o, run->held, nn_rows_transposed(run->x, m), run->dy, p->o, dw, p->o, true);
+    run->held = 0;
+}
+
+/* dw of tap t and inputs [i0, i0 + m) over output pixels [from, to) of the batch. */
+static void piece_weights(const nn_kernels *k, real *dw, const real *dy, const real *x, const plan *p, nn_dim t, nn_dim i0, nn_dim m, nn_dim from, nn_dim to, real *room)
+{
+    run_of_pixels run = { room, room + BLOCK_PIXELS * PIECE, 0 };
+    const nn_dim shift = t % p->ks * p->dilation - p->pad, area = p->oh * p->ow;
+    dw += (t * p->c + i0) * p->o;
+    for (nn_dim at = from; at < to; at++) {
+        const nn_dim y = tap_row(p, at % area / p->ow, t / p->ks), column = at % p->ow * p->stride + shift;
+        if (y < 0 || column < 0 || column >= p->w) continue;
+        memcpy(run.x + run.held * m, x + ((at / area * p->h + y) * p->w + column) * p->c + i0, (size_t)m * sizeof *run.x);
+        memcpy(run.dy + run.held * p->o, dy + at * p->o, (size_t)p->o * sizeof *run.dy);
+        if (++run.held == BLOCK_PIXELS) add_run(k, dw, &run, p, m);
+    }
+    add_run(k, dw, &run, p, m);
+}
+
+static void all_pieces(const nn_kernels *k, real *part, const real *dy, const real *x, const plan *p, nn_dim count, nn_dim numbers, real *room, int threads)
+{
+    const nn_dim pixels = p->n * p->oh * p->ow, wide = (p->c + PIECE - 1) / PIECE, units = p->ks * p->ks * wide;
+    #pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+    for (nn_dim u = 0; u < count * units; u++) {
+        const nn_dim chunk = u / units, i0 = u % wide * PIECE, m = at_most(PIECE, p->c - i0), from = pixels * chunk / count, to = pixels * (chunk + 1) / count;
+        real *dw = part + chunk * numbers;
+        if (plain(p)) k->gemm(m, p->o, to - from, nn_rows_transposed(x + from * p->c + i0, p->c), dy + from * p->o, p->o, dw + i0 * p->o, p->o, true);
+        else piece_weights(k, dw, dy, x, p, u % units / wide, i0, m, from, to, room + weight_room(p) * omp_get_thread_num());
+    }
 }
 
 static void bias_gradient(real *db, const real *dy, nn_dim rows, nn_dim o)
@@ -251,15 +349,16 @@ void nn_conv2d_bwd_weight(const nn_kernels *k, real *dw, real *db, const real *d
 {
     const plan p = forward_plan(s);
     const nn_dim count = chunks(s), numbers = weight_numbers(s);
-    real *part = room + p.slots * p.slot * threads;
-    #pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
-    for (nn_dim c = 0; c < count; c++) {
-        memset(part + c * numbers, 0, (size_t)numbers * sizeof *part);
-        if (plain(&p)) chunk_pixels(k, part + c * numbers, dy, x, &p, c, count);
-        else chunk_weights(k, part + c * numbers, dy, x, &p, c, count, room + p.slots * p.slot * omp_get_thread_num());
+    real *part = count > 1 ? room + weight_room(&p) * threads : dw;
+    if (count > 1) memset(part, 0, (size_t)(count * numbers) * sizeof *part);
+    if (p.blocks || plain(&p)) all_pieces(k, part, dy, x, &p, count, numbers, room, threads);
+    else {
+        #pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+        for (nn_dim c = 0; c < count; c++)
+            chunk_weights(k, part + c * numbers, dy, x, &p, c, count, room + p.slots * p.slot * omp_get_thread_num());
     }
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && numbers > NN_PARALLEL_MIN)
-    for (nn_dim i = 0; i < numbers; i++) {
+    for (nn_dim i = 0; i < (count > 1 ? numbers : 0); i++) {
         double sum = 0.0;
         for (nn_dim c = 0; c < count; c++) sum += part[c * numbers + i];
         dw[i] = (real)(dw[i] + sum);

@@ -16,7 +16,8 @@ put = lambda name, t: out.__setitem__(name, nhwc(t))
 
 # n, h, w, cin, cout, ks, stride, pad, dilation: tests/map_cases.c lists the same
 CONV = [(2, 7, 9, 5, 6, 3, 1, 1, 1), (2, 9, 8, 3, 34, 7, 2, 3, 1), (2, 6, 7, 20, 17, 3, 2, 1, 1), (1, 11, 10, 4, 5, 3, 1, 2, 2),
-        (2, 5, 4, 18, 33, 1, 1, 0, 1), (2, 6, 5, 7, 8, 1, 2, 0, 1), (1, 5, 6, 6, 4, 3, 1, 12, 12), (3, 16, 5, 4, 3, 3, 1, 1, 1)]
+        (2, 5, 4, 18, 33, 1, 1, 0, 1), (2, 6, 5, 7, 8, 1, 2, 0, 1), (1, 5, 6, 6, 4, 3, 1, 12, 12), (3, 16, 5, 4, 3, 3, 1, 1, 1),
+        (1, 8, 21, 5, 6, 3, 1, 1, 1), (1, 9, 19, 4, 5, 3, 1, 2, 2), (1, 7, 40, 3, 8, 7, 2, 3, 1)]
 for i, (n, h, w, ci, co, ks, stride, pad, dil) in enumerate(CONV):
     x, wt, b = draw(n, h, w, ci), draw(ks, ks, ci, co, scale=(ks * ks * ci) ** -0.5), draw(co)
     tx, tw, tb = nchw(x), torch.tensor(wt).requires_grad_(), torch.tensor(b).requires_grad_()
