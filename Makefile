@@ -49,6 +49,7 @@ LINK     = $(CC) $(OPT) -fopenmp $(CFLAGS) $(LDFLAGS)
 LIB_SRC  := $(wildcard src/nn/*.c src/stylegan/*.c src/datasetgan/*.c src/deeplab/*.c src/dgan/*.c)
 CLI_SRC  := $(wildcard src/cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
+BENCH_SRC := $(filter-out bench/levels.c bench/bench_step.c,$(wildcard bench/*.c))
 HELP_SRC := $(filter-out $(TEST_SRC) tests/sys_faulty.c,$(wildcard tests/*.c)) $(wildcard tests/f64/*.c)
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 LIB      := $(BUILD)/libdatasetgan.a
@@ -158,13 +159,20 @@ faults: $(BIN) $(FAULTY) $(BUILD)/tests/test_replay  ## every call and allocatio
 mutants:  ## plant bugs in a copy and require red tests
 	@tests/mutants.sh
 
-bench: $(BUILD)/bench_conv $(BUILD)/bench_picture $(BUILD)/peak  ## this machine's peak, convolutions, pictures
-	$(BUILD)/peak
-	$(BUILD)/bench_conv
-	$(BUILD)/bench_picture weights/blood128/generator.safetensors
+# Rows chosen by name: ONLY=conv,picture; fewer of all: QUICK=1 (under a minute); THREADS=1,2 ROWS=avx512,avx2; CPU=1: processor time, for a busy machine.
+RANDOM_GENERATORS := build/random256.safetensors build/half256.safetensors build/random512.safetensors build/random1024.safetensors build/stylegan1-1024.safetensors
+build/random%.safetensors: bench/random_generator.py
+	-@mkdir -p build && python3 $< $@ $*
+build/half256.safetensors: bench/random_generator.py
+	-@mkdir -p build && python3 $< $@ 256 --fmaps 0.5
+build/stylegan1-1024.safetensors: bench/random_generator.py
+	-@mkdir -p build && python3 $< $@ 1024 --network stylegan1
+bench: $(BUILD)/bench $(if $(QUICK),build/random256.safetensors,$(RANDOM_GENERATORS))  ## this machine's limits, every layer, picture, label, training: table and build/bench.csv (QUICK=1 ONLY=names)
+	@BENCH_COMMIT=$$(git describe --always --dirty 2>/dev/null) $(BUILD)/bench $(if $(QUICK),--quick) $(if $(CPU),--cpu) $(if $(ONLY),--only '$(ONLY)') \
+	    $(if $(THREADS),--threads $(THREADS)) $(if $(ROWS),--rows $(ROWS)) --csv $(if $(QUICK)$(ONLY)$(ROWS),build/bench-part.csv,build/bench.csv)
 
-bench-compare: $(BUILD)/bench_picture  ## other CPU runtimes on the same pictures (own Python environment; ADA=checkout for NVIDIA's code)
-	@bench/compare.sh $(BUILD)/bench_picture
+bench-compare: $(BUILD)/bench  ## PyTorch, ONNX Runtime, OpenVINO, MNN, ncnn on the same work in turn with ours (own Python environment; ADA=checkout)
+	@bench/compare.sh $(BUILD)/bench
 
 bench-step: $(BUILD)/bench_step  ## a training step against PyTorch's, alternating (PYTHON= with torch and torchvision)
 	@$(PYTHON) bench/bench_step.py $(BUILD)/bench_step
@@ -186,9 +194,8 @@ $(BUILD)/pictures $(BUILD)/report: $(BUILD)/%: $(BUILD)/obj/tools/%.o $(LIB)
 $(BUILD)/bench_%: $(BUILD)/obj/bench/bench_%.o $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
-$(BUILD)/peak: bench/peak.c
-	@mkdir -p $(@D)
-	$(CC) -O2 -fopenmp -ffp-contract=off $< -o $@
+$(BUILD)/bench: $(call obj,$(BENCH_SRC)) $(LIB)
+	$(LINK) $^ $(LDLIBS) -o $@
 
 weights:  ## make weights/ again from ../shared/data/blood
 	@convert/make_bundle.sh ../shared/data/blood weights
@@ -232,6 +239,6 @@ deps:  ## fail when an include points against the arrows
 clean:  ## remove build/
 	rm -rf build
 
--include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) tests/sys_faulty.c)
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(BENCH_SRC) tests/sys_faulty.c)
 .PHONY: all help lib nightly agree test exports faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
 .SECONDARY:

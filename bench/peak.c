@@ -1,87 +1,90 @@
-/* peak.c: what this machine can do: fused multiply-adds per second and bytes per second, one thread and all.
+/* peak.c: what this machine can do: fused multiply-adds per second and bytes per second.
  *
- * FMA: 12 independent chains of the widest vectors that the rows "avx512" and "avx2" use.  Bandwidth: sum of 256 MB.
- * usage: peak; prints CSV: what,threads,value,unit */
-#include <immintrin.h>
+ * FMA: 12 independent chains of the widest vectors that the rows "avx512" and "avx2" use.  Bandwidth: the better of reading and of
+ * STREAM's triad (McCalpin 1995: 12 bytes an element), on arrays that no cache holds. */
 #include <omp.h>
-#include <stdio.h>
 #include <stdlib.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
-__attribute__((target("avx512f"))) static float fma512(long n)
+#include "bench/bench.h"
+
+enum { CHAINS = 12, TRIES = 5 };
+static volatile float sink;                              /* keeps results from being left out */
+
+#define CHAIN_LOOP(type, set1, fma)                                                                                  \
+    type a[CHAINS], x = set1(1.0000001f), y = set1(1e-9f);                                                           \
+    for (int i = 0; i < CHAINS; i++) a[i] = set1((float)i);                                                          \
+    for (long k = 0; k < n; k++) {                                                                                   \
+        _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = fma(a[i], x, y);                            \
+    }                                                                                                                \
+    type sum = a[0];                                                                                                 \
+    for (int i = 1; i < CHAINS; i++) sum += a[i];                                                                    \
+    return sum[0];
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) static float chains16(long n) { CHAIN_LOOP(__m512, _mm512_set1_ps, _mm512_fmadd_ps) }
+__attribute__((target("avx2,fma"))) static float chains8(long n) { CHAIN_LOOP(__m256, _mm256_set1_ps, _mm256_fmadd_ps) }
+#endif
+typedef float four __attribute__((vector_size(16)));
+static four four_set1(float v) { return (four){ v, v, v, v }; }
+static four four_fma(four a, four x, four y) { return a * x + y; }
+static float chains4(long n) { CHAIN_LOOP(four, four_set1, four_fma) }
+
+double bench_fma_peak(int threads)
 {
-    __m512 a[12], x = _mm512_set1_ps(1.0000001f), y = _mm512_set1_ps(1e-9f);
-    for (int i = 0; i < 12; i++) a[i] = _mm512_set1_ps((float)i);
-    for (long k = 0; k < n; k++) {
-        #pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) a[i] = _mm512_fmadd_ps(a[i], x, y);
-    }
-    for (int i = 1; i < 12; i++) a[0] = _mm512_add_ps(a[0], a[i]);
-    return _mm512_reduce_add_ps(a[0]);
-}
-
-__attribute__((target("avx2,fma"))) static float fma256(long n)
-{
-    __m256 a[12], x = _mm256_set1_ps(1.0000001f), y = _mm256_set1_ps(1e-9f);
-    for (int i = 0; i < 12; i++) a[i] = _mm256_set1_ps((float)i);
-    for (long k = 0; k < n; k++) {
-        #pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) a[i] = _mm256_fmadd_ps(a[i], x, y);
-    }
-    for (int i = 1; i < 12; i++) a[0] = _mm256_add_ps(a[0], a[i]);
-    return _mm256_cvtss_f32(a[0]);
-}
-
-static volatile float sink;
-
-static double fma_rate(int threads, int width)
-{
-    const long n = 40000000 / 12;
-    double best = 1e30;
-    for (int r = 0; r < 7; r++) {
-        const double t = omp_get_wtime();
+    const long n = 4000000;
+    float (*chains)(long) = chains4;
+    double width = 4, best = 0;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) { chains = chains16; width = 16; }
+    else if (__builtin_cpu_supports("fma")) { chains = chains8; width = 8; }
+#endif
+    for (int r = 0; r < TRIES; r++) {
+        const double from = bench_clock(threads);
         #pragma omp parallel num_threads(threads)
-        { const float v = width == 16 ? fma512(n) : fma256(n); if (v == 12345.0f) sink = v; }
-        const double s = omp_get_wtime() - t;
-        if (s < best) best = s;
+        { const float v = chains(n); if (v == 12345.0f) sink = v; }
+        const double rate = 2.0 * CHAINS * width * (double)n * threads / (bench_clock(threads) - from);
+        if (rate > best) best = rate;
     }
-    return 2.0 * 12.0 * width * (double)n * threads / best / 1e9;
+    return best;
 }
 
-static double read_rate(int threads, const float *p, long n)
+/* One thread's share of `count` vectors. */
+static float read_part(const four *p, long from, long to)
 {
-    double best = 1e30;
-    for (int r = 0; r < 5; r++) {
-        const double t = omp_get_wtime();
-        double sum = 0.0;
-        #pragma omp parallel for num_threads(threads) reduction(+ : sum) schedule(static)
-        for (long block = 0; block < n / 65536; block++) {
-            __m128 a[8];
-            for (int i = 0; i < 8; i++) a[i] = _mm_setzero_ps();
-            for (long k = 0; k < 65536; k += 32)
-                for (int i = 0; i < 8; i++) a[i] = _mm_add_ps(a[i], _mm_load_ps(p + block * 65536 + k + 4 * i));
-            for (int i = 1; i < 8; i++) a[0] = _mm_add_ps(a[0], a[i]);
-            sum += (double)_mm_cvtss_f32(a[0]);
+    four a[8] = { four_set1(0) };
+    for (long i = from; i + 8 <= to; i += 8) for (int j = 0; j < 8; j++) a[j] += p[i + j];
+    for (int j = 1; j < 8; j++) a[0] += a[j];
+    return a[0][0];
+}
+
+static void triad_part(four *restrict a, const four *restrict b, const four *restrict c, long from, long to)
+{
+    const four s = four_set1(3.0f);
+    for (long i = from; i < to; i++) a[i] = b[i] + s * c[i];
+}
+
+double bench_bandwidth(int threads)
+{
+    enum { ARRAYS = 3 };
+    const long bytes = bench_chosen.quick ? 96L << 20 : 288L << 20, n = bytes / (long)sizeof(four);     /* of one array */
+    four *a[ARRAYS];
+    double best = 0;
+    for (int i = 0; i < ARRAYS; i++) a[i] = bench_alloc((size_t)bytes);
+    for (int r = 0; r <= 2 * TRIES; r++) {               /* the first only touches the pages */
+        const bool triad = r % 2 == 0;
+        const double from = bench_clock(threads);
+        #pragma omp parallel num_threads(threads)
+        {
+            const long me = omp_get_thread_num(), all = omp_get_num_threads(), lo = n * me / all, hi = n * (me + 1) / all;
+            if (triad) triad_part(a[0], a[1], a[2], lo, hi);
+            else for (int i = 0; i < ARRAYS; i++) { const float v = read_part(a[i], lo, hi); if (v == 12345.0f) sink = v; }
         }
-        sink = (float)sum;
-        const double s = omp_get_wtime() - t;
-        if (s < best) best = s;
+        const double rate = (double)(ARRAYS * bytes) / (bench_clock(threads) - from);
+        if (r > 0 && rate > best) best = rate;
     }
-    return (double)n * 4.0 / best / 1e9;
-}
-
-int main(void)
-{
-    const int all = omp_get_max_threads();
-    const long n = 64 << 20;
-    float *p = aligned_alloc(64, (size_t)n * sizeof *p);
-    if (!p) { fprintf(stderr, "peak: not enough memory for 256 MB\n"); return 1; }
-    for (long i = 0; i < n; i++) p[i] = 1.0f;
-    printf("what,threads,value,unit\n");
-    for (int t = 1; t <= all; t = t < all ? all : all + 1) {
-        if (__builtin_cpu_supports("avx512f")) printf("fma_avx512,%d,%.1f,GFLOP/s\n", t, fma_rate(t, 16));
-        if (__builtin_cpu_supports("fma")) printf("fma_avx2,%d,%.1f,GFLOP/s\n", t, fma_rate(t, 8));
-        printf("read,%d,%.1f,GB/s\n", t, read_rate(t, p, n));
-    }
-    free(p);
-    return 0;
+    for (int i = 0; i < ARRAYS; i++) nn_free(a[i]);
+    return best;
 }
