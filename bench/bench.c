@@ -120,7 +120,7 @@ void bench_report(bench_row *row, double *seconds, int count, double cpu)
 
 void bench_measure(bench_row *row, void (*work)(void *user), void *user)
 {
-    const double budget = bench_chosen.quick ? 0.1 : 1.0;
+    const double budget = bench_chosen.quick ? 0.1 : 0.6;
     double seconds[RUNS_MAX], cpu, from = bench_clock(row->threads);
     work(user);
     const double first = bench_clock(row->threads) - from;

@@ -43,7 +43,7 @@ extern bench_options bench_chosen;
 /* Is this row asked for?  in_quick: it is one of the few of a quick run. */
 bool bench_wanted(const char *work, const char *name, bool in_quick);
 
-/* Run work(user) once to warm up, then until a second has passed (a tenth in a quick run), at least three times; print and write the row. */
+/* Run work(user) once to warm up, then for 0.6 seconds (0.1 in a quick run), at least three times; print and write the row. */
 void bench_measure(bench_row *row, void (*work)(void *user), void *user);
 /* The same for times taken elsewhere: seconds of `count` runs, sorted in place; cpu: their processor time in all. */
 void bench_report(bench_row *row, double *seconds, int count, double cpu);

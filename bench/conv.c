@@ -109,13 +109,15 @@ static void run_norm(void *user)
 }
 
 /* What the row gives against the row ref, all of it. */
-static void bench_other(const char *name, bool quick, void (*run)(void *), nn_dim c, nn_dim hw, double macs, double bytes, nn_dim out, const nn_kernels *k, int threads)
+static void bench_other(const char *name, bool quick, void (*run)(void *), nn_dim c, nn_dim hw, double macs, double bytes, nn_dim out,
+                        const nn_kernels *k, int threads)
 {
     bench_row row = { .work = "op", .k = k, .threads = threads, .units = 1, .error_unit = "units", .cost = { 2 * macs, macs, bytes, "" } };
     nn_format(row.name, sizeof row.name, "%s %td %td", name, c, hw);
     if (!bench_wanted(row.work, row.name, quick)) return;
     const nn_dim count = c * hw * hw, most = out > count ? out : count;
-    other_run r = { .k = &nn_kernels_ref, .c = c, .hw = hw, .s = { c, 3, hw, hw, 1, 1, 0, 0, NULL }, .planar = bench_random(count < 3 * hw * hw ? 3 * hw * hw : count, 1),
+    other_run r = { .k = &nn_kernels_ref, .c = c, .hw = hw, .s = { c, 3, hw, hw, 1, 1, 0, 0, NULL },
+                    .planar = bench_random(count < 3 * hw * hw ? 3 * hw * hw : count, 1),
                     .w = bench_random(c * c < 64 ? 64 : c * c, 0.5), .style = bench_random(2 * c, 0.3), .b = bench_random(c < 3 ? 3 : c, 0.1),
                     .strength = bench_random(c, 0.1), .noise = bench_random(hw * hw, 1), .sums = bench_alloc((size_t)nn_norm_scratch(c, hw * hw) * sizeof(double)) };
     real *want = bench_alloc((size_t)most * sizeof *want), *got = bench_alloc((size_t)most * sizeof *got);
@@ -134,7 +136,8 @@ static void bench_other(const char *name, bool quick, void (*run)(void *), nn_di
     row.error = bench_units(got, want, out);
     bench_measure(&row, run, &r);
     if (map_in) nn_free(r.x);
-    nn_free(r.y), nn_free(want), nn_free(got), nn_free(r.planar), nn_free(r.w), nn_free(r.style), nn_free(r.b), nn_free(r.strength), nn_free(r.noise), nn_free(r.sums);
+    nn_free(r.y), nn_free(want), nn_free(got), nn_free(r.planar), nn_free(r.w), nn_free(r.style), nn_free(r.b);
+    nn_free(r.strength), nn_free(r.noise), nn_free(r.sums);
 }
 
 /* Of 1024 px: what config-f and StyleGAN1 do besides convolving. */

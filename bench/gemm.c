@@ -28,7 +28,8 @@ static void bench_product(const char *what, nn_dim m, nn_dim n, nn_dim depth, bo
     nn_format(row.name, sizeof row.name, "%tdx%tdx%td%s", m, n, depth, transposed ? " transposed" : "");
     if (!bench_wanted(row.work, row.name, true)) return;
     real *a = bench_random(m * depth, 1);
-    product p = { k, m, n, depth, transposed ? nn_rows_transposed(a, m) : nn_rows_matrix(a, depth), bench_random(depth * n, 1), bench_alloc((size_t)(m * n) * sizeof(real)) };
+    product p = { k, m, n, depth, transposed ? nn_rows_transposed(a, m) : nn_rows_matrix(a, depth), bench_random(depth * n, 1),
+                  bench_alloc((size_t)(m * n) * sizeof(real)) };
     run(&p);
     row.error = error_of(&p);
     bench_measure(&row, run, &p);

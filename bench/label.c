@@ -53,7 +53,8 @@ void bench_write_interpreter(const sg_model *m, const bench_interpreter *of, con
     const nn_dim M = of->members, h1 = of->h1, h2 = of->h2, K = of->classes;
     real *zero = bench_alloc((size_t)(in.D + M * (h1 + h2 + K)) * sizeof *zero), *one = bench_alloc((size_t)(in.D + M * (h1 + h2)) * sizeof *one);
     for (nn_dim i = 0; i < in.D + M * (h1 + h2); i++) one[i] = 1;
-    real *w1 = bench_random(M * h1 * in.D, 1 / sqrt((double)in.D)), *w2 = bench_random(M * h2 * h1, 1 / sqrt((double)h1)), *w3 = bench_random(M * K * h2, 1 / sqrt((double)h2));
+    real *w1 = bench_random(M * h1 * in.D, 1 / sqrt((double)in.D)), *w2 = bench_random(M * h2 * h1, 1 / sqrt((double)h1));
+    real *w3 = bench_random(M * K * h2, 1 / sqrt((double)h2));
     in.mean = in.b1 = in.e1 = in.m1 = in.b2 = in.e2 = in.m2 = in.b3 = zero;
     in.std = in.g1 = in.v1 = in.g2 = in.v2 = one;
     in.w1 = w1, in.w2 = w2, in.w3 = w3;
@@ -80,7 +81,8 @@ bench_cost bench_label_cost(const dg_interp *in, const sg_model *m)
             if (t->h < c->resolution && t->h != last) mixed += h1 * 2 * (px + px * (double)t->w / (double)c->resolution);     /* x, then y */
             last = t->h;
         }
-    return (bench_cost){ 2 * M * macs, M * (macs + mixed + px * (2 * h1 + 2 * h2 + 10 * K)), sizeof(real) * (numbers + M * h1 * (double)in->D), "taps at their own size" };
+    return (bench_cost){ 2 * M * macs, M * (macs + mixed + px * (2 * h1 + 2 * h2 + 10 * K)), sizeof(real) * (numbers + M * h1 * (double)in->D),
+                         "taps at their own size" };
 }
 
 typedef struct { bench_drawing d; dg_interp in; dg_labeller *l; dg_labels out; bool draw; } labelling;
@@ -136,7 +138,8 @@ static void bench_labelling(const char *name, const char *generator, const char 
                 const char *work = draw ? "labelled" : "label";
                 if (!bench_wanted(work, name, quick)) continue;
                 labelling b = open_labelling(generator, interpreter, bench_chosen.row[r], bench_chosen.threads[t]);
-                bench_row row = { .work = work, .k = bench_chosen.row[r], .threads = bench_chosen.threads[t], .units = 1, .cost = bench_label_cost(&b.in, b.d.m), .error = NAN };
+                bench_row row = { .work = work, .k = bench_chosen.row[r], .threads = bench_chosen.threads[t], .units = 1,
+                                  .cost = bench_label_cost(&b.in, b.d.m), .error = NAN };
                 nn_format(row.name, sizeof row.name, "%s", name);
                 run(&b);
                 if (judged && !draw) { row.error = error_of(generator, interpreter, &b); row.error_unit = "probability"; }

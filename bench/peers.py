@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-PICTURE = ("nvidia", "nvidia-unfused", "torch-grouped", "torch-const", "torch-last", "torch-compile", "onnxruntime", "openvino", "mnn", "ncnn")
 DTYPE = {"F32": np.float32, "U8": np.uint8, "I64": np.int64, "F64": np.float64}
 
 
@@ -161,8 +160,10 @@ def mnn(path, threads):
     import MNN
     model = path.replace(".onnx", ".mnn")
     if not os.path.exists(model):
-        subprocess.run([os.path.dirname(sys.executable) + "/mnnconvert", "-f", "ONNX", "--modelFile", path, "--MNNModel", model + ".part", "--bizCode", "x"],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # The converter itself: the command of this name installs a package that reports its use.
+        code = "import sys, MNN, _tools; _tools.mnnconvert(sys.argv)"
+        subprocess.run([sys.executable, "-c", code, "-f", "ONNX", "--modelFile", path, "--MNNModel", model + ".part", "--bizCode", "x"],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
         os.rename(model + ".part", model)
     net = MNN.Interpreter(model)
     session = net.createSession({"backend": "CPU", "numThread": threads, "precision": "high"})

@@ -31,7 +31,9 @@ bench_cost bench_picture_cost(const sg_model *m, int batch)
         const sg_rgb *r = &m->rgb[v];
         const double px = (double)(r->shape.h * r->shape.w), macs = px * (double)(r->shape.cin * r->shape.cout);
         if (m->skip[v].conv.packed) all = bench_cost_add(all, conv_cost(m->kernels, &m->skip[v].conv.shape, batch), 1);
-        if (r->weight) all = bench_cost_add(all, (bench_cost){ 2 * macs, macs + (r->filter ? 4 * px * (double)r->shape.cout : 0), sizeof(real) * px * (double)(r->shape.cin + r->shape.cout), NULL }, 1);
+        if (!r->weight) continue;
+        const double filter = r->filter ? 4 * px * (double)r->shape.cout : 0, maps = px * (double)(r->shape.cin + r->shape.cout);
+        all = bench_cost_add(all, (bench_cost){ 2 * macs, macs + filter, sizeof(real) * maps, NULL }, 1);
     }
     return all;
 }
@@ -95,8 +97,8 @@ static void bench_generator(const char *name, const char *path, int batch, bool 
         for (int t = 0; t < bench_chosen.thread_count; t++) {
             bench_drawing d = bench_drawing_open(path, bench_chosen.row[r], batch, false, bench_chosen.threads[t]);
             if (judged && t == 0) error = picture_error(path, &d);
-            bench_row row = { .work = "picture", .k = bench_chosen.row[r], .threads = bench_chosen.threads[t], .units = batch, .cost = bench_picture_cost(d.m, batch),
-                              .error = error, .error_unit = "sd" };
+            bench_row row = { .work = "picture", .k = bench_chosen.row[r], .threads = bench_chosen.threads[t], .units = batch,
+                              .cost = bench_picture_cost(d.m, batch), .error = error, .error_unit = "sd" };
             nn_format(row.name, sizeof row.name, "%s", full);
             bench_measure(&row, bench_draw, &d);
             bench_drawing_close(&d);
