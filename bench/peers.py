@@ -45,7 +45,7 @@ class Generator(torch.nn.Module):
             elif name.endswith("affine.weight"):
                 t = t / t.shape[1] ** 0.5
             elif name.endswith("noise_const"):
-                t = t * weights[name.replace("noise_const", "noise_strength")]
+                t = (t * weights[name.replace("noise_const", "noise_strength")])[None, None]
             elif name.endswith("bias") and "affine" not in name:
                 t = t[None, :, None, None]
             elif name.endswith("resample_filter"):
@@ -194,13 +194,13 @@ def ncnn(weights, meta, threads, folder, name):
 
     def run(z):
         pictures = []
-        for one in z.numpy():
+        for i in range(z.shape[0]):
             with net.create_extractor() as ex:
-                ex.input("in0", nc.Mat(np.ascontiguousarray(one)))
+                ex.input("in0", nc.Mat(z[i:i + 1].numpy(), batch_index=0).clone())
                 status, out = ex.extract("out0")
                 if status:
                     raise RuntimeError(f"ncnn: status {status}")
-                pictures.append(np.array(out))
+                pictures.append(out.numpy(batch_index=0).copy())
         return np.stack(pictures)
     return run
 
