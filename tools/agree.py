@@ -10,7 +10,7 @@ processor time (one thread, loading and writing included), memory the largest re
 level off, or w or a map further off than 4 times the original's own float32 (at least 100 units).
 
 FOLDER (default build/code) holds checkouts of the repositories in CODE, below; what is missing is cloned from --origin.
-Needs PyTorch and Pillow; all dialects at 1024 px take about an hour and 6 GB.
+Needs PyTorch and Pillow; all dialects at 1024 px take about a quarter of an hour on a quiet machine, and 6 GB.
 """
 import argparse
 import collections

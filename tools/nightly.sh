@@ -1,5 +1,5 @@
 #!/bin/sh
-# The converter on all 1,000 mutated files and a file of 1 GB.  DeepLab-v3's gradients against torchvision's, its files both ways.  Then full-width
+# The converter on more than 1,000 mutated files and a file of 1 GB.  DeepLab-v3's gradients against torchvision's, its files both ways.  Then full-width
 # networks of 1024 x 1024 pixels with random weights: StyleGAN1, and StyleGAN2 config-f in its three architectures: time and peak memory of one picture, and how far the picture of every
 # kernel row is from the first one's.  Needs python3 with NumPy.
 # usage: tools/nightly.sh BUILD [ROWS, default "portable auto"; "ref portable auto" takes about an hour]
