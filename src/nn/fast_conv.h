@@ -99,7 +99,7 @@ static nn_dim conv_bands(const nn_conv_shape *s)
     return most < 1 ? 1 : most < want ? most : want;
 }
 
-static nn_dim direct_units(const nn_conv_shape *s) { return conv_panels(s) * conv_bands(s); }
+static nn_dim direct_units(const nn_conv_shape *s, int stage) { return stage ? 0 : conv_panels(s) * conv_bands(s); }
 
 /* ---- epilogue: per channel numbers of a panel, zero in the channels that pad ------------------------------------------ */
 
@@ -270,6 +270,17 @@ INLINE void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue
     }
 }
 
+/* The filter of all published generators has four taps an axis and is a product: constant bounds for it. */
+static void filter_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
+                       nn_dim panel, nn_dim y)
+{
+    const bool usual = f->separable != 0.0f && s->fh == 4 && s->fw == 4;
+    const int nv = panel_vectors(s, panel);
+    if (usual && nv > 1) fir_row(s, j, e, f, t, panel * NR, y, 2, 4, 4, true);
+    else if (usual) fir_row(s, j, e, f, t, panel * NR, y, 1, 4, 4, true);
+    else fir_row(s, j, e, f, t, panel * NR, y, nv, s->fh, s->fw, f->separable != 0.0f);
+}
+
 static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, float *ring)
 {
     const nn_dim size = ring_row(s), t_size = t_width(s) * NR, grown = s->ks - 1 - s->ks / 2;
@@ -288,16 +299,13 @@ static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const 
         }
         const float *t[FIR_MAX];
         for (nn_dim a = 0; a < s->fh; a++) t[a] = ring_t + ((y - pad_y + a) & (RING_T - 1)) * t_size;
-        /* The filter of all published generators has four taps an axis and is a product: constant bounds for it. */
-        const bool usual = f->separable != 0.0f && s->fh == 4 && s->fw == 4;
-        if (usual && nv > 1) fir_row(s, j, &e, f, t, panel * NR, y, 2, 4, 4, true);
-        else if (usual) fir_row(s, j, &e, f, t, panel * NR, y, 1, 4, 4, true);
-        else fir_row(s, j, &e, f, t, panel * NR, y, nv, s->fh, s->fw, f->separable != 0.0f);
+        filter_row(s, j, &e, f, t, panel, y);
     }
 }
 
-static void direct_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, nn_dim unit, float *scratch)
+static void direct_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, int stage, nn_dim unit, float *scratch, float *shared)
 {
+    (void)stage; (void)shared;                          /* all is done in one stage */
     const nn_dim bands = conv_bands(s), panel = unit / bands, band = unit % bands, rows = s->h * s->up;
     const float *w = packed + panel * NR * nn_channels_padded(s->cin) * s->ks * s->ks;
     const nn_dim y0 = rows * band / bands, y1 = rows * (band + 1) / bands;

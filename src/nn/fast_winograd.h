@@ -27,7 +27,7 @@ static nn_dim winograd_tiles(const nn_conv_shape *s) { return winograd_across(s)
  * thread); small maps keep enough units for the threads. */
 static nn_dim winograd_group(const nn_conv_shape *s) { return winograd_tiles(s) >= 256 ? 64 : 32; }
 static nn_dim winograd_packed(const nn_conv_shape *s) { return FREQ * nn_channels_padded(s->cin) * nn_channels_padded(s->cout); }
-static nn_dim winograd_units(const nn_conv_shape *s) { return (winograd_tiles(s) + winograd_group(s) - 1) / winograd_group(s); }
+static nn_dim winograd_units(const nn_conv_shape *s, int stage) { return stage ? 0 : (winograd_tiles(s) + winograd_group(s) - 1) / winograd_group(s); }
 static nn_dim v_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * winograd_group(s) + FREQ_PAD; }
 static nn_dim m_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cout) * winograd_group(s) + FREQ_PAD; }
 static nn_dim winograd_scratch(const nn_conv_shape *s) { return FREQ * (v_freq(s) + m_freq(s)); }
@@ -131,22 +131,44 @@ INLINE void winograd_tile_out(const nn_conv_shape *s, const nn_conv_job *j, cons
     }
 }
 
-/* Step 2 for one frequency and one panel: m (n tiles, cout) = V[f] U[f]. */
-INLINE void winograd_product(const nn_conv_shape *s, nn_dim group, const float *v, const float *u, float *m, int mr, int nv)
+/* The products of one panel: `count` slots of n tiles each, all with the weights u.  Rows of V lie NN_CB apart, of M m_row. */
+typedef struct { nn_dim group, n, count, v_slot, m_slot, m_row; const float *v, *u, *next; float *m; } slot_job;
+
+/* Step 2 for mr tiles of one slot and one panel: m = V[f] U[f].  The weights of the next panel come from far away: each piece of
+ * tiles fetches its part of them into the second-level cache, LINE floats at a time, between the channel blocks.  (bench/LOG.md) */
+enum { LINE = 16 };
+INLINE void winograd_product(const nn_conv_shape *s, const slot_job *g, const float *v, float *m, const float *next, nn_dim part, int mr, int nv)
 {
-    const nn_dim cout = nn_channels_padded(s->cout);
+    const float *u = g->u;
     tile t;
     tile_zero(&t, mr, nv);
-    for (nn_dim cb = 0; cb < conv_blocks(s); cb++)
-        tile_add(&t, mr, nv, NN_CB, v + cb * group * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
-    UNROLL for (int p = 0; p < mr; p++) for (int k = 0; k < nv; k++) vf_store(m + p * cout + k * VW, t.v[p][k]);
+    for (nn_dim cb = 0; cb < conv_blocks(s); cb++, next += part) {
+        for (nn_dim i = 0; i < part; i += LINE) __builtin_prefetch(next + i, 0, 2);
+        tile_add(&t, mr, nv, NN_CB, v + cb * g->group * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
+    }
+    UNROLL for (int p = 0; p < mr; p++) for (int k = 0; k < nv; k++) vf_store(m + p * g->m_row + k * VW, t.v[p][k]);
 }
 
-static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_job *j, nn_dim unit, float *v)
+static void winograd_panel(const nn_conv_shape *s, const slot_job *g, int nv)
 {
+    const nn_dim step = piece_rows(g->n), pieces = (g->n + step - 1) / step * g->count;
+    const nn_dim part = (NN_CB * nv * VW / LINE + pieces - 1) / pieces * LINE;
+    const float *next = g->next;
+    for (nn_dim slot = 0; slot < g->count; slot++)
+        for (nn_dim i = 0; i < g->n; i += step, next += conv_blocks(s) * part) {
+            const nn_dim mr = g->n - i < step ? g->n - i : step;
+            #define BODY(a, b) winograd_product(s, g, g->v + slot * g->v_slot + i * NN_CB, g->m + slot * g->m_slot + i * g->m_row, next, part, a, b)
+            TILE_SWITCH(mr, nv, BODY)
+            #undef BODY
+        }
+}
+
+static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_job *j, int stage, nn_dim unit, float *v, float *shared)
+{
+    (void)stage; (void)shared;                          /* all is done in one stage */
     const nn_dim group = winograd_group(s), across = winograd_across(s), first = unit * group, left = winograd_tiles(s) - first;
     const nn_dim n = left < group ? left : group;
-    const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout), step = piece_rows(n);
+    const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout);
     float *m = v + FREQ * v_freq(s);
 
     for (nn_dim c = 0; c < cin; c += VW) {
@@ -158,14 +180,11 @@ static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_
     }
     for (nn_dim f = 0; f < FREQ; f++)
         for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
+            const float *at = u + (f * cout + panel * NR) * cin;
             const int nv = panel_vectors(s, panel);
-            for (nn_dim i = 0; i < n; i += step) {
-                const nn_dim mr = n - i < step ? n - i : step;
-                #define BODY(a, b) winograd_product(s, group, v + f * v_freq(s) + i * NN_CB, u + (f * cout + panel * NR) * cin, \
-                                                    m + f * m_freq(s) + i * cout + panel * NR, a, b)
-                TILE_SWITCH(mr, nv, BODY)
-                #undef BODY
-            }
+            const slot_job g = { .group = group, .n = n, .count = 1, .v_slot = v_freq(s), .m_slot = m_freq(s), .m_row = cout,
+                                 .v = v + f * v_freq(s), .u = at, .next = at + nv * VW * cin, .m = m + f * m_freq(s) + panel * NR };
+            winograd_panel(s, &g, nv);
         }
     for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
         epilogue e;
@@ -176,20 +195,4 @@ static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_
                 winograd_tile_out(s, j, &e, lane, channel, (first + i) / across * 4, (first + i) % across * 4, m + i * cout + channel, m_freq(s));
             }
     }
-}
-
-/* ---- the row's convolution: direct or Winograd, by shape alone --------------------------------------------------------- */
-
-static nn_dim conv_packed(const nn_conv_shape *s) { return is_winograd(s) ? winograd_packed(s) : direct_packed(s); }
-static nn_dim conv_scratch(const nn_conv_shape *s) { return is_winograd(s) ? winograd_scratch(s) : direct_scratch(s); }
-static nn_dim conv_units(const nn_conv_shape *s) { return is_winograd(s) ? winograd_units(s) : direct_units(s); }
-
-static void conv_pack(const nn_conv_shape *s, const float *weight, float *packed)
-{
-    if (is_winograd(s)) winograd_pack(s, weight, packed); else direct_pack(s, weight, packed);
-}
-
-static void conv_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, nn_dim unit, float *scratch)
-{
-    if (is_winograd(s)) winograd_unit(s, packed, j, unit, scratch); else direct_unit(s, packed, j, unit, scratch);
 }

@@ -53,12 +53,14 @@ typedef struct nn_kernels {
     bool (*usable)(void);          /* on this processor */
     nn_layout layout;
 
-    /* Modulated convolution: pack once at load, then any number of units in any order, each with its own scratch. */
+    /* Modulated convolution: pack once at load, then the units of a picture in any order, each with its own scratch; those of
+     * stage 1, if there are any, after all of stage 0, whose results they read from the picture's `shared` numbers. */
     nn_dim (*conv_packed)(const nn_conv_shape *s);                      /* numbers in the packed weights */
     void   (*conv_pack)(const nn_conv_shape *s, const real *weight, real *packed);
     nn_dim (*conv_scratch)(const nn_conv_shape *s);                     /* numbers of scratch a unit needs */
-    nn_dim (*conv_units)(const nn_conv_shape *s);                       /* pieces of work in one picture */
-    void   (*conv_unit)(const nn_conv_shape *s, const real *packed, const nn_conv_job *j, nn_dim unit, real *scratch);
+    nn_dim (*conv_shared)(const nn_conv_shape *s);                      /* numbers the units of a picture share */
+    nn_dim (*conv_units)(const nn_conv_shape *s, int stage);            /* pieces of work in one picture; stage 1: may be none */
+    void   (*conv_unit)(const nn_conv_shape *s, const real *packed, const nn_conv_job *j, int stage, nn_dim unit, real *scratch, real *shared);
 
     /* ToRGB: img[c,p] (planar (cout,h,w)) = clamp(sum_i x[i,p]*style[i]*w[c,i] + b[c]) + (add ? img[c,p] : 0), for the rows
      * [y0, y1).  cout <= 4. */

@@ -18,6 +18,8 @@
 #include "nn/fast_gemm.h"
 #include "nn/fast_conv.h"
 #include "nn/fast_winograd.h"
+#include "nn/fast_winograd_up.h"
+#include "nn/fast_conv_pick.h"
 #include "nn/fast_maps.h"
 #include "nn/fast_style.h"
 #include "nn/fast_train.h"

@@ -21,10 +21,12 @@ static nn_dim conv_scratch(const nn_conv_shape *s)
     return s->cin * s->h * s->w + (s->up == 2 ? th * tw : 0);
 }
 
-static nn_dim conv_units(const nn_conv_shape *s) { return s->cout; }
+static nn_dim conv_shared(const nn_conv_shape *s) { (void)s; return 0; }
+static nn_dim conv_units(const nn_conv_shape *s, int stage) { return stage ? 0 : s->cout; }
 
-static void conv_unit(const nn_conv_shape *s, const real *packed, const nn_conv_job *j, nn_dim o, real *scratch)
+static void conv_unit(const nn_conv_shape *s, const real *packed, const nn_conv_job *j, int stage, nn_dim o, real *scratch, real *shared)
 {
+    (void)stage; (void)shared;                          /* all is done in one stage */
     const nn_dim hw = s->h * s->w, out_hw = hw * s->up * s->up;
     const real *w = packed + o * s->cin * s->ks * s->ks;
     real *modulated = scratch, *y = j->y + o * out_hw;
@@ -217,7 +219,7 @@ static void norm_dx(real *dx, const real *dy, const real *x, const real *mean, c
 
 const nn_kernels nn_kernels_ref = {
     "ref", any_cpu, NN_PLANAR,
-    conv_packed, conv_pack, conv_scratch, conv_units, conv_unit,
+    conv_packed, conv_pack, conv_scratch, conv_shared, conv_units, conv_unit,
     to_rgb, upsample2, blur3, noise_act, square_dev, rescale, dense, gemm, mix,
     bias_relu, relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ref, nn_softmax_ce_ref, nn_adam_ref,
     norm_stats, norm_apply, norm_mask, norm_dx,
