@@ -138,7 +138,9 @@ static void bench_segment(const char *kind, nn_dim batch, nn_dim size, bool quic
             dl_augment_default(&o.augment, 1.0);
             json_t *curve = json_array(), *settings = json_object();
             const double cpu = bench_cpu();
-            dl_train(&m, bench_chosen.row[r], &o, &(dl_source){ fetch, &s }, NULL, 0, settings, checkpoint, true, curve, &(dl_progress){ step_done, &s }, &err);
+            int lock = -1;                               /* too few steps for a checkpoint */
+            dl_train(&m, bench_chosen.row[r], &o, &(dl_source){ fetch, &s }, NULL, 0, settings, checkpoint, &lock, true, curve,
+                     &(dl_progress){ step_done, &s }, &err);
             bench_fail(&err);
             bench_row row = { .work = "segment", .k = bench_chosen.row[r], .threads = threads, .units = 1, .cost = net_cost(&m.net, batch, size), .error = NAN,
                               .note = "a training step with augmentation" };
