@@ -62,4 +62,9 @@ export PAPER_EPOCHS_RUN=1
 try 0 run
 prints "train-paper-0"
 grep -q "train-ours-0 \|^dataset " "$D/out" && no "another number of the paper's epochs trained ours again" || ok
+# What lies behind a changed step is done again, though its own command is the same; what lies before it is not.
+export DROP=0.5
+try 0 run
+prints "filtered "; prints "train-ours-0"
+grep -q "^dataset \|train-transfer-0 " "$D/out" && no "another share to drop drew the samples or trained transfer again" || ok
 done_testing
