@@ -124,7 +124,11 @@ FUZZ_SRC := $(patsubst %,src/nn/%.c,base sys file hash json half safetensors ima
 FUZZ_CC  := clang $(filter-out -fopenmp,$(BASE)) -O1 -g -fno-sanitize-recover=all
 build/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZ_SRC)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(LIBCFLAGS) $(filter %.c,$^) $(LDLIBS) -lz -o $@
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(LIBCFLAGS) $(filter %.c,$^) $(LDLIBS) -lz $(FUZZ_LINK) -o $@
+# The importers of labels are linked without what draws, which they call only with a generator.
+FUZZ_IMPORT := $(patsubst %,build/fuzz/%,labelme coco cvat labelmap)
+$(FUZZ_IMPORT): FUZZ_LINK := -Wl,--unresolved-symbols=ignore-all
+$(FUZZ_IMPORT): tests/fuzz/import.h $(wildcard src/datasetgan/import*.c) $(patsubst %,src/datasetgan/%.c,classes fields folder task latents rle raster)
 build/fuzz/seeds: tests/fuzz/seeds.c $(FUZZ_SRC)
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(LIBCFLAGS) $^ $(LDLIBS) -o $@
@@ -138,8 +142,11 @@ fuzz: $(FUZZERS) build/fuzz/seeds  ## fuzz the readers of files, FUZZ_SECONDS=60
 demo: $(BIN)  ## train on the bundled annotations, score, draw 200 labelled samples
 	@tools/demo.sh $(BIN) out/demo
 
-exports: $(BIN)  ## every export read by its consumer's own library (Python; PYTHON= HEAVY=--heavy: mmsegmentation and Ultralytics too)
+exports: $(BIN)  ## exports and imports against their consumers' own libraries (Python; PYTHON= HEAVY=--heavy: mmsegmentation, Ultralytics, Datumaro too)
 	@tests/exports.sh $(BIN) out/exports $(HEAVY)
+
+pace: $(BIN)  ## samples per second for 1 and 2 threads, memory at 100 to COUNT=10000 samples (quiet machine: 12 minutes)
+	@tools/pace.sh $(BIN) out/pace $(COUNT)
 
 score: $(BIN)  ## five seeds of training: mean and sd of the held-out mIoU
 	@tools/score.sh $(BIN) out/score
@@ -177,7 +184,7 @@ bench-compare: $(BUILD)/bench  ## PyTorch, ONNX Runtime, OpenVINO, MNN, ncnn on 
 bench-step: $(BUILD)/bench_step  ## a training step against PyTorch's, alternating (PYTHON= with torch and torchvision)
 	@$(PYTHON) bench/bench_step.py $(BUILD)/bench_step
 
-nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's long checks, full-width networks with random weights: time, memory, agreement (minutes)
+nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's long checks, exports in mmsegmentation and Ultralytics, full-width networks with random weights: time, memory, agreement (minutes)
 	@tools/nightly.sh $(BUILD)
 
 DIALECT ?= all
@@ -240,5 +247,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(BENCH_SRC) tests/sys_faulty.c)
-.PHONY: all help lib nightly agree test exports faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
+.PHONY: all help lib nightly agree test exports pace faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
 .SECONDARY:

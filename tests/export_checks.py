@@ -1,5 +1,5 @@
 """The exports as their consumers' own libraries read them, against the dataset pixel for pixel: pycocotools, torchvision, PIL, cv2, webdataset,
-datasets, labelme, numpy, and with --heavy mmsegmentation and Ultralytics.  A library that is not installed is skipped and counted.
+datasets, labelme, numpy, and with --heavy mmsegmentation, Ultralytics and Datumaro, CVAT's own reader and writer.  A library that is not installed is skipped and counted.
 usage: export_checks.py DATASETGAN DATASET-FOLDER EMPTY-FOLDER [--heavy]    (make test needs no Python; make exports runs it)"""
 import glob
 import io
@@ -190,8 +190,35 @@ def ultralytics(seen):
             same(seed, Image.open(l['im_file']), mask, seen)
 
 
+def datumaro(seen):
+    """CVAT's "Segmentation mask 1.1" is Datumaro's voc_segmentation (cvat/apps/dataset_manager/formats/mask.py).  It reads our voc layout; and what it writes of that,
+    as a zip with colours, void and object masks, comes back through import --from cvat."""
+    import shutil
+    from datumaro.components.annotation import AnnotationType
+    from datumaro.components.dataset import Dataset
+    d = Dataset.import_from(f'{out}/voc', 'voc_segmentation')
+    words = [c.name for c in d.categories()[AnnotationType.label].items]
+    assert [w for w in words if w in names] == names, words
+    for item in d:
+        mask = np.zeros(label[int(item.id)].shape, np.uint8)
+        for a in item.annotations:
+            mask[a.image > 0] = names.index(words[a.label])
+        same(int(item.id), picture[int(item.id)], mask, seen)
+    colours = {c['name']: [tuple(bytes.fromhex(c['color'][1:])), [], []] for c in json.load(open(dataset + '/classes.json'))['classes']}
+    d.export(f'{out}/cvat', 'voc_segmentation', save_media=False, apply_colormap=True, label_map=colours)
+    shutil.make_archive(f'{out}/cvat', 'zip', f'{out}/cvat')
+    task = dict(name='t', generator=dict(sha256='', psi=0.7, cutoff=None, noise='const'), classes=json.load(open(dataset + '/classes.json'))['classes'],
+                items=[dict(image=f'images/{l["seed"]:010d}.png', label='none.png', seed=l['seed'], split='train') for l in lines])
+    shutil.copytree(dataset + '/images', out + '/images')
+    json.dump(task, open(out + '/task.json', 'w'))
+    for path in (f'{out}/cvat', f'{out}/cvat.zip'):
+        subprocess.run([program, 'import', '--from', 'cvat', '--in', path, '--task', out + '/task.json', '--out', path + '.set'], check=True, stdout=subprocess.DEVNULL)
+        for s in label:
+            assert (np.array(Image.open(f'{path}.set/labels/{s:010d}.png')) == label[s]).all(), s
+
+
 passed = failed = skipped = 0
-for judge in (voc, coco, coco_parts, coco_polygons, coco_parts_polygons, torchvision, yolo, webdataset, hf, labelme, npz) + ((mmseg, ultralytics) if heavy else ()):
+for judge in (voc, coco, coco_parts, coco_polygons, coco_parts_polygons, torchvision, yolo, webdataset, hf, labelme, npz) + ((mmseg, ultralytics, datumaro) if heavy else ()):
     found = set()
     try:
         judge(found)

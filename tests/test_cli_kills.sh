@@ -1,6 +1,6 @@
 #!/bin/sh
-# SIGKILL at moments spread evenly over runs of dataset, a shard, filter, merge and train: the same command then ends with the bytes of
-# an undisturbed run, and no sample is lost that was listed.  KILLS=100 (`make faults`): so many; a test run has a few.
+# SIGKILL at moments spread evenly over runs of dataset, a shard, filter, merge and train, and over prepare, every import and every export: the same command
+# then ends with the bytes of an undisturbed run, and no sample is lost that was listed.  KILLS=100 (`make faults`): so many; a test run has a few.
 . tests/cli_lib.sh
 in_memory
 KILLS=${KILLS:-5}
@@ -26,7 +26,7 @@ moments() {
         at=$((took * (2 * i - 1) / (2 * n)))
         got=0
         for again in 1 2 3 4 5 6; do                     # on a machine that others use, too, some runs are faster than the first
-            timeout -s KILL "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" $BIN "$@" >"$D/out" 2>"$D/err"
+            timeout --foreground -s KILL "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" $BIN "$@" >"$D/out" 2>"$D/err"
             got=$?
             [ $got -eq 0 ] && [ $again -lt 6 ] || break
             at=$((at * 3 / 4))
@@ -70,4 +70,37 @@ moments train $((KILLS * 15 / 100 + 1)) "$D/t" "$D/t" train --task "$D/tiny/task
     --width1 64 --width2 32 --threads 1
 echo "  ok   $killed kills, $inside of them strictly inside a run, at $least to $most listed samples"
 [ $inside -ge $((KILLS * 8 / 10 - 1)) ] && ok || no "only $inside of $KILLS kills were inside a run"
+
+# ---- what appears whole or not at all; an older state in its place stays until then
+inside=0 killed=0 each=$(((KILLS + 24) / 25))
+spread() { name=$1 out=$2; shift 2; moments "$name" $each "$out" "$out" "$@" --out "$out"; }
+printf 'left\nright\n' >"$D/names"
+{
+    sed '/"items"/,$d' "$D/tiny/task.json"
+    echo '"items": ['
+    sed 's/^{"file_name":"\([^"]*\)","mask_file_name":"labels.\([^"]*\)","seed":\([0-9]*\),.*/{"image": "d\/\1", "label": "none\/\2", "seed": \3, "split": "train"},/; $s/,$/]}/' "$D/d/metadata.jsonl"
+} >"$D/many.json"
+spread prepare "$D/p" prepare --threads 1 --generator $TINY --classes "$D/names" --seeds 1-$samples
+for format in voc coco yolo-seg hf webdataset labelme npz; do
+    spread "export $format" "$D/x-$format" export --dataset "$D/d" --format $format
+done
+spread "import png" "$D/im" import --from png --task "$D/many.json" --in "$D/d/labels"
+spread "import voc" "$D/iv" import --from voc --task "$D/many.json" --in "$D/x-voc"
+spread "import cvat" "$D/ic" import --from cvat --task "$D/many.json" --in "$D/x-voc"
+spread "import coco" "$D/io" import --from coco --task "$D/many.json" --in "$D/x-coco/annotations/instances_train.json"
+spread "import labelme" "$D/il" import --from labelme --task "$D/many.json" --in "$D/x-labelme/train"
+for set in iv ic io il; do same "$D/$set/labels" "$D/im/labels" "$set: exported, imported"; done
+echo "  ok   $killed kills, $inside of them strictly inside prepare, export or import"
+[ $inside -ge $((killed / 3)) ] && ok || no "only $inside of $killed kills were inside"
+
+# --force over another export: the old one or the new one, whole
+try 0 $BIN export --dataset "$D/v" --format hf --out "$D/o"
+old=$(hash_of "$D/o") new=$(hash_of "$D/x-hf")
+for i in 1 2 3 4 5 6; do
+    cp -r "$D/o" "$D/o$i"
+    timeout --foreground -s KILL "0.0$((i * 15 - 10))" $BIN export --dataset "$D/d" --format hf --out "$D/o$i" --force >/dev/null 2>&1
+    [ ! -e "$D/o$i" ] || case $(hash_of "$D/o$i") in "$old" | "$new") ok ;; *) no "export --force: neither old nor new" ;; esac
+    try 0 $BIN export --dataset "$D/d" --format hf --out "$D/o$i" --force
+    same "$D/o$i" "$D/x-hf" "export --force, killed and again"
+done
 done_testing

@@ -1,4 +1,4 @@
-/* Small valid files for the fuzzers to start from.  usage: seeds FOLDER (png/ jpeg/ json/ npy/ zip/ safetensors/ are made below it) */
+/* Small valid files for the fuzzers to start from.  usage: seeds FOLDER (a folder a target is made below it) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +33,21 @@ int main(int argc, char **argv)
     nn_npy_write(at(to, "npy", "matrix"), x, 2, dim, &err);
     nn_npy_write(at(to, "npy", "scalar"), x, 0, NULL, &err);
     nn_file_write(at(to, "json", "object"), json, strlen(json), &err);
+    static const struct { const char *kind, *name, *text; } text[] = {
+        { "labelmap", "cvat", "# label:color_rgb:parts:actions\na:0,0,0::\nb:128,0,0::part:\n" }, { "labelmap", "ours", "a:0,0,0\n" },
+        { "labelme", "shapes", "{\"shapes\":[{\"label\":\"b\",\"points\":[[1,1],[7,1.5],[4,6]]},{\"label\":\"__ignore__\",\"points\":[[0,0],[3,3]],"
+          "\"shape_type\":\"rectangle\"},{\"label\":\"b\",\"points\":[[4,4],[6,5]],\"shape_type\":\"circle\"},{\"label\":\"a\",\"points\":[[4,4]],"
+          "\"shape_type\":\"point\"},{\"label\":\"b\",\"points\":[[0,6],[8,0],[8,6]],\"shape_type\":\"linestrip\"}],\"imageWidth\":9,\"imageHeight\":7}" },
+        { "labelme", "mask", "{\"shapes\":[{\"label\":\"b\",\"points\":[[0,0],[0,0]],\"shape_type\":\"mask\",\"mask\":\"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgABCLqwAAAAAABJRU5ErkJggg==\"}]}" },
+        { "coco", "all", "{\"images\":[{\"id\":3,\"file_name\":\"p.png\",\"width\":9,\"height\":7}],\"categories\":[{\"id\":1,\"name\":\"b\"}],\"annotations\":["
+          "{\"image_id\":3,\"category_id\":1,\"segmentation\":[[1,1,7,1.5,4,6]]},{\"image_id\":3,\"category_id\":1,\"segmentation\":{\"size\":[7,9],\"counts\":[3,60]}},"
+          "{\"image_id\":3,\"category_id\":1,\"segmentation\":{\"size\":[7,9],\"counts\":\"3l1\"}}]}" },
+    };
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) nn_file_write(at(to, text[i].kind, text[i].name), text[i].text, strlen(text[i].text), &err);
     nn_bytes zip = { 0 };
     if (nn_file_read("tests/golden/one_deflated.npz", 1 << 20, &zip, &err) == NN_OK) nn_file_write(at(to, "zip", "npz"), zip.data, zip.size, &err);
+    nn_bytes_free(&zip);
+    if (nn_file_read("tests/golden/cvat.zip", 1 << 20, &zip, &err) == NN_OK) nn_file_write(at(to, "cvat", "three"), zip.data, zip.size, &err);
     nn_bytes_free(&zip);
     for (const char *const *name = (const char *const[]){ "plain", "turned6", "cmyk", "grey", "one", NULL }; *name; name++) {
         char from[64];

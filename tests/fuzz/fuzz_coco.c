@@ -1,0 +1,8 @@
+/* Any bytes as COCO's JSON for a picture of 9 x 7: every problem is one line, and nothing is read or painted outside. */
+#include "tests/fuzz/import.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_import("coco", "in.json", "in.json", data, size);
+    return 0;
+}
