@@ -111,7 +111,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(HELP) $(LIB)
 
 $(BUILD)/tests/test_options: $(call obj,src/cli/options.c src/cli/report.c src/cli/setup.c)
 
-test: $(REPRODUCE) $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (under 2 minutes, no Python)
+test: $(REPRODUCE) $(BUILD)/bench $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (under 2 minutes, no Python)
 	@tests/run.sh $(BUILD)
 
 debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedBehaviorSanitizer

@@ -129,7 +129,7 @@ static bool no_temporaries(const char *path)
 /* A short run in groups of two: every call of these kinds fails once, and the run is killed before every one. */
 enum { FEW = 6, GROUP = 2 };
 static const char *const kind[] = { "write", "fsync", "rename", "mkdir", "unlink", "open", "close" };
-enum { KINDS = sizeof kind / sizeof *kind, EVERY_CALL = 3, CALLS_MAX = 200 };  /* the rest only in part: they come between the same steps */
+enum { WALKED = sizeof kind / sizeof *kind, EVERY_CALL = 3, CALLS_MAX = 200 };  /* the rest only in part: they come between the same steps */
 
 static nn_status run_few(const char *path, const char *fault_text, dg_dataset_result *r, nn_err *err)
 {
@@ -144,7 +144,7 @@ static nn_status run_few(const char *path, const char *fault_text, dg_dataset_re
 static void test_failing_calls(void)
 {
     int failed = 0;
-    for (int i = 0; i < KINDS; i++)
+    for (int i = 0; i < WALKED; i++)
         for (int at = 1; at < CALLS_MAX; at += i < EVERY_CALL ? 1 : 7) {
             const char *path = tiny_fresh(&runs, "fail");
             char what[64];
@@ -169,7 +169,7 @@ static void test_failing_calls(void)
 static void test_kills(void)
 {
     int killed = 0, listed[FEW + 1] = { 0 };
-    for (int i = 0; i < KINDS; i++)
+    for (int i = 0; i < WALKED; i++)
         for (int at = 1; at < CALLS_MAX; at += i < EVERY_CALL ? 1 : 7) {
             const char *path = tiny_fresh(&runs, "kill");
             char what[64];
