@@ -1,5 +1,5 @@
 /* import.h: one set of one picture in memory's file system, and any bytes as labels for it.  Nothing is written: `out` is in the way, which is found
- * after everything was read.  What draws is not linked: no generator is asked for. */
+ * after everything was read. */
 #ifndef FUZZ_IMPORT_H
 #define FUZZ_IMPORT_H
 
