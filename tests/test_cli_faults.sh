@@ -96,7 +96,7 @@ limits() {
             130) says "interrupted" ;;
             *) no "$1, $how: status $got: $(head -n 1 "$D/err")" ;;
         esac
-        [ $got -eq 143 ] || no_temporaries "$D/run"
+        case $got in 0 | 1) no_temporaries "$D/run" ;; esac      # a stopped run may keep a folder to go on with: OUT.tmp
         try 0 $BIN $command
         if diff -r "$D/run" "$D/want" >"$D/diff"; then ok; else no "$1, $how, then again: $(head -n 1 "$D/diff")"; fi
     done
