@@ -356,7 +356,6 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
     nn_format(part, sizeof part, "%s.part", j->out);
     nn_status s = settings && curve ? NN_OK : nn_fail(err, NN_ENOMEM, "%s: not enough memory for its settings", j->out);
     if (!s && !j->force) s = finished(j->out, settings, there, err);
-    if (!s && *there) dl_checkpoint_forget(part, settings);
     if (!s && !*there) s = nn_file_lock(&lock, part, err);
     if (!s && !*there) s = dl_train(&p->model, k, &o, &p->train, &p->check, p->val.l.count, settings, part, &lock, j->force, curve, &progress, err);
     cli_progress_end();

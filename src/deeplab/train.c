@@ -119,22 +119,6 @@ static const char *differing(const json_t *there, const json_t *here)
     return "another setting";
 }
 
-/* What a checkpoint says of its run; NULL where the file is none. */
-static json_t *read_state(const nn_st *f, const char *path, nn_err *err)
-{
-    const char *kind = nn_st_meta(f, "kind"), *text = nn_st_meta(f, "state");
-    return kind && text && !strcmp(kind, KIND) ? nn_json_parse(text, strlen(text), path, err) : NULL;
-}
-
-void dl_checkpoint_forget(const char *path, const json_t *settings)
-{
-    nn_st f;
-    json_t *state = nn_st_open(&f, path, NULL) == NN_OK ? read_state(&f, path, NULL) : NULL;
-    if (state && json_equal(json_object_get(state, "settings"), settings)) nn_sys_unlink(path);
-    json_decref(state);
-    nn_st_close(&f);
-}
-
 static nn_status read_checkpoint(trainer *t, const json_t *settings, const char *path, bool replace, nn_err *err)
 {
     nn_st f;
@@ -142,7 +126,8 @@ static nn_status read_checkpoint(trainer *t, const json_t *settings, const char 
     struct stat st;
     if (stat(path, &st) || (S_ISREG(st.st_mode) && st.st_size == 0)) return NN_OK;               /* none, or its lock alone */
     nn_status s = nn_st_open(&f, path, &own);
-    json_t *state = s ? NULL : read_state(&f, path, &own);
+    const char *kind = s ? NULL : nn_st_meta(&f, "kind"), *text = s ? NULL : nn_st_meta(&f, "state");
+    json_t *state = kind && text && !strcmp(kind, KIND) ? nn_json_parse(text, strlen(text), path, &own) : NULL;
     const json_t *curve = json_object_get(state, "curve");
     if (own.status == NN_ENOMEM || own.status == NN_EIO) s = nn_fail(err, own.status, "%s", own.msg);      /* nothing is said of what it holds */
     else if (!json_is_array(curve) || !json_equal(json_object_get(state, "settings"), settings)) {
