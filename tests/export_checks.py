@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 
+import judges
+
 try:
     import numpy as np
     from PIL import Image
@@ -217,19 +219,12 @@ def datumaro(seen):
             assert (np.array(Image.open(f'{path}.set/labels/{s:010d}.png')) == label[s]).all(), s
 
 
-passed = failed = skipped = 0
-for judge in (voc, coco, coco_parts, coco_polygons, coco_parts_polygons, torchvision, yolo, webdataset, hf, labelme, npz) + ((mmseg, ultralytics, datumaro) if heavy else ()):
+def samples_of(judge):
     found = set()
-    try:
-        judge(found)
-        assert found == set(label), f'{len(found)} of {len(label)} samples'
-        print(f'{judge.__name__}: {len(found)} samples equal')
-        passed += 1
-    except ImportError as e:
-        print(f' skip  {judge.__name__}: {e}')
-        skipped += 1
-    except Exception as e:
-        print(f'FAILED {judge.__name__}: {type(e).__name__}: {e}')
-        failed += 1
-print(f'{passed} passed, {failed} failed, {skipped} skipped')
-sys.exit(failed > 0)
+    judge(found)
+    assert found == set(label), f'{len(found)} of {len(label)} samples'
+    return f'{len(found)} samples equal'
+
+
+judges.call((voc, coco, coco_parts, coco_polygons, coco_parts_polygons, torchvision, yolo, webdataset, hf, labelme, npz)
+             + ((mmseg, ultralytics, datumaro) if heavy else ()), samples_of)

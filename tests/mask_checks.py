@@ -13,10 +13,11 @@ import sys
 import numpy as np
 from PIL import Image, __version__ as pillow
 
+import judges
+
 program, dataset, out = sys.argv[1:4]
 count = int(sys.argv[4]) if len(sys.argv) > 4 else 150
 rng = np.random.default_rng(9)
-passed = failed = skipped = 0
 
 
 def label_map(kind, h, w, classes):
@@ -180,15 +181,4 @@ def labelme_in():
 
 
 hostile_dataset()
-for judge in (coco_in, labelme_in):
-    try:
-        print(f'{judge.__name__}: {judge()}')
-        passed += 1
-    except ImportError as e:
-        print(f' skip  {judge.__name__}: {e}')
-        skipped += 1
-    except Exception as e:
-        print(f'FAILED {judge.__name__}: {type(e).__name__}: {e}')
-        failed += 1
-print(f'{passed} passed, {failed} failed, {skipped} skipped')
-sys.exit(failed > 0)
+judges.call((coco_in, labelme_in), lambda judge: judge())

@@ -95,14 +95,32 @@ static const char *comma_locale(void)
     return setlocale(LC_ALL, "de_DE.UTF-8") ? "de_DE.UTF-8 (made for the test)" : NULL;
 }
 
+/* A number on its own, read alike in every locale. */
+static void test_number(const char *locale)
+{
+    static const char *const not_one[] = { "", "x", "1,2", "1 2", "[1]", "\"1\"", "0,5", "1e999",
+        "1000000000000000000000000000000000000000000000000000000000000000000000000000000000" };
+    double v = 0.0;
+    nn_err err = { 0 };
+    setlocale(LC_ALL, locale);
+    t_check(!nn_json_number("-2.5e-1", "x", &v, &err) && v == -0.25, "%s: -2.5e-1 is %g", locale, v);
+    for (size_t i = 0; i < sizeof not_one / sizeof *not_one; i++) {
+        err = (nn_err){ 0 };
+        t_check(nn_json_number(not_one[i], "x", &v, &err) == NN_EFORMAT && v == -0.25, "%s: '%s' is no number: %s", locale, not_one[i], err.msg);
+    }
+}
+
 int main(void)
 {
     test_refused();
     test_depth();
     test_write("C");
+    test_number("C");
     const char *comma = comma_locale();
-    if (comma) test_write(comma);
-    else t_skip("decimal comma: no such locale on this system, and none could be made");
+    if (comma) {
+        test_write(comma);
+        test_number(comma);
+    } else t_skip("decimal comma: no such locale on this system, and none could be made");
     t_check(!comma || !strcmp(localeconv()->decimal_point, ","), "the locale has a decimal comma");
     return t_done();
 }

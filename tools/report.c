@@ -363,19 +363,23 @@ static void curve_table(const report *r, table *t)
 
 typedef struct { dg_page page; dg_page_memory memory; bool html; } doc;
 
+static void words(doc *d, const char *text)
+{
+    if (d->html) dg_page_put_escaped(&d->page, text);
+    else dg_page_put(&d->page, text);
+}
+
 static void heading(doc *d, const char *text)
 {
     dg_page_put(&d->page, d->html ? "<h2>" : "## ");
-    if (d->html) dg_page_put_escaped(&d->page, text);
-    else dg_page_put(&d->page, text);
+    words(d, text);
     dg_page_put(&d->page, d->html ? "</h2>\n" : "\n\n");
 }
 
 static void paragraph(doc *d, const char *text)
 {
     if (d->html) dg_page_put(&d->page, "<p>");
-    if (d->html) dg_page_put_escaped(&d->page, text);
-    else dg_page_put(&d->page, text);
+    words(d, text);
     dg_page_put(&d->page, d->html ? "</p>\n" : "\n\n");
 }
 
@@ -591,8 +595,7 @@ static void put_settings(doc *d, report *r)
     if (copy) memcpy(copy, text.data, text.size);
     heading(d, "Settings");
     dg_page_put(&d->page, d->html ? "<pre>" : "```\n");
-    if (copy && d->html) dg_page_put_escaped(&d->page, copy);
-    else if (copy) dg_page_put(&d->page, copy);
+    if (copy) words(d, copy);
     dg_page_put(&d->page, d->html ? "</pre>\n" : "```\n");
     nn_free(copy);
     nn_bytes_free(&text);

@@ -155,8 +155,9 @@ static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, c
     if (!s) s = nn_picture_read(path, &im, err);
     const nn_dim pixels = im.width * im.height;
     uint8_t *label = s ? NULL : nn_alloc((size_t)pixels, "a label map", err);
-    real *prob = s || (!j->probs && j->confidence <= 0) ? NULL : nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err);
-    if (!s && (!label || ((j->probs || j->confidence > 0) && !prob))) s = NN_ENOMEM;
+    const bool wanted = j->probs || j->confidence > 0;
+    real *prob = s || !wanted ? NULL : nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err);
+    if (!s && (!label || (wanted && !prob))) s = NN_ENOMEM;
     cli_stem(stem, f->name[i]);
     if (!s) s = dl_predict(p, &im, label, prob, NULL, err);
     if (!s && j->confidence > 0) drop_unsure(label, prob, pixels, m->class_count, j->confidence);

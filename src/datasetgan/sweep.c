@@ -16,19 +16,12 @@ enum { POINTS_MAX = 10000, KEYS_MAX = 16, VALUE = 48 };
 typedef struct { const char *key; size_t key_size; const char *value[POINTS_MAX / 100]; size_t size[POINTS_MAX / 100]; int count; } axis;
 typedef struct { dg_train_options o; char tap[VALUE]; } point;
 
-/* Through the JSON reader, because strtod takes the decimal point from the locale. */
 static nn_status number(const char *key, const char *text, double *out, nn_err *err)
 {
-    char list[VALUE + 2];
-    nn_format(list, sizeof list, "[%s]", text);
     nn_err own = { 0 };
-    json_t *v = nn_json_parse(list, strlen(list), key, &own);
-    if (own.status == NN_ENOMEM) return nn_fail(err, NN_ENOMEM, "%s", own.msg);
-    const json_t *only = json_array_size(v) == 1 ? json_array_get(v, 0) : NULL;
-    const bool ok = json_is_number(only);
-    if (ok) *out = json_number_value(only);
-    json_decref(v);
-    return ok ? NN_OK : nn_fail(err, NN_EINVAL, "%s=%s: expected a number", key, text);
+    const nn_status s = nn_json_number(text, key, out, &own);
+    if (s == NN_ENOMEM) return nn_fail(err, s, "%s", own.msg);
+    return s ? nn_fail(err, NN_EINVAL, "%s=%s: expected a number", key, text) : NN_OK;
 }
 
 static nn_status choice(const char *key, const char *text, const char *const *name, int count, double *out, nn_err *err)

@@ -164,16 +164,16 @@ int dgan_draw_ws(dgan_drawer *d, const float *ws, int n, const dgan_draw *o, con
     return synthesise(d, n, &draw, noise_seeds, err);
 }
 
+static bool is_drawn(const dgan_drawer *d, int n) { return d && n >= 0 && n < d->drawn; }
+
 /* What the calls that read a drawing begin with. */
 static int check_drawn(const dgan_drawer *d, int n, const void *out, const char *call, dgan_error *err)
 {
     if (!d || !out) return dgan_refuse(err, "%s: NULL argument", call);
     const int refused = dgan_check_process(d->process, "drawer", err);
     if (refused) return refused;
-    return n >= 0 && n < d->drawn ? DGAN_OK : dgan_refuse(err, "%s: expected a drawn picture, found picture %d of %d", call, n, d->drawn);
+    return is_drawn(d, n) ? DGAN_OK : dgan_refuse(err, "%s: expected a drawn picture, found picture %d of %d", call, n, d->drawn);
 }
-
-static bool is_drawn(const dgan_drawer *d, int n) { return d && n >= 0 && n < d->drawn; }
 
 const float *dgan_picture(const dgan_drawer *d, int n) { return is_drawn(d, n) ? sg_picture(d->work, n) : NULL; }
 

@@ -77,6 +77,21 @@ json_t *nn_json_parse(const char *text, size_t size, const char *name, nn_err *e
     return NULL;
 }
 
+nn_status nn_json_number(const char *text, const char *name, double *out, nn_err *err)
+{
+    char list[80];
+    nn_err own = { 0 };
+    const bool fits = strlen(text) + 3 <= sizeof list;
+    if (fits) nn_format(list, sizeof list, "[%s]", text);
+    json_t *v = fits ? nn_json_parse(list, strlen(list), name, &own) : NULL;
+    const json_t *only = json_array_size(v) == 1 ? json_array_get(v, 0) : NULL;
+    const bool ok = json_is_number(only);
+    if (ok) *out = json_number_value(only);
+    json_decref(v);
+    if (ok) return NN_OK;
+    return own.status == NN_ENOMEM ? nn_fail(err, NN_ENOMEM, "%s", own.msg) : nn_fail(err, NN_EFORMAT, "%s: expected a number, found '%.64s'", name, text);
+}
+
 json_t *nn_json_read(const char *path, size_t max_bytes, nn_err *err)
 {
     nn_bytes b;

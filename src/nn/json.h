@@ -10,6 +10,8 @@
 
 /* Parse text[0..size).  `name` is what error lines call it (a path).  NULL and NN_EFORMAT with line and column. */
 json_t *nn_json_parse(const char *text, size_t size, const char *name, nn_err *err);
+/* A number on its own, in any locale: strtod takes the decimal point from the program's.  NN_EFORMAT, NN_ENOMEM. */
+nn_status nn_json_number(const char *text, const char *name, double *out, nn_err *err);
 json_t *nn_json_read(const char *path, size_t max_bytes, nn_err *err);
 
 /* Indented text with a final newline, written as nn_file_write does. */

@@ -25,26 +25,16 @@ static nn_status read_word(const nn_st *f, const char *key, const char *const *w
     return nn_fail(err, NN_EFORMAT, "%s: metadata '%s': expected %s, found '%.64s': others are not supported", f->path, key, list, found);
 }
 
-/* Through the JSON reader, because strtod takes the decimal point from the locale. */
-static bool parse_number(const char *text, double *out)
-{
-    char list[80];
-    if (strlen(text) + 3 > sizeof list) return false;
-    nn_format(list, sizeof list, "[%s]", text);
-    json_t *v = nn_json_parse(list, strlen(list), "", NULL);
-    const bool ok = json_array_size(v) == 1 && json_is_number(json_array_get(v, 0));
-    if (ok) *out = json_number_value(json_array_get(v, 0));
-    json_decref(v);
-    return ok;
-}
-
 /* A number above 0, or where `none` is allowed the word for infinity. */
 static nn_status read_positive(const nn_st *f, const char *key, bool none, double *out, nn_err *err)
 {
     const char *text;
     if (read_text(f, key, &text, err)) return NN_EFORMAT;
     if (none && !strcmp(text, "none")) { *out = INFINITY; return NN_OK; }
-    if (parse_number(text, out) && *out > 0.0) return NN_OK;
+    nn_err own = { 0 };
+    const nn_status s = nn_json_number(text, f->path, out, &own);
+    if (s == NN_ENOMEM) return nn_fail(err, s, "%s", own.msg);
+    if (!s && *out > 0.0) return NN_OK;
     return nn_fail(err, NN_EFORMAT, "%s: metadata '%s': expected a number above 0%s, found '%.64s'", f->path, key,
                    none ? " or 'none'" : "", text);
 }
