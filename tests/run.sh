@@ -1,6 +1,6 @@
 #!/bin/sh
 # Run every test program of a build folder and every tests/test_*.sh, as many at once as there are cores (JOBS=1: one), add up
-# their last lines, print one total.
+# their last lines, print one total.  A program that hangs is ended after TEST_SECONDS and named.
 # usage: tests/run.sh BUILD-FOLDER
 build=$1
 # Waiting threads sleep: on a machine that others use too, spinning costs more than it saves.
@@ -22,7 +22,8 @@ list() {
 # shellcheck disable=SC2016
 list | xargs -P "${JOBS:-$(nproc)}" -n 1 sh -c '
     log=build/tmp/$(basename "$0").log begin=$(date +%s)
-    case $0 in *.sh) sh "$0" >"$log" 2>&1 ;; *) "$0" >"$log" 2>&1 ;; esac
+    case $0 in *.sh) set -- sh "$0" ;; *) set -- "$0" ;; esac
+    timeout -k 10 "${TEST_SECONDS:-900}" "$@" >"$log" 2>&1
     echo $? >"$log.status"
     echo $(($(date +%s) - begin)) >"$log.seconds"'
 for t in $(list); do
