@@ -5,7 +5,7 @@
 bench=$1
 venv=build/venv
 [ -x $venv/bin/python ] || python3 -m venv $venv || exit 1
-if [ bench/requirements.txt -nt $venv/installed ]; then
+if [ ! -e $venv/installed ] || [ bench/requirements.txt -nt $venv/installed ]; then
     # One by one where not all can be had: a peer that is missing is then a row that says so.
     $venv/bin/pip install -q -r bench/requirements.txt ||
         grep -v '^#' bench/requirements.txt | while read -r package; do $venv/bin/pip install -q "$package" || echo "cannot be installed here: $package"; done
