@@ -55,6 +55,11 @@ try 0 $BIN train --task "$D/far/task.json" --out "$D/fi" --members 1 --epochs 0.
 try 0 $BIN import --from png --in "$D/mend" --task "$D/one/task.json" --add "$D/far/task.json" --out "$D/mixed"; prints "4 pictures"
 try 0 $BIN train --task "$D/mixed/task.json" --out "$D/mi" --members 1 --epochs 0.02 --width1 8 --width2 8
 grep -q '"file": "latents/0.npy"' "$D/mixed/task.json" && ok || no "latents move with an added set"
+$BIN generate --seeds 7,8 --save-w "$D/w2.npy" --out "$D/g2" >/dev/null || no "cannot draw"
+mkdir "$D/theirs2"
+cp "$D/set/labels/seed0042.png" "$D/theirs2/seed0007.png"; cp "$D/set/labels/seed0065.png" "$D/theirs2/seed0008.png"
+try 0 $BIN import --from png --in "$D/theirs2" --task "$task" --pictures "$D/g2" --latents "$D/w2.npy" --space w+ --add "$D/far/task.json" --out "$D/both"; prints "5 pictures"
+try 0 $BIN train --task "$D/both/task.json" --out "$D/bi" --members 1 --epochs 0.02 --width1 8 --width2 8      # compares every picture
 # too far: refused with the picture's name, exit code 3, nothing written
 $BIN import --from png --in "$D/theirs" --task "$task" $latents --min-psnr 90 --out "$D/f" >"$D/out" 2>"$D/err"
 [ $? -eq 3 ] && ok || no "--min-psnr: status"
