@@ -120,26 +120,33 @@ static void test_classes(void)
 static void test_labelmap(void)
 {
     static dg_class c[NN_VOID], d[NN_VOID];
+    static bool coloured[NN_VOID];
     int n = 0;
     size_t count = 0;
     nn_err err = { 0 };
     nn_bytes b = { 0 };
     read_classes("background\nred cell\nx #010203\n", c, &n, &err);
     t_status(dg_labelmap_write(c, n, &b, &err), NN_OK, &err, NULL, "write: %s", err.msg);
-    t_status(dg_labelmap_read((const char *)b.data, b.size, "labelmap.txt", d, NN_VOID, &count, &err), NN_OK, &err, NULL, "read back: %s", err.msg);
+    t_status(dg_labelmap_read((const char *)b.data, b.size, "labelmap.txt", d, coloured, NN_VOID, &count, &err), NN_OK, &err, NULL, "read back: %s", err.msg);
     t_check(count == 3, "3 classes, found %zu", count);
     for (size_t i = 0; i < count; i++) t_check(!strcmp(c[i].name, d[i].name) && !memcmp(c[i].rgb, d[i].rgb, 3), "class %zu comes back", i);
     nn_bytes_free(&b);
     static const char *const good = "# label:color_rgb:parts:actions\r\nb:0,0,0::\nc:255,1,2:left,right:run\nd:1,1,1";
-    t_status(dg_labelmap_read(good, strlen(good), "m", d, NN_VOID, &count, &err), NN_OK, &err, NULL, "CVAT's: %s", err.msg);
+    t_status(dg_labelmap_read(good, strlen(good), "m", d, coloured, NN_VOID, &count, &err), NN_OK, &err, NULL, "CVAT's: %s", err.msg);
     t_check(count == 3 && d[1].rgb[0] == 255 && d[2].rgb[2] == 1, "CVAT's colours");
-    static const char *const bad[] = { "b\n", "b:0,0\n", "b:0,0,256::\n", "b:0,0,0,0::\n", "b:-1,0,0::\n", "b:::\n", "b:0,0,0::\nb:1,1,1::\n", ":0,0,0::\n", "b: 1,2,3\n" };
+    t_check(coloured[0] && coloured[1] && coloured[2], "all have a colour");
+    static const char *const some = "a:::\nb:9,9,9::\nc::x:", *const none = "a:::\nb:\nc::x:";
+    t_status(dg_labelmap_read(some, strlen(some), "m", d, coloured, NN_VOID, &count, &err), NN_OK, &err, NULL, "some without: %s", err.msg);
+    t_check(count == 3 && !coloured[0] && coloured[1] && !coloured[2] && d[1].rgb[0] == 9, "a class may have no colour");
+    t_status(dg_labelmap_read(none, strlen(none), "m", d, coloured, NN_VOID, &count, &err), NN_OK, &err, NULL, "none has one: %s", err.msg);
+    t_check(count == 3 && coloured[0] && coloured[2] && d[0].rgb[0] == 0 && d[1].rgb[0] == 128 && d[2].rgb[1] == 128 && d[2].rgb[0] == 0, "then all have VOC's");
+    static const char *const bad[] = { "b\n", "b:0,0\n", "b:0,0,256::\n", "b:0,0,0,0::\n", "b:-1,0,0::\n", "b:,,::\n", "a:::\nb: ::\n", ":::\n", "b:0,0,0::\nb:1,1,1::\n", ":0,0,0::\n", "b: 1,2,3\n" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         nn_err e = { 0 };
-        t_status(dg_labelmap_read(bad[i], strlen(bad[i]), "m", d, NN_VOID, &count, &e), NN_EFORMAT, &e, "m: line", "refused: %s", bad[i]);
+        t_status(dg_labelmap_read(bad[i], strlen(bad[i]), "m", d, coloured, NN_VOID, &count, &e), NN_EFORMAT, &e, "m: line", "refused: %s", bad[i]);
     }
     nn_err e = { 0 };
-    t_status(dg_labelmap_read(good, strlen(good), "m", d, 2, &count, &e), NN_EFORMAT, &e, "at most 2", "no room");
+    t_status(dg_labelmap_read(good, strlen(good), "m", d, coloured, 2, &count, &e), NN_EFORMAT, &e, "at most 2", "no room");
     strcpy(c[1].name, "a:b");
     e = (nn_err){ 0 };
     t_status(dg_labelmap_write(c, n, &b, &e), NN_EINVAL, &e, "no ':'", "a name with a colon");

@@ -76,8 +76,15 @@ try 0 $BIN export --dataset "$D/d" --format labelme --out "$D/lm"
 printf '__ignore__\n_background_\nred blood cell\ncytoplasm\nnucleus\n' >"$D/labels"; same "$D/lm/labels.txt" "$D/labels" "labelme: labels.txt"
 same "$D/lm/train/0000000003.png" "$D/d/images/0000000003.png" "labelme: pictures"
 rm -rf "$D/back"
-try 0 $BIN import --from labelme --in "$D/lm/train" --task "$D/back.json" --out "$D/back"; prints "12 imported"
+try 0 $BIN import --from labelme --in "$D/lm/train" --task "$D/lm/task.json" --out "$D/back"; prints "12 imported"
 try 0 $BIN eval --pred "$D/back/labels" --truth "$D/d/labels"; prints "pixel accuracy  1.0000"
+try 0 $BIN train --task "$D/back/task.json" --out "$D/bi" --members 1 --epochs 0.02 --width1 8 --width2 8        # draws and compares every picture
+rm -rf "$D/lm2" "$D/back"
+try 0 $BIN filter --dataset "$D/d" --drop 0.25 --out "$D/some"
+try 0 $BIN export --dataset "$D/some" --format labelme --split 0.5/0.5 --out "$D/lm2"
+try 0 $BIN import --from labelme --in "$D/lm2/val" --task "$D/lm2/task.json" --out "$D/back"; prints "labels: 4 imported, 0 of the task kept; 5 pictures"
+try 0 $BIN dataset --interpreter "$D/i" --out "$D/varied" --count 2 --psi-to 0.9
+try 0 $BIN export --dataset "$D/varied" --format labelme --out "$D/lm3"; lacks "$D/lm3/task.json"
 
 # ---- only what a filter keeps: the view's own export
 try 0 $BIN filter --dataset "$D/d" --drop 0.25 --min-pixels "nucleus=1" --out "$D/view"

@@ -38,21 +38,21 @@ try 0 $BIN export --dataset "$D/data" --format coco --out "$D/exported"
 try 0 $BIN import --from coco --in "$D/exported/annotations/instances_train.json" --task "$D/back.json" --out "$D/back"; prints "4 imported"
 try 0 $BIN eval --pred "$D/back/labels" --truth "$D/data/labels"; prints "pixel accuracy  1.0000"
 
-# ---- makesense.ai, a browser tool: its COCO has labels.txt as categories, ids from 0, no other keys
+# ---- makesense.ai, a browser tool: its COCO has labels.txt as categories, their white space taken out, ids from 0, no other keys
 cat >"$D/makesense.json" <<'END'
 {"info": {"description": "my-project-name"}, "images": [{"id": 1, "width": 128, "height": 128, "file_name": "seed0042.png"}],
  "annotations": [
   {"id": 0, "iscrowd": 0, "image_id": 1, "category_id": 3, "segmentation": [[10, 10, 60, 10, 60, 60, 10, 60]], "bbox": [10, 10, 50, 50], "area": 2500},
   {"id": 1, "iscrowd": 0, "image_id": 1, "category_id": 2, "segmentation": [[20, 20, 30, 20, 30, 30, 20, 30]], "bbox": [20, 20, 10, 10], "area": 100},
   {"id": 2, "iscrowd": 0, "image_id": 1, "category_id": 1, "segmentation": [[40, 40, 50, 40, 50, 50, 40, 50]], "bbox": [40, 40, 10, 10], "area": 100}],
- "categories": [{"id": 1, "name": "__ignore__"}, {"id": 2, "name": "_background_"}, {"id": 3, "name": "nucleus"}, {"id": 4, "name": "cytoplasm"}]}
+ "categories": [{"id": 1, "name": "__ignore__"}, {"id": 2, "name": "_background_"}, {"id": 3, "name": "redbloodcell"}, {"id": 4, "name": "cytoplasm"}]}
 END
 mv "$D/set/labels" "$D/kept"
 try 0 $BIN import --from coco --in "$D/makesense.json" --task "$task" --out "$D/ms"; prints "1 imported, 0 of the task kept; 2 pictures"
 mv "$D/kept" "$D/set/labels"
-# 50 x 50 pixels of nucleus with a hole of background and one of void, both 10 x 10: 2300 of the 16284 that count.
+# 50 x 50 pixels of red blood cell with a hole of background and one of void, both 10 x 10: 2300 of the 16284 that count.
 cat >"$D/all.json" <<'END'
-{"images": [{"id": 1, "width": 128, "height": 128, "file_name": "seed0042.png"}], "categories": [{"id": 1, "name": "nucleus"}],
+{"images": [{"id": 1, "width": 128, "height": 128, "file_name": "seed0042.png"}], "categories": [{"id": 1, "name": "red blood cell"}],
  "annotations": [{"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 128, 0, 128, 128, 0, 128]]}]}
 END
 try 0 $BIN import --from coco --in "$D/all.json" --task "$D/ms/task.json" --out "$D/all"
@@ -71,10 +71,19 @@ done
 mv "$D/voc/labelmap.txt" "$D/map"
 try 0 $BIN import --from voc --in "$D/voc" --task "$D/back.json" --out "$D/back_ids"; same "$D/back_ids/labels" "$D/back_voc/labels" "voc by ids"
 try 1 $BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/f"; says "labelmap.txt, found none"
-mv "$D/map" "$D/voc/labelmap.txt"
+cp "$D/map" "$D/voc/labelmap.txt"
 try 0 $BIN import --from png --in "$D/voc/SegmentationClass" --colours "$D/voc/labelmap.txt" --task "$D/back.json" --out "$D/back_rgb"
 same "$D/back_rgb/labels" "$D/back_voc/labels" "png by colours"
 try 2 $BIN import --from voc --in "$D/voc" --colours "$D/voc/labelmap.txt" --task "$D/back.json" --out "$D/f"; says "--colours"
+# a list without colours stands for VOC's; a class without one among others has no pixels
+sed 's/:.*/:::/' "$D/map" >"$D/voc/labelmap.txt"
+try 0 $BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/bare_cvat"; same "$D/bare_cvat/labels" "$D/back_cvat/labels" "cvat, no colours"
+{ echo 'unused:::'; cat "$D/map"; } >"$D/voc/labelmap.txt"
+try 0 $BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/some_cvat"; same "$D/some_cvat/labels" "$D/back_cvat/labels" "cvat, a class without colour"
+sed 's/^nucleus:.*/nucleus:::/' "$D/map" >"$D/voc/labelmap.txt"
+$BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/f" >"$D/out" 2>"$D/err"; says "colour #808000 at column"; says "4 problems"; lacks "$D/f"
+try 0 $BIN import --from voc --in "$D/voc" --task "$D/back.json" --out "$D/some_voc"; same "$D/some_voc/labels" "$D/back_voc/labels" "voc goes by numbers"
+cp "$D/map" "$D/voc/labelmap.txt"
 # classes that the task lacks matter where a pixel has them; void by its usual names; all problems at once
 sed -i 's/^nucleus:/nukleus:/' "$D/voc/labelmap.txt"
 $BIN import --from cvat --in "$D/voc" --task "$D/back.json" --out "$D/f" >"$D/out" 2>"$D/err"; says '"nukleus" is no class of the task'; says "4 problems; nothing was written"; lacks "$D/f"

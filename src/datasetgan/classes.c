@@ -128,22 +128,31 @@ static bool read_triple(const char *text, size_t size, uint8_t rgb[3])
     return true;
 }
 
-nn_status dg_labelmap_read(const char *text, size_t size, const char *name, dg_class *out, size_t room, size_t *count, nn_err *err)
+nn_status dg_labelmap_read(const char *text, size_t size, const char *name, dg_class *out, bool *coloured, size_t room, size_t *count, nn_err *err)
 {
     const dg_reader r = { name, err };
     const char *at = text, *end = text + size, *line;
     size_t length;
     int number = 0;
+    bool any = false;
     nn_status s = NN_OK;
     *count = 0;
     while (!s && (line = next_line(&at, end, &length, &number)) != NULL) {
         if (*line == '#') continue;
         const char *colon = memchr(line, ':', length), *colour = colon ? colon + 1 : NULL;
         const char *stop = colour ? memchr(colour, ':', length - (size_t)(colour - line)) : NULL;
-        if (*count == room) s = nn_fail(err, NN_EFORMAT, "%s: line %d: expected at most %zu classes", name, number, room);
-        else if (!colour || !read_triple(colour, (size_t)((stop ? stop : line + length) - colour), out[*count].rgb))
+        const size_t digits = colour ? (size_t)((stop ? stop : line + length) - colour) : 0;
+        if (*count == room) { s = nn_fail(err, NN_EFORMAT, "%s: line %d: expected at most %zu classes", name, number, room); break; }
+        memset(out[*count].rgb, 0, 3);
+        coloured[*count] = digits > 0;
+        any = any || digits;
+        if (!colour || (digits && !read_triple(colour, digits, out[*count].rgb)))
             s = nn_fail(err, NN_EFORMAT, "%s: line %d: expected NAME:R,G,B:PARTS:ACTIONS", name, number);
         else s = take_name(&r, number, line, (size_t)(colon - line), out, (*count)++);
+    }
+    for (size_t i = 0; i < *count && !any; i++) {
+        dg_voc_colour((int)i, out[i].rgb);
+        coloured[i] = true;
     }
     return s;
 }

@@ -10,7 +10,8 @@
 static const char RECORD[] = "export.json", KIND[] = "dataset export";
 static const char *const top[] = { "JPEGImages", "SegmentationClass", "ImageSets", "labelmap.txt", "annotations", "train", "val", "test",
                                    "classes.json",
-                                   "images", "labels", "data.yaml", "labels.txt", "train.npz", "val.npz", "test.npz", NULL };
+                                   "images", "labels", "data.yaml", "labels.txt", "train.npz", "val.npz", "test.npz",
+                                   "task.json", NULL };
 static const dg_folder_kind kind = { RECORD, KIND, top };
 
 const char *dg_split_name(int split)
@@ -19,6 +20,23 @@ const char *dg_split_name(int split)
     /* analyze: every split is one of the three */
     return name[split];
 }
+
+/* ---- lists of JSON ------------------------------------------------------------------------------------------------------ */
+
+nn_status dg_export_value(nn_stage *to, bool first, json_t *v, nn_err *err)
+{
+    char *line = v ? nn_json_line(v, err) : NULL;
+    /* analyze: nn_fail returns the status it is given, so line is there when s is 0 */
+    nn_status s = line ? NN_OK : nn_fail(err, NN_ENOMEM, "export: not enough memory");
+    if (!s) s = nn_stage_add(to, first ? "\n" : ",\n", first ? 1 : 2, err);
+    /* analyze: as above */
+    if (!s) s = nn_stage_add(to, line, strlen(line), err);
+    nn_free(line);
+    json_decref(v);
+    return s;
+}
+
+nn_status dg_export_text(nn_stage *to, const char *text, nn_err *err) { return nn_stage_add(to, text, strlen(text), err); }
 
 /* ---- splits ----------------------------------------------------------------------------------------------------------- */
 

@@ -38,6 +38,9 @@ struct dg_export_format {
     nn_status (*close)(dg_export_job *x, int split, nn_err *err);
 };
 const char *dg_split_name(int split);            /* train, val, test */
+/* One value of a list, which is taken over, after a comma unless it is the first; and any text. */
+nn_status dg_export_value(nn_stage *to, bool first, json_t *v, nn_err *err);
+nn_status dg_export_text(nn_stage *to, const char *text, nn_err *err);
 extern const dg_export_format dg_export_coco, dg_export_webdataset, dg_export_yolo, dg_export_labelme, dg_export_npz;
 void dg_npz_abort(dg_npz *z);                     /* NULL: nothing */
 

@@ -5,22 +5,6 @@
 
 static void json_name(char out[48], int split) { nn_format(out, 48, "annotations/instances_%s.json", dg_split_name(split)); }
 
-/* One value, after a comma unless it is the first of its list. */
-static nn_status add_value(nn_stage *to, bool first, json_t *v, nn_err *err)
-{
-    char *line = v ? nn_json_line(v, err) : NULL;
-    /* analyze: nn_fail returns the status it is given, so line is there when s is 0 */
-    nn_status s = line ? NN_OK : nn_fail(err, NN_ENOMEM, "annotations: not enough memory");
-    if (!s) s = nn_stage_add(to, first ? "\n" : ",\n", first ? 1 : 2, err);
-    /* analyze: as above */
-    if (!s) s = nn_stage_add(to, line, strlen(line), err);
-    nn_free(line);
-    json_decref(v);
-    return s;
-}
-
-static nn_status add_text(nn_stage *to, const char *text, nn_err *err) { return nn_stage_add(to, text, strlen(text), err); }
-
 static nn_status coco_begin(dg_export_job *x, nn_err *err)
 {
     nn_status s = dg_rle_make(&x->rle, x->set.width, x->set.height, err);
@@ -40,7 +24,7 @@ static nn_status add_images(dg_export_job *x, int split, nn_err *err)
         char file[32];
         if (i < x->first[split]) continue;
         nn_format(file, sizeof file, "%010u.png", (unsigned)w.sample.seed);
-        s = add_value(&x->list, i == x->first[split], json_pack("{s:I, s:s, s:I, s:I, s:I, s:f}", "id", (json_int_t)i + 1, "file_name", file,
+        s = dg_export_value(&x->list, i == x->first[split], json_pack("{s:I, s:s, s:I, s:I, s:I, s:f}", "id", (json_int_t)i + 1, "file_name", file,
                       "width", (json_int_t)x->set.width, "height", (json_int_t)x->set.height, "seed", (json_int_t)w.sample.seed,
                       "uncertainty", w.sample.uncertainty), err);
     }
@@ -55,12 +39,12 @@ static nn_status coco_open(dg_export_job *x, int split, nn_err *err)
     json_name(name, split);
     if (!s) s = dg_folder_open(&x->folder, &x->list, name, err);
     x->list_open = !s;
-    if (!s) s = add_text(&x->list, "{\"info\":{\"description\":\"drawn and labelled by datasetgan\"},\"licenses\":[],\"categories\":[", err);
+    if (!s) s = dg_export_text(&x->list, "{\"info\":{\"description\":\"drawn and labelled by datasetgan\"},\"licenses\":[],\"categories\":[", err);
     for (int c = 1; c < x->set.class_count && !s; c++)          /* class 0 is what the masks leave */
-        s = add_value(&x->list, c == 1, json_pack("{s:i, s:s, s:s}", "id", c, "name", x->set.class_at[c].name, "supercategory", "thing"), err);
-    if (!s) s = add_text(&x->list, "],\"images\":[", err);
+        s = dg_export_value(&x->list, c == 1, json_pack("{s:i, s:s, s:s}", "id", c, "name", x->set.class_at[c].name, "supercategory", "thing"), err);
+    if (!s) s = dg_export_text(&x->list, "],\"images\":[", err);
     if (!s) s = add_images(x, split, err);
-    return s ? s : add_text(&x->list, "],\"annotations\":[", err);
+    return s ? s : dg_export_text(&x->list, "],\"annotations\":[", err);
 }
 
 /* The outline's parts `from` to `to` as polygons along the edges of their pixels, which pycocotools fills exactly. */
@@ -97,7 +81,7 @@ static nn_status add_annotation(dg_export_job *x, const dg_export_item *it, cons
     json_t *shape = x->o->polygons ? make_polygons(x, from, to, err) : make_rle(x);
     const bool first = !x->list_used;
     x->list_used = true;
-    return add_value(&x->list, first, json_pack("{s:I, s:I, s:i, s:o, s:I, s:[I,I,I,I], s:i}", "id", (json_int_t)++x->annotations,
+    return dg_export_value(&x->list, first, json_pack("{s:I, s:I, s:i, s:o, s:I, s:[I,I,I,I], s:i}", "id", (json_int_t)++x->annotations,
                      "image_id", (json_int_t)it->number + 1, "category_id", id, "segmentation", shape, "area", (json_int_t)area, "bbox",
                      (json_int_t)box[0], (json_int_t)box[1], (json_int_t)box[2], (json_int_t)box[3], "iscrowd", 0), err);
 }
@@ -132,7 +116,7 @@ static nn_status coco_close(dg_export_job *x, int split, nn_err *err)
 {
     char name[48];
     json_name(name, split);
-    nn_status s = add_text(&x->list, "]}\n", err);
+    nn_status s = dg_export_text(&x->list, "]}\n", err);
     x->list_open = x->list_used = false;
     if (s) nn_stage_abort(&x->list);
     return s ? s : dg_folder_close(&x->folder, &x->list, name, err);

@@ -1,4 +1,5 @@
-/* export_labelme.c: LabelMe's JSON beside each picture, so that a person can correct it: a polygon a part, painted from the outside in.
+/* export_labelme.c: LabelMe's JSON beside each picture, so that a person can correct it, and a task.json to import it by: a polygon a part, painted
+ * from the outside in.
  *
  * labelme paints later shapes over earlier ones.  So a part needs no holes: what lies in them comes after it, because its first
  * pixel does.  Background that reaches the picture's border is what nothing covers.  The shapes are painted here as labelme would;
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "datasetgan/classes.h"
+#include "datasetgan/fields.h"
 
 static nn_status labelme_begin(dg_export_job *x, nn_err *err)
 {
@@ -20,7 +22,52 @@ static nn_status labelme_begin(dg_export_job *x, nn_err *err)
     return s;
 }
 
-static nn_status labelme_open(dg_export_job *x, int split, nn_err *err) { return dg_folder_make(&x->folder, dg_split_name(split), err); }
+/* ---- task.json: the pictures as a set without labels, into which import takes the corrected shapes -------------------------------- */
+
+/* How every picture was drawn; NULL: each in its own way, or from no seed of its own, which a set cannot say. */
+static json_t *common_draw(const json_t *run)
+{
+    const json_t *settings = json_object_get(run, "settings"), *vary = json_object_get(settings, "vary");
+    const bool plain = !json_is_number(json_object_get(vary, "psi_to")) && json_number_value(json_object_get(vary, "mix")) == 0.0
+                       && json_number_value(json_object_get(vary, "augment")) == 0.0 && !json_object_get(vary, "z_stream");
+    return plain ? json_object_get(settings, "draw") : NULL;
+}
+
+/* All but the items, which follow sample by sample. */
+static nn_status begin_task(dg_export_job *x, nn_err *err)
+{
+    const json_t *run = x->set.run, *view;
+    while ((view = json_object_get(run, "run")) != NULL) run = view;                   /* a view holds the record of what it is a view of */
+    json_t *draw = common_draw(run), *sha256 = json_object_get(run, "generator");
+    if (!draw || !json_is_string(sha256)) return NN_OK;
+    json_t *generator = json_pack("{s:O}", "sha256", sha256);
+    const bool ok = generator && json_object_update(generator, draw) == 0;
+    json_t *head = ok ? json_pack("{s:s, s:O, s:o}", "name", "exported", "generator", generator, "classes", dg_put_classes(x->set.class_at, x->set.class_count)) : NULL;
+    char *line = head ? nn_json_line(head, err) : NULL;
+    nn_status s = line ? dg_folder_open(&x->folder, &x->list, "task.json", err) : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    x->list_open = !s;
+    if (!s) s = nn_stage_add(&x->list, line, strlen(line) - 1, err);
+    if (!s) s = dg_export_text(&x->list, ",\"items\":[", err);
+    nn_free(line);
+    json_decref(head);
+    json_decref(generator);
+    return s;
+}
+
+static nn_status add_item(dg_export_job *x, int split, const dg_export_item *it, nn_err *err)
+{
+    char image[40], label[40];
+    nn_format(image, sizeof image, "%s/%s.png", dg_split_name(split), it->key);
+    nn_format(label, sizeof label, "labels/%s.png", it->key);
+    return dg_export_value(&x->list, it->number == 0, json_pack("{s:s, s:s, s:I, s:s}", "image", image, "label", label, "seed", (json_int_t)it->sample->seed,
+                           "split", dg_split_name(split)), err);
+}
+
+static nn_status labelme_open(dg_export_job *x, int split, nn_err *err)
+{
+    const nn_status s = dg_folder_make(&x->folder, dg_split_name(split), err);
+    return s || split ? s : begin_task(x, err);
+}
 
 static const char *name_of(const dg_export_job *x, int id) { return id ? x->set.class_at[id].name : "_background_"; }
 
@@ -142,9 +189,16 @@ static nn_status labelme_sample(dg_export_job *x, int split, const dg_export_ite
     if (!s) s = v ? dg_folder_add_json(&x->folder, name, v, err) : nn_fail(err, NN_ENOMEM, "%s: not enough memory", name);
     json_decref(v);
     json_decref(shapes);
-    return s;
+    return s || !x->list_open ? s : add_item(x, split, it, err);
 }
 
-static nn_status labelme_close(dg_export_job *x, int split, nn_err *err) { (void)x; (void)split; (void)err; return NN_OK; }
+static nn_status labelme_close(dg_export_job *x, int split, nn_err *err)
+{
+    if (!x->list_open || split + 1 < x->o->split.count) return NN_OK;
+    const nn_status s = dg_export_text(&x->list, "\n]}\n", err);
+    if (s) return s;
+    x->list_open = false;
+    return dg_folder_close(&x->folder, &x->list, "task.json", err);
+}
 
 const dg_export_format dg_export_labelme = { "labelme", labelme_begin, labelme_open, labelme_sample, labelme_close };

@@ -1,5 +1,5 @@
 /* import.c: labels from other tools become an annotation set.  Everything is read and painted once to find all problems, and,
- * when there are none, once more to be written; so memory holds one picture at a time. */
+ * when there are none, once more to be written; so memory holds one picture at a time, and of those that were drawn the files. */
 #include "datasetgan/import.h"
 
 #include <dirent.h>
@@ -14,7 +14,7 @@
 #include "nn/hash.h"
 #include "nn/sys.h"
 
-enum { PNG_BYTES_MAX = 1 << 30 };
+enum { PNG_BYTES_MAX = 1 << 30, DRAWN_BYTES_MAX = 1 << 28 };       /* what does not fit any more is drawn again */
 
 static const char *const top[] = { "task.json", "images", "labels", "latents", NULL };
 static const dg_folder_kind set_kind = { "import.json", "imported annotation set", top };
@@ -80,10 +80,32 @@ int dg_import_class(const dg_import *x, const char *name)
     return -1;
 }
 
+/* `text` is `name` with its white space left out. */
+static bool is_without_space(const char *text, const char *name)
+{
+    for (; *name; name++)
+        if (!strchr(" \t", *name) && *text++ != *name) return false;
+    return !*text;
+}
+
+/* makesense.ai takes the white space out of the names that it loads (src/logic/import/yolo/YOLOUtils.ts: parseLabelsNamesFromString).
+ * -1: none, or two classes. */
+static int class_without_space(const dg_import *x, const char *name)
+{
+    int id = -1;
+    for (int c = 0; c < x->task.class_count; c++)
+        if (is_without_space(name, x->task.class_at[c].name)) {
+            if (id >= 0) return -1;
+            id = c;
+        }
+    return id;
+}
+
 int dg_import_label(const dg_import *x, const char *name)
 {
     static const char *const background[] = { "background", "_background_" }, *const ignored[] = { "__ignore__", "ignored", "void" };
-    const int id = dg_import_class(x, name);
+    int id = dg_import_class(x, name);
+    if (id < 0) id = class_without_space(x, name);
     for (size_t i = 0; i < 2 && id < 0; i++) if (!strcmp(name, background[i])) return 0;
     for (size_t i = 0; i < 3 && id < 0; i++) if (!strcmp(name, ignored[i])) return NN_VOID;
     return id;
@@ -201,10 +223,13 @@ static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
         nn_fail(&e, NN_EFORMAT, "%s: the picture is missing", it->image);
         return dg_import_problem(x, &e, err);
     }
-    if (x->work) {
+    p->png = x->item[i].drawn;
+    x->item[i].drawn = (nn_bytes){ 0 };
+    if (x->work && !p->png.data) {
         const nn_status drawn = dg_import_draw(x, i, &p->picture, &p->png, err);
         if (drawn || !p->picture.pixels) return drawn;
-    } else if (nn_file_read(it->image, PNG_BYTES_MAX, &p->png, &e) || nn_png_decode(p->png.data, p->png.size, false, it->image, &p->picture, &e))
+    } else if ((!p->png.data && nn_file_read(it->image, PNG_BYTES_MAX, &p->png, &e))
+               || nn_png_decode(p->png.data, p->png.size, false, it->image, &p->picture, &e))
         return dg_import_problem(x, &e, err);
     nn_status s = NN_OK;
     if (p->kept) s = dg_item_label(&x->task, it, p->picture.width, p->picture.height, &p->label, &e) ? dg_import_problem(x, &e, err) : NN_OK;
@@ -212,6 +237,14 @@ static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
     if (!s && !p->kept) s = x->source->paint(x, i, &p->label, err);
     if (!s && x->merging && p->label.pixels) dg_join_label(&x->merge, &p->label);
     return s;
+}
+
+static void keep_drawing(dg_import *x, nn_dim i, piece *p)
+{
+    if (!x->work || p->png.size > DRAWN_BYTES_MAX - x->drawn_bytes) return;
+    x->drawn_bytes += p->png.size;
+    x->item[i].drawn = p->png;
+    p->png = (nn_bytes){ 0 };
 }
 
 /* ---- first reading: problems, and what the set's bytes depend on ------------------------------------------------------------- */
@@ -238,6 +271,7 @@ static nn_status check_all(dg_import *x, dg_import_result *r, char content[65], 
             nn_hash_add(h, x->item[i].stem, strlen(x->item[i].stem) + 1);
             nn_hash_add(h, p.png.data, p.png.size);
             nn_hash_add(h, p.label.pixels, (size_t)(p.label.width * p.label.height));
+            keep_drawing(x, i, &p);
         }
         free_piece(&p);
     }
@@ -409,7 +443,10 @@ nn_status dg_import_set(const dg_import_options *o, dg_import_result *r, nn_err 
     json_decref(x.json);
     json_decref(x.json_out);
     nn_zip_close(&x.zip);
-    for (nn_dim i = 0; x.item && i < x.task.item_count; i++) json_decref(x.item[i].coco);
+    for (nn_dim i = 0; x.item && i < x.task.item_count; i++) {
+        json_decref(x.item[i].coco);
+        nn_bytes_free(&x.item[i].drawn);
+    }
     nn_free(x.item);
     nn_free(x.by_stem);
     sg_work_close(x.work);

@@ -11,6 +11,7 @@ typedef struct {
     char path[DG_PATH];              /* labels for it from outside, or what messages call them; "" when there are none */
     const nn_zip_entry *record;      /* where they are in a zip; NULL: in the file */
     json_t *coco;                    /* the same out of one file: import_coco.c */
+    nn_bytes drawn;                  /* with a generator: the picture, kept from the first reading for the second */
 } dg_import_item;
 
 typedef struct {
@@ -40,10 +41,12 @@ struct dg_import {
     nn_zip zip;                      /* cvat, voc: the file, when it is one */
     size_t colours;                  /* cvat, voc, png: the list of classes that the labels come with */
     dg_class colour[NN_VOID];
+    bool coloured[NN_VOID];          /* it has one */
     int colour_id[NN_VOID];          /* its class in the task, -1: none */
     bool merging;
     dg_join merge;
     sg_work *work;                   /* with a generator: for one picture */
+    size_t drawn_bytes;              /* of all that are kept */
     bool measured;                   /* every picture was compared and told */
     bool unlike;                     /* one is not what the generator draws */
     uint64_t problems;
@@ -55,8 +58,8 @@ nn_status dg_import_problem(dg_import *x, nn_err *e, nn_err *err);
 nn_status dg_import_stem(char out[256], const char *path, nn_err *err);
 /* The item of this stem; -1: none. */
 nn_dim dg_import_find(const dg_import *x, const char *stem);
-/* Class id of a name, -1: none.  The second also knows the words that tools have for the background and for void, where the task
- * has no class of that name: background, _background_; __ignore__, ignored, void. */
+/* Class id of a name, -1: none.  The second also takes a class's name without its white space, and the words that tools have for the
+ * background and for void, where the task has no class of that name: background, _background_; __ignore__, ignored, void. */
 int dg_import_class(const dg_import *x, const char *name);
 int dg_import_label(const dg_import *x, const char *name);
 /* Give a file of labels (record: in x->zip; path is not used then) to the item of its stem, or of its stem without `tail` (may be ""). */

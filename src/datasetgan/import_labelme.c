@@ -110,8 +110,6 @@ static nn_status paint_mask(const shape *s, const dg_canvas *c)
     return st;
 }
 
-/* ---- a shape, a file --------------------------------------------------------------------------------------------------------- */
-
 /* ---- the other kinds ------------------------------------------------------------------------------------------------------------ */
 
 static nn_status paint_rectangle(const shape *s, const dg_canvas *c)

@@ -13,11 +13,11 @@ static nn_status read_map(dg_import *x, const nn_bytes *text, const char *name, 
 {
     nn_err e = { 0 };
     size_t n = 0;
-    if (dg_labelmap_read((const char *)text->data, text->size, name, x->colour, NN_VOID, &n, &e)) return dg_import_problem(x, &e, err);
+    if (dg_labelmap_read((const char *)text->data, text->size, name, x->colour, x->coloured, NN_VOID, &n, &e)) return dg_import_problem(x, &e, err);
     for (size_t i = 0; i < n; i++) {
         x->colour_id[i] = dg_import_label(x, x->colour[i].name);
         for (size_t k = 0; k < i && !e.status; k++)
-            if (!memcmp(x->colour[i].rgb, x->colour[k].rgb, 3))
+            if (x->coloured[i] && x->coloured[k] && !memcmp(x->colour[i].rgb, x->colour[k].rgb, 3))
                 nn_fail(&e, NN_EFORMAT, "%s: \"%s\" and \"%s\" have the same colour", name, x->colour[k].name, x->colour[i].name);
     }
     x->colours = n;
@@ -36,9 +36,9 @@ static nn_status read_map_file(dg_import *x, const char *path, nn_err *err)
 /* The number of a colour in the list, colours: none.  Neighbours mostly have the same: `hint` is tried first. */
 static size_t find_colour(const dg_import *x, const uint8_t rgb[3], size_t hint)
 {
-    if (hint < x->colours && !memcmp(rgb, x->colour[hint].rgb, 3)) return hint;
+    if (hint < x->colours && x->coloured[hint] && !memcmp(rgb, x->colour[hint].rgb, 3)) return hint;
     size_t i = 0;
-    while (i < x->colours && memcmp(rgb, x->colour[i].rgb, 3)) i++;
+    while (i < x->colours && (!x->coloured[i] || memcmp(rgb, x->colour[i].rgb, 3))) i++;
     return i;
 }
 
