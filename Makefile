@@ -199,8 +199,10 @@ agree: $(BIN)  ## full-width pictures of a dialect's own code and ours: levels, 
 $(BUILD)/levels: $(call obj,bench/levels.c) $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
-$(BUILD)/pictures $(BUILD)/report: $(BUILD)/%: $(BUILD)/obj/tools/%.o $(LIB)
-	$(LINK) $^ $(LDLIBS) -o $@
+$(BUILD)/pictures: $(call obj,tools/pictures.c)
+$(BUILD)/report: $(call obj,$(wildcard tools/report*.c))
+$(BUILD)/pictures $(BUILD)/report: $(LIB)
+	$(LINK) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 
 $(BUILD)/bench_%: $(BUILD)/obj/bench/bench_%.o $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
@@ -250,6 +252,6 @@ deps:  ## fail when an include points against the arrows
 clean:  ## remove build/
 	rm -rf build
 
--include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(BENCH_SRC) tests/sys_faulty.c)
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(BENCH_SRC) $(wildcard tools/*.c) tests/sys_faulty.c)
 .PHONY: all help lib nightly agree test exports pace faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
 .SECONDARY:
