@@ -503,7 +503,7 @@ static void test_segmenter(void)
             o.tile = 64;
             o.adapt = 0.25;
             dgan_segmenter *s = dgan_segmenter_open(path, "ref", &o, &err);
-            const dl_predict_options how = { o.scale, 64, true, 0.25, 1 };
+            const dl_predict_options how = { o.scale, 64, true, 0.25, 1, NULL };
             dl_predictor *p = dl_predictor_open(&m, nn_kernels_pick("ref", &own), &how, &own);
             t_check(dgan_segment(s, picture, H, W, channels, label, chance, NULL, NULL, &err) == DGAN_OK, "segment: %s", err.message);
             t_check(p && dl_predict(p, &(nn_image){ W, H, channels, picture }, want, inside, NULL, &own) == NN_OK, "predict: %s", own.msg);

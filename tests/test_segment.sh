@@ -6,6 +6,8 @@ mkdir -p "$D/six/images" "$D/six/labels"
 for s in $(ls $A/images | head -n 6); do cp "$A/images/$s" "$D/six/images/"; cp "$A/labels/$s" "$D/six/labels/"; done
 train() { out=$1; shift; $BIN segment train --dataset "$D/six" --width 4 --size 32 --batch 2 --steps ${STEPS:-6} --out "$out" "$@"; }
 
+tensors_of() { tail -c 20000 "$1" | cksum; }        # without the header, which holds the settings
+
 # ---- training: threads, again, other settings, validation
 try 0 train "$D/net" --threads 1; prints "is trained"; quiet; holds "$D/net" "$D/net.sheet.png"; lacks "$D/net.part"
 try 0 train "$D/net3" --threads 3 --val "$D/six" --val-every 2; prints "validation mIoU"
@@ -26,6 +28,11 @@ try 0 train "$D/steady" --steady-class nucleus
 [ "$(hash_of "$D/net")" != "$(hash_of "$D/steady")" ] && ok || no "a steady class changes nothing"
 try 0 train "$D/even" --uneven 0
 [ "$(hash_of "$D/net")" != "$(hash_of "$D/even")" ] && ok || no "even density changes nothing"
+try 0 train "$D/nojpeg" --jpeg 0
+[ "$(hash_of "$D/net")" = "$(hash_of "$D/nojpeg")" ] && ok || no "JPEG is on without being asked for"
+for t in 1 3; do try 0 train "$D/jpeg$t" --jpeg 20 --threads $t; done
+[ "$(hash_of "$D/jpeg1")" = "$(hash_of "$D/jpeg3")" ] && [ "$(tensors_of "$D/jpeg1")" != "$(tensors_of "$D/net")" ] && ok || no "JPEG: threads, or nothing changes"
+try 1 train "$D/jpeg1" --jpeg 30; says "--force replaces it"
 try 0 $BIN segment train --dataset "$D/six" --net resnet18 --output-stride 16 --aux --size 32 --batch 2 --steps 1 --out "$D/r18"
 try 2 train "$D/x" --weights "$D/r18"; says "numbers of the network 'resnet18', expected 'light'"
 
@@ -84,6 +91,15 @@ try 0 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/p3" --threads 3
 for f in "$D"/p3/*; do same_file=$(hash_of "$f"); [ "$same_file" = "$(hash_of "$D/p/$(basename "$f")")" ] && ok || no "$(basename "$f"): threads"; done
 try 0 $BIN segment predict --net "$D/net" --in "$D/in/cell.png" --out "$D/tiles" --scale 0.75 --tile 64 --no-flips --adapt 0.3
 [ "$(size "$D/tiles/cell.png")" = 128x128 ] && ok || no "size of a tiled prediction"
+for c in all 1,2,3 cytoplasm,nucleus 2,3 1,3 1; do try 0 $BIN segment predict --net "$D/net" --in "$D/six/images" --out "$D/c-$c" --central $c --csv "$D/c-$c.csv"; done
+try 0 $BIN segment predict --net "$D/net" --in "$D/six/images" --out "$D/c-none" --csv "$D/c-none.csv"
+for pair in 2,3:cytoplasm,nucleus all:1,2,3; do [ "$(hash_of "$D/c-${pair%:*}")" = "$(hash_of "$D/c-${pair#*:}")" ] && ok || no "--central $pair differ"; done
+[ "$(hash_of "$D/c-1")" != "$(hash_of "$D/c-1,3")" ] && [ "$(hash_of "$D/c-1")" != "$(hash_of "$D/c-none")" ] && ok || no "--central: only the first class counts, or none"
+of_class() { awk -F, -v c="$2" '$2 == c { n += $4; if ($6 > most) most = $6 } END { print n + 0, most + 0 }' "$1"; }      # pixels; parts at most
+[ "$(of_class "$D/c-2,3.csv" 1)" = "$(of_class "$D/c-none.csv" 1)" ] && ok || no "--central touches a class that it does not name"
+[ "$(of_class "$D/c-1.csv" 1 | cut -d' ' -f2)" -le 1 ] && [ "$(of_class "$D/c-none.csv" 1 | cut -d' ' -f2)" -gt 1 ] && ok || no "--central leaves $(of_class "$D/c-1.csv" 1) of $(of_class "$D/c-none.csv" 1)"
+try 2 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/bad" --central nucleus,moon; says "option --central: no class but the first is called 'moon'"
+try 2 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/bad" --central background; says "--central"
 for bad in cut huge wide; do try 1 $BIN segment predict --net "$D/net" --in $P/$bad.jpg --out "$D/bad"; lacks "$D/bad/$bad.png"; done
 try 2 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/bad" --scale half; says "--scale"
 try 1 $BIN segment predict --net $P/plain.jpg --in "$D/in" --out "$D/bad"
@@ -94,6 +110,9 @@ try 0 $BIN eval --pred "$D/six/pred" --truth "$D/six/labels" --json "$D/e.json"
 try 0 $BIN segment eval --net "$D/net" --images "$D/six/images" --labels "$D/six/labels" --folds 3 --json "$D/s.json"; prints "mIoU of 3 folds"
 [ "$(grep -m 1 '"miou"' "$D/e.json" | tr -d ' ,')" = "$(grep '^  "miou"' "$D/s.json" | tr -d ' ,')" ] && ok || no "segment eval and eval of predictions differ"
 try 2 $BIN segment eval --net "$D/net" --images "$D/six/images" --labels "$D/six/labels" --view none
+try 0 $BIN eval --pred "$D/c-1,3" --truth "$D/six/labels" --json "$D/ec.json"
+try 0 $BIN segment eval --net "$D/net" --images "$D/six/images" --labels "$D/six/labels" --central 1,3 --json "$D/sc.json"
+[ "$(grep -m 1 '"miou"' "$D/ec.json" | tr -d ' ,')" = "$(grep '^  "miou"' "$D/sc.json" | tr -d ' ,')" ] && ok || no "segment eval --central and eval of its predictions differ"
 
 # ---- usage
 try 2 $BIN segment; says "expected train, predict or eval"

@@ -217,6 +217,36 @@ nn_status cli_classes(const char *task, const char *view, dl_class out[NN_VOID],
     return s;
 }
 
+nn_status cli_named_class(const char *option, const char *name, const dl_model *m, int *to, nn_err *err)
+{
+    if (!name) return NN_OK;
+    for (int i = 1; i < m->class_count; i++) {
+        char id[16];
+        nn_format(id, sizeof id, "%d", i);
+        if (!strcmp(m->class_at[i].name, name) || (!*to && !strcmp(id, name))) *to = i;
+    }
+    return *to ? NN_OK : nn_fail(err, NN_EINVAL, "option --%s: no class but the first is called '%.64s' or has that id", option, name);
+}
+
+nn_status cli_named_classes(const char *option, const char *names, const dl_model *m, bool of[NN_VOID + 1], nn_err *err)
+{
+    nn_status s = NN_OK;
+    if (names && !strcmp(names, "all")) {
+        for (int i = 1; i < m->class_count; i++) of[i] = true;
+        return NN_OK;
+    }
+    for (const char *p = names; p && !s;) {
+        char name[sizeof m->class_at->name];
+        const size_t n = strcspn(p, ",");
+        int id = 0;
+        nn_format(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), p);
+        s = cli_named_class(option, name, m, &id, err);
+        of[id] = !s;
+        p = p[n] ? p + n + 1 : NULL;
+    }
+    return s;
+}
+
 void cli_overlay(uint8_t *rgb, const nn_image *picture, const uint8_t *label, const dl_class *class_at, int classes)
 {
     for (nn_dim p = 0; p < picture->width * picture->height; p++)

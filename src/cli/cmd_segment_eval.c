@@ -8,7 +8,7 @@
 static const char NAME[] = "segment eval";
 
 typedef struct {
-    const char *net, *images, *labels, *task, *view, *json, *kernels;
+    const char *net, *images, *labels, *task, *view, *central, *json, *kernels;
     int64_t folds, threads;
     double adapt;
     bool no_flips, force;
@@ -115,11 +115,14 @@ static nn_status run(const job *j, int threads, nn_err *err)
     dl_model m;
     cli_files f = { 0 };
     static result r;
-    const dl_predict_options o = { .flips = !j->no_flips, .adapt = j->adapt, .threads = threads };
+    dl_predict_options o = { .flips = !j->no_flips, .adapt = j->adapt, .threads = threads };
     const nn_kernels *k = nn_kernels_pick(j->kernels, err);
     if (!k || dl_model_read(&m, j->net, err)) return err->status;
+    bool central[NN_VOID + 1] = { false };
+    if (j->central) o.central = central;
     r.folds = (int)j->folds;
-    nn_status s = set_classes(j, &m, &r, err);
+    nn_status s = cli_named_classes("central", j->central, &m, central, err);
+    if (!s) s = set_classes(j, &m, &r, err);
     if (!s) s = cli_list_pictures(&f, j->images, err);
     if (!s && f.count < (size_t)r.folds) s = nn_fail(err, NN_EINVAL, "%s: expected a picture a fold at least, found %zu", j->images, f.count);
     r.fold = s ? NULL : nn_alloc((size_t)(r.folds + 1) * sizeof *r.fold, "scores", err);
@@ -149,6 +152,7 @@ int cmd_segment_eval(int argc, char **argv)
         { "view", CLI_STR, &j.view, 0, 0, "NAME", false, "the truth is in the ids of this view; predictions are mapped to it", NULL },
         { "folds", CLI_INT, &j.folds, 1, 63, NULL, false, "also score picture i in fold i mod N, and their mean and sd (default: 1)", NULL },
         { "adapt", CLI_REAL, &j.adapt, 0, 1, NULL, false, "as 'segment predict' (default: 0)", NULL },
+        { "central", CLI_STR, &j.central, 0, 0, "CLASS,...|all", false, "as 'segment predict'", NULL },
         { "no-flips", CLI_FLAG, &j.no_flips, 0, 0, NULL, false, "as 'segment predict'", NULL },
         { "json", CLI_STR, &j.json, 0, 0, "FILE", false, "also write the scores and confusion matrices", NULL },
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },

@@ -9,7 +9,7 @@
 static const char NAME[] = "segment predict";
 
 typedef struct {
-    const char *net, *in, *out, *csv, *scale, *kernels;
+    const char *net, *in, *out, *csv, *scale, *central, *kernels;
     int64_t tile, threads;
     double adapt, confidence;
     bool overlay, probs, no_flips, force;
@@ -35,27 +35,17 @@ static nn_status add_text(table *t, const char *line, nn_err *err)
     return NN_OK;
 }
 
-/* Parts of a class (pixels that touch by side or corner): their number, the largest and the mean size.  mark, stack: one a pixel. */
+/* Parts of a class: their number, and the largest.  mark, stack: one a pixel. */
 static nn_dim parts_of(const uint8_t *label, nn_dim h, nn_dim w, int id, uint8_t *mark, nn_dim *stack, nn_dim *largest)
 {
+    bool of[NN_VOID + 1] = { false };
     nn_dim parts = 0;
+    of[id] = true;
     *largest = 0;
     memset(mark, 0, (size_t)(h * w));
     for (nn_dim p = 0; p < h * w; p++) {
-        nn_dim depth = 0, size = 0;
         if (label[p] != id || mark[p]) continue;
-        mark[p] = 1;
-        stack[depth++] = p;
-        while (depth) {
-            const nn_dim at = stack[--depth], y = at / w, x = at % w;
-            size++;
-            for (nn_dim j = 0; j < 9; j++) {
-                const nn_dim ny = y + j / 3 - 1, nx = x + j % 3 - 1, to = ny * w + nx;
-                if (ny < 0 || ny >= h || nx < 0 || nx >= w || mark[to] || label[to] != id) continue;
-                mark[to] = 1;
-                stack[depth++] = to;
-            }
-        }
+        const nn_dim size = dl_part(mark, stack, label, h, w, of, p);
         parts++;
         if (size > *largest) *largest = size;
     }
@@ -190,7 +180,10 @@ static nn_status run(const job *j, size_t *count, int threads, nn_err *err)
     dl_predict_options o = { .tile = (nn_dim)j->tile, .flips = !j->no_flips, .adapt = j->adapt, .threads = threads };
     const nn_kernels *k = nn_kernels_pick(j->kernels, err);
     if (!k || parse_scale(j->scale, &o.scale, err) || dl_model_read(&m, j->net, err)) return err->status;
-    nn_status s = cli_list_pictures(&f, j->in, err);
+    bool central[NN_VOID + 1] = { false };
+    if (j->central) o.central = central;
+    nn_status s = cli_named_classes("central", j->central, &m, central, err);
+    if (!s) s = cli_list_pictures(&f, j->in, err);
     if (!s) s = nn_dir_make(j->out, err);
     dl_predictor *p = s ? NULL : dl_predictor_open(&m, k, &o, err);
     if (!s && j->csv) add_text(&t, "picture,class_id,class,pixels,share,parts,largest_part,mean_part,red,green,blue\n", err);
@@ -221,6 +214,7 @@ int cmd_segment_predict(int argc, char **argv)
         { "scale", CLI_STR, &j.scale, 0, 0, "fit|S", false, "fit: the whole picture at the training size; S: work at S x its size, in tiles (default: fit)", NULL },
         { "tile", CLI_INT, &j.tile, 64, 4096, NULL, false, "--scale S: pixels of a tile (default: 256)", NULL },
         { "adapt", CLI_REAL, &j.adapt, 0, 1, NULL, false, "share of each picture's own statistics in batch norm (default: 0)", NULL },
+        { "central", CLI_STR, &j.central, 0, 0, "CLASS,...|all", false, "of these classes' parts keep the one nearest to the middle, the rest becomes the first class (default: none)", NULL },
         { "min-confidence", CLI_REAL, &j.confidence, 0, 1, NULL, false, "pixels of a lower probability become void, 255: pseudo-labels to train on (default: 0)", NULL },
         { "no-flips", CLI_FLAG, &j.no_flips, 0, 0, NULL, false, "one pass instead of the mean over 8 flips and turns", NULL },
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },

@@ -13,7 +13,7 @@ static const char NAME[] = "segment train";
 typedef struct {
     const char *dataset, *images, *labels, *more_images, *more_labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule, *paste_class, *steady_class;
     cli_draw draw;
-    int64_t limit, size, width, stride, steps, batch, seed, threads, every, keep_every, first_seed;
+    int64_t limit, size, width, stride, steps, batch, seed, threads, every, keep_every, first_seed, jpeg;
     double epochs, minutes, more_share, lr, decay, average, strength, stain, class_stain, uneven, warp, zoom_low, zoom_high, blur, noise, paste;
     bool epochs_given, steps_given, soft, aux, force, images_given;
 } job;
@@ -198,6 +198,7 @@ static json_t *describe(const job *j, const dl_train_options *o, const folder_so
 {
     json_t *v = describe_options(j, o), *source = describe_source(j, f, more, on);
     bool ok = v && source && !json_object_set(v, "source", source) && !json_object_set_new(v, "kernels", json_string(nn_kernels_pick(j->kernels, err)->name));
+    if (ok && j->jpeg) ok = !json_object_set_new(json_object_get(v, "augment"), "jpeg", json_integer(j->jpeg));
     if (ok && j->weights) ok = !json_object_set_new(v, "weights", json_string(weights));
     if (ok && val->l.count) ok = !json_object_set_new(v, "validation", json_string(val->l.sha256));
     json_decref(source);
@@ -210,27 +211,16 @@ static json_t *describe(const job *j, const dl_train_options *o, const folder_so
 static void set_augmentation(const job *j, dl_augmentation *a)
 {
     dl_augment_default(a, j->strength);
+    a->jpeg = (int)j->jpeg;
     const struct { double given; double *to; } own[] = { { j->stain, &a->stain }, { j->class_stain, &a->class_stain }, { j->uneven, &a->uneven }, { j->warp, &a->warp }, { j->blur, &a->blur },
         { j->noise, &a->noise }, { j->zoom_low, &a->zoom_low }, { j->zoom_high, &a->zoom_high }, { j->paste, &a->paste } };
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) if (own[i].given >= 0) *own[i].to = own[i].given;
 }
 
-/* An option that names a class other than the first, by name or id. */
-static nn_status named_class(const char *option, const char *name, const dl_model *m, int *to, nn_err *err)
-{
-    if (!name) return NN_OK;
-    for (int i = 1; i < m->class_count; i++) {
-        char id[16];
-        snprintf(id, sizeof id, "%d", i);
-        if (!strcmp(m->class_at[i].name, name) || (!*to && !strcmp(id, name))) *to = i;
-    }
-    return *to ? NN_OK : nn_fail(err, NN_EINVAL, "option --%s: no class but the first is called '%.64s' or has that id", option, name);
-}
-
 static nn_status set_classes(const job *j, const dl_model *m, dl_augmentation *a, nn_err *err)
 {
-    const nn_status s = named_class("paste-class", j->paste_class, m, &a->paste_class, err);
-    return s != NN_OK ? s : named_class("steady-class", j->steady_class, m, &a->steady_class, err);
+    const nn_status s = cli_named_class("paste-class", j->paste_class, m, &a->paste_class, err);
+    return s != NN_OK ? s : cli_named_class("steady-class", j->steady_class, m, &a->steady_class, err);
 }
 
 /* An output with the same settings is finished; one with others is in the way. */
@@ -440,6 +430,7 @@ int cmd_segment_train(int argc, char **argv)
         { "zoom-high", CLI_REAL, &j.zoom_high, 1, 10, NULL, false, "largest enlargement (default: 1.6)", NULL },
         { "blur", CLI_REAL, &j.blur, 0, 3, NULL, false, "largest blur, pixels (default: 1.2)", NULL },
         { "noise", CLI_REAL, &j.noise, 0, 100, NULL, false, "largest noise, of 255 (default: 5)", NULL },
+        { "jpeg", CLI_INT, &j.jpeg, 0, 100, NULL, false, "half of the samples lose what JPEG of a quality from N to 100 loses; 0: none (default: 0)", NULL },
         { "paste-class", CLI_STR, &j.paste_class, 0, 0, "NAME", false, "put this class's parts of other pictures on the first class: crowded fields (default: none)", NULL },
         { "paste", CLI_REAL, &j.paste, 0, 1, NULL, false, "how often, twice a picture (default: 0.7)", NULL },
         { "seed", CLI_INT, &j.seed, 0, 9007199254740992.0, NULL, false, "of initialisation, order and augmentation (default: 0)", NULL },

@@ -28,6 +28,11 @@ void cli_labelled_free(cli_labelled *l);
 /* Classes of a task, or of one of its views.  map (NULL: not wanted; filled with identity without a view). */
 nn_status cli_classes(const char *task, const char *view, dl_class out[NN_VOID], int *count, dg_map *map, nn_err *err);
 
+/* An option that names a class other than the first, by name or id; *to stays 0 where name is NULL.  NN_EINVAL. */
+nn_status cli_named_class(const char *option, const char *name, const dl_model *m, int *to, nn_err *err);
+/* The same for several with commas between them, or "all": every one but the first.  of: set where it is named. */
+nn_status cli_named_classes(const char *option, const char *names, const dl_model *m, bool of[NN_VOID + 1], nn_err *err);
+
 /* Half picture, half class colour. */
 void cli_overlay(uint8_t *rgb, const nn_image *picture, const uint8_t *label, const dl_class *class_at, int classes);
 

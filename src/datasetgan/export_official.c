@@ -7,6 +7,7 @@
 #include "nn/hash.h"
 #include "nn/jpeg.h"
 
+enum { JPEG_QUALITY = 95 };             /* 35 to 37 dB on the bundle (docs/FILES.md) */
 static const char *const top[] = { "annotation", "latent", NULL };
 static const dg_folder_kind kind = { "export.json", "dataset export", top };
 
@@ -106,7 +107,7 @@ static nn_status write_item(job *j, const dg_folder *f, nn_dim i, nn_err *err)
     if (!s) s = nn_npy_write(path, j->mask, 2, (const uint64_t[]){ (uint64_t)c->height, (uint64_t)c->resolution }, err);
     nn_format(name, sizeof name, "annotation/image_%td.jpg", i);
     if (!s) s = draw_item(j, i, err);
-    if (!s) s = nn_jpeg_encode(&j->picture, &jpeg, err);
+    if (!s) s = nn_jpeg_encode(&j->picture, JPEG_QUALITY, &jpeg, err);
     if (!s) s = dg_folder_add(f, name, jpeg.data, jpeg.size, err);
     nn_bytes_free(&jpeg);
     return s;

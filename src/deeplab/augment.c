@@ -1,16 +1,17 @@
 /* augment.c: training samples.
  *
  * Order: geometry (picture and class probabilities are sampled bilinearly at the same places, so borders become soft targets), parts of
- * another picture (crowded fields, cells that touch), optical densities, then blur, colour and noise.  Stains absorb light: what a dye does is a factor on the optical density
- * -log(intensity / background), Beer and Lambert's law, and that is where laboratories differ.  As the classes of every
- * pixel are known here, each gets a factor of its own: pale or dark cytoplasm, red cells with or without a pale middle; and factors that
- * change slowly over the picture, as a smear is thick here and thin there. */
+ * another picture (crowded fields, cells that touch), optical densities, then blur, colour, noise and JPEG, as in a camera.  Stains absorb
+ * light: what a dye does is a factor on the optical density -log(intensity / background), Beer and Lambert's law, and that is where
+ * laboratories differ.  As the classes of every pixel are known here, each gets a factor of its own: pale or dark cytoplasm, red cells with
+ * or without a pale middle; and factors that change slowly over the picture, as a smear is thick here and thin there. */
 #include "deeplab/augment.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/jpeg.h"
 #include "nn/metrics.h"
 #include "nn/rng.h"
 
@@ -251,6 +252,24 @@ static void colour(real *rgb, nn_dim pixels, dice *d, double strength)
     }
 }
 
+static real normalised(double level, nn_dim i) { return (real)((level - dl_input_mean[i % 3]) / dl_input_sd[i % 3]); }
+
+/* What is left of a normalised sample after JPEG. */
+static nn_status lose_to_jpeg(real *x, nn_dim h, nn_dim w, int quality, nn_err *err)
+{
+    nn_image before = { 0 }, after = { 0 };
+    nn_bytes file = { 0 };
+    nn_status s = nn_image_make(&before, w, h, 3, err);
+    for (nn_dim i = 0; i < 3 * h * w && !s; i++) before.pixels[i] = (uint8_t)(x[i] * dl_input_sd[i % 3] + dl_input_mean[i % 3] + (real)0.5);
+    if (!s) s = nn_jpeg_encode(&before, quality, &file, err);
+    if (!s) s = nn_jpeg_decode(file.data, file.size, "a sample", &after, err);
+    for (nn_dim i = 0; i < 3 * h * w && !s; i++) x[i] = normalised(after.pixels[i], i);
+    nn_bytes_free(&file);
+    nn_image_free(&before);
+    nn_image_free(&after);
+    return s;
+}
+
 /* ---- all of it --------------------------------------------------------------------------------------------------------------------------- */
 
 /* Where this sample is class 0 and the other, with a geometry of its own, shows the class: the other's pixel and target. */
@@ -272,8 +291,8 @@ static void paste(real *rgb, real *target, real *weight, nn_dim h, nn_dim w, nn_
 
 nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K) { return (3 + K + 1) * h * w; }
 
-void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_sample *other,
-                const dl_augmentation *a, uint64_t seed, uint32_t step, uint32_t index, real *room)
+nn_status dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_sample *other,
+                     const dl_augmentation *a, uint64_t seed, uint32_t step, uint32_t index, real *room, nn_err *err)
 {
     NN_ASSERT(K <= CLASSES_MAX);
     const nn_dim pixels = h * w;
@@ -289,8 +308,9 @@ void dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim 
     if (a->colour > 0) colour(x, pixels, &d, a->colour);
     const double noise = uniform(&d) * uniform(&d) * a->noise;
     for (nn_dim i = 0; i < 3 * pixels; i++) {
-        double v = x[i] + (noise > 0 ? noise * normal(&d) : 0.0);
-        v = v < 0 ? 0 : v > 255 ? 255 : v;
-        x[i] = (real)((v - dl_input_mean[i % 3]) / dl_input_sd[i % 3]);
+        const double v = x[i] + (noise > 0 ? noise * normal(&d) : 0.0);
+        x[i] = normalised(v < 0 ? 0 : v > 255 ? 255 : v, i);
     }
+    if (a->jpeg <= 0 || uniform(&d) >= 0.5) return NN_OK;
+    return lose_to_jpeg(x, h, w, a->jpeg + (int)((101 - a->jpeg) * uniform(&d)), err);
 }

@@ -69,6 +69,7 @@ typedef struct {
     bool flips;                      /* mean over the 8 flips and quarter turns */
     double adapt;                    /* 0: the running statistics of training; above: this share of the picture's own (Nado et al. 2020) */
     int threads;
+    const bool *central;             /* NULL, or classes of which dl_keep_central leaves one part in label; the caller's while the predictor is open */
 } dl_predict_options;
 
 /* A predictor keeps its room from one picture to the next of the same size.  NULL: NN_ENOMEM. */
@@ -81,6 +82,13 @@ void dl_predictor_close(dl_predictor *p);
 nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, const dl_progress *progress, nn_err *err);
 /* The class of every pixel, ties to the lowest. */
 void dl_argmax(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K);
+
+/* Pixels of label (h,w) that hang together with pixel `from` by sides and corners through the classes in `of`: their number; they are set
+ * in mark (h,w), which must be 0 there before.  stack: h*w. */
+nn_dim dl_part(uint8_t *mark, nn_dim *stack, const uint8_t *label, nn_dim h, nn_dim w, const bool of[NN_VOID + 1], nn_dim from);
+/* Of the parts that the classes in `of` form together, only the one with the pixel nearest to the picture's middle stays (the first row's of
+ * equals); the others become class 0.  For photographs that show neighbours of what was meant.  NN_ENOMEM. */
+nn_status dl_keep_central(uint8_t *label, nn_dim h, nn_dim w, const bool of[NN_VOID + 1], nn_err *err);
 
 /* Resize (h,w,c) with a triangle that widens when it shrinks (antialiased, as Pillow's BILINEAR and torch's antialias=True). */
 nn_status dl_resize_picture(real *y, const real *x, nn_dim h, nn_dim w, nn_dim c, nn_dim oh, nn_dim ow, nn_err *err);

@@ -213,7 +213,8 @@ static nn_status predict_whole(dl_predictor *p, uint8_t *label, real *prob, cons
 
 nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, const dl_progress *progress, nn_err *err)
 {
-    return p->o.scale > 0 ? predict_tiles(p, label, prob, picture, progress, err) : predict_whole(p, label, prob, picture, progress, err);
+    const nn_status s = p->o.scale > 0 ? predict_tiles(p, label, prob, picture, progress, err) : predict_whole(p, label, prob, picture, progress, err);
+    return s || !p->o.central ? s : dl_keep_central(label, picture->height, picture->width, p->o.central, err);
 }
 
 void dl_argmax(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K)

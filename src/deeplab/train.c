@@ -195,13 +195,18 @@ static nn_status make_batch(trainer *t, const dl_source *source, nn_err *err)
 {
     const dl_train_options *o = t->o;
     const nn_dim size = t->m->size, K = t->m->net.classes, pixels = size * size, room = dl_augment_room(size, size, K);
-    const nn_status s = source->fetch(source->user, (uint64_t)t->step * (uint64_t)o->batch, o->batch, t->sample, err);
+    nn_status s = source->fetch(source->user, (uint64_t)t->step * (uint64_t)o->batch, o->batch, t->sample, err);
     if (s) return s;
     #pragma omp parallel for num_threads(o->threads) schedule(dynamic) if (o->threads > 1)
-    for (nn_dim i = 0; i < o->batch; i++)
-        dl_augment(t->x + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i],
-                   &t->sample[(i + 1) % o->batch], &o->augment, o->seed, (uint32_t)t->step, (uint32_t)i, t->room + omp_get_thread_num() * room);
-    return NN_OK;
+    for (nn_dim i = 0; i < o->batch; i++) {
+        nn_err own = { 0 };
+        if (dl_augment(t->x + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i], &t->sample[(i + 1) % o->batch],
+                       &o->augment, o->seed, (uint32_t)t->step, (uint32_t)i, t->room + omp_get_thread_num() * room, &own)) {
+            #pragma omp critical
+            s = nn_fail(err, own.status, "%s", own.msg);
+        }
+    }
+    return s;
 }
 
 static bool all_finite(const real *x, nn_dim n)
@@ -265,9 +270,10 @@ static nn_status validate(trainer *t, const dl_source *val, nn_dim count, double
     for (nn_dim first = 0; first < count && !s; first += B) {
         const nn_dim n = count - first < B ? count - first : B;
         if ((s = val->fetch(val->user, (uint64_t)first, n, t->sample, err))) break;
-        for (nn_dim i = 0; i < n; i++)
-            dl_augment(dl_work_input(t->val_work) + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i], NULL,
-                       &none, 0, 0, 0, t->room);
+        for (nn_dim i = 0; i < n && !s; i++)
+            s = dl_augment(dl_work_input(t->val_work) + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i], NULL,
+                           &none, 0, 0, 0, t->room, err);
+        if (s) break;
         dl_forward(t->k, &t->m->net, t->val_work, n);
         for (nn_dim i = 0; i < n && !s; i++) {
             dl_argmax(label, dl_work_logits(t->val_work) + i * pixels * K, pixels, K);

@@ -17,7 +17,7 @@ static int take_options(dl_predict_options *out, const dgan_segment_options *o, 
     if (!(d.scale == 0 || (d.scale >= 1e-3 && d.scale <= 100))) return dgan_refuse(err, "segmenter: scale: expected 0, or 0.001 to 100, found %g", d.scale);
     if (d.tile < 64 || d.tile > 4096) return dgan_refuse(err, "segmenter: tile: expected 64 to 4096, found %lld", (long long)d.tile);
     if (!(d.adapt >= 0 && d.adapt <= 1)) return dgan_refuse(err, "segmenter: adapt: expected 0 to 1, found %g", d.adapt);
-    *out = (dl_predict_options){ d.scale, (nn_dim)d.tile, d.flips != 0, d.adapt, omp_get_max_threads() };
+    *out = (dl_predict_options){ d.scale, (nn_dim)d.tile, d.flips != 0, d.adapt, omp_get_max_threads(), NULL };
     return DGAN_OK;
 }
 

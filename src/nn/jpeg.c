@@ -10,7 +10,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-enum { QUALITY = 95, PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, EXIF = JPEG_APP0 + 1, EXIF_MAX = 65533 };
+enum { PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, EXIF = JPEG_APP0 + 1, EXIF_MAX = 65533 };
 
 typedef struct {
     struct jpeg_decompress_struct d;
@@ -157,7 +157,7 @@ nn_status nn_jpeg_decode(const void *bytes, size_t size, const char *name, nn_im
     return s;
 }
 
-static nn_status write_rows(coder *c, const nn_image *im)
+static nn_status write_rows(coder *c, const nn_image *im, int quality)
 {
     if (setjmp(c->back)) return c->status;
     jpeg_create_compress(&c->e);
@@ -168,7 +168,7 @@ static nn_status write_rows(coder *c, const nn_image *im)
     c->e.input_components = (int)im->channels;
     c->e.in_color_space = im->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_set_defaults(&c->e);
-    jpeg_set_quality(&c->e, QUALITY, TRUE);
+    jpeg_set_quality(&c->e, quality, TRUE);
     c->e.dct_method = JDCT_ISLOW;
     jpeg_start_compress(&c->e, TRUE);
     while (c->e.next_scanline < c->e.image_height) {
@@ -179,16 +179,16 @@ static nn_status write_rows(coder *c, const nn_image *im)
     return NN_OK;
 }
 
-nn_status nn_jpeg_encode(const nn_image *im, nn_bytes *out, nn_err *err)
+nn_status nn_jpeg_encode(const nn_image *im, int quality, nn_bytes *out, nn_err *err)
 {
-    NN_ASSERT(im->channels == 1 || im->channels == 3);
+    NN_ASSERT((im->channels == 1 || im->channels == 3) && quality >= 1 && quality <= 100);
     *out = (nn_bytes){ 0 };
     coder c = { .name = "a picture", .err = err };
     c.e.err = jpeg_std_error(&c.mgr);
     c.mgr.error_exit = on_error;
     c.mgr.output_message = on_output;
     c.e.client_data = &c;
-    nn_status s = write_rows(&c, im);
+    nn_status s = write_rows(&c, im, quality);
     jpeg_destroy_compress(&c.e);
     if (!s) out->data = nn_alloc(c.made_size, "a JPEG", err);
     if (out->data) memcpy(out->data, c.made, out->size = c.made_size);
