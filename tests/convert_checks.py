@@ -12,13 +12,12 @@ import subprocess
 import sys
 import time
 import zipfile
-import zlib
 
 import numpy as np
 
 import convert_files
 from convert_files import (CONVERT, GOLDEN, NIGHTLY, ROOT, TMP, Name, Pid, Raw, Reduce, attempt, check, convert, count, emit, expect, file,
-                           golden, lift_limit, pickled, run, skip, spoiled, tensor, tiny, torch_legacy, torch_zip)
+                           golden, lift_limit, pickled, repaired, run, skip, spoiled, tensor, tiny, torch_legacy, torch_zip)
 import convert_nets
 import symbolic                                 # found through convert_files
 
@@ -343,20 +342,6 @@ def test_mutants():
     sources = {n: golden(n) for n in ('zip', 'legacy', 'shared_zip', 'shared_legacy', 'half')}
     sources['net zip'] = convert_nets.head_of_network()
     convert_files.test_mutants(sources, 480 if NIGHTLY else 120, 1, finish)
-
-
-def repaired(data):
-    """The zip with the checksums of its records made right in both headers, where the records can be found."""
-    out, i = bytearray(data), data.find(b'PK\x01\x02')
-    while 0 <= i and out[i:i + 4] == b'PK\x01\x02' and i + 46 <= len(out):
-        size, names, extra, comment = struct.unpack_from('<I', out, i + 20)[0], *struct.unpack_from('<HHH', out, i + 28)
-        local = struct.unpack_from('<I', out, i + 42)[0]
-        if local + 30 <= len(out):
-            begin = local + 30 + sum(struct.unpack_from('<HH', out, local + 26))
-            crc = struct.pack('<I', zlib.crc32(bytes(out[begin:begin + size])))
-            out[i + 16:i + 20] = out[local + 14:local + 18] = crc
-        i += 46 + names + extra + comment
-    return bytes(out)
 
 
 # ---- 6. the command ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN, CONVERT = os.path.join(ROOT, 'tests', 'golden'), os.path.join(ROOT, 'convert')
@@ -54,13 +55,13 @@ def listen(event, args):
 sys.addaudithook(listen)
 
 
-def attempt(path):
-    """What the converter says in this process: '' converted, a text when refused.  Any other exception is a failure."""
+def attempt(path, read=None):
+    """What the converter, or another reader, says in this process: '' converted, a text when refused.  Any other exception is a failure."""
     global listening
     stderr, sys.stderr = sys.stderr, open(os.devnull, 'w')
     start, alarms[:], listening = time.monotonic(), [], True
     try:
-        convert.convert(path)
+        (read or convert.convert)(path)
         said = ''
     except Refused as e:
         said = str(e)
@@ -95,9 +96,9 @@ def lift_limit():
     resource.setrlimit(resource.RLIMIT_AS, NO_LIMIT)
 
 
-def test_mutants(sources, number, seed, finish=lambda rng, name, data: data):
+def test_mutants(sources, number, seed, finish=lambda rng, name, data: data, read=None):
     """Flipped, cut, doubled and spliced files: refused with one line, or converted to finite numbers; nothing runs, nothing takes 1 GB.
-    sources: {name: bytes}; finish: what is still to be done to a mutant's bytes."""
+    sources: {name: bytes}; finish: what is still to be done to a mutant's bytes; read: another reader than the converter."""
     rng, bad, outcomes = random.Random(seed), [], {'refused': 0, 'converted': 0}
     for i in range(number):
         name = sorted(sources)[i % len(sources)]
@@ -118,7 +119,7 @@ def test_mutants(sources, number, seed, finish=lambda rng, name, data: data):
             limit = min(limit, len(data) - 1)
         if rng.random() < 0.2 and len(data) > 10:
             del data[rng.randrange(5, len(data)):]
-        said = attempt(file('mutant', finish(rng, name, bytes(data))))
+        said = attempt(file('mutant', finish(rng, name, bytes(data))), read)
         if said.startswith(('EXCEPTION', 'ALARM', 'TOO SLOW')) or '\n' in said or len(said) > 600:
             bad.append('%d (%s): %s' % (i, name, said))
         outcomes['refused' if said else 'converted'] += 1
@@ -126,7 +127,21 @@ def test_mutants(sources, number, seed, finish=lambda rng, name, data: data):
     check(not bad, 'mutants: %s' % bad[:3])
     check(outcomes['refused'] >= number // 2 and outcomes['converted'] >= 3, 'mutants: %s' % outcomes)
     check(peak < 1 << 10, 'mutants: %d MB' % peak)
-    print('mutants: %d refused, %d converted, %d MB at most' % (outcomes['refused'], outcomes['converted'], peak))
+    print('mutants of %s: %d refused, %d converted, %d MB at most' % (', '.join(sources), outcomes['refused'], outcomes['converted'], peak))
+
+
+def repaired(data):
+    """The zip with the checksums of its records made right in both headers, where the records can be found."""
+    out, i = bytearray(data), data.find(b'PK\x01\x02')
+    while 0 <= i and out[i:i + 4] == b'PK\x01\x02' and i + 46 <= len(out):
+        size, names, extra, comment = struct.unpack_from('<I', out, i + 20)[0], *struct.unpack_from('<HHH', out, i + 28)
+        local = struct.unpack_from('<I', out, i + 42)[0]
+        if local + 30 <= len(out):
+            begin = local + 30 + sum(struct.unpack_from('<HH', out, local + 26))
+            crc = struct.pack('<I', zlib.crc32(bytes(out[begin:begin + size])))
+            out[i + 16:i + 20] = out[local + 14:local + 18] = crc
+        i += 46 + names + extra + comment
+    return bytes(out)
 
 
 def expect(path, part, what):

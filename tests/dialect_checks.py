@@ -17,6 +17,7 @@ import zlib
 import numpy as np
 
 import convert_files
+import tf_network
 import tf_pickle
 from convert_files import (GOLDEN, NIGHTLY, ROOT, Name, Pid, Raw, Reduce, attempt, check, convert, count, emit, expect, file, legacy_bytes,
                            lift_limit, pickled, run, tensor, torch_legacy, torch_zip)
@@ -118,21 +119,54 @@ def test_pictures():
           'the decoder of e4e is the network of ros')
 
 
+def spoil(name, meta, tensors, want, class_id, keys, moved=False):
+    """Each tensor of `keys` set to zero, or also one number of it moved, shows in the picture."""
+    least = (np.inf, '')
+    for key in keys:
+        for zero in (True, False)[:1 + moved]:
+            spoilt = dict(tensors, **{key: tensors[key] * np.float32(not zero)})
+            if not zero:
+                a = spoilt[key] = np.array(tensors[key])
+                a[(-1,) * a.ndim] += 2 * np.sqrt(np.mean(a**2))
+            result = off(meta, spoilt, want, class_id)
+            check(not good(result), '%s: %s %s goes unnoticed' % (name, key, 'zeroed' if zero else 'with one number moved'))
+            least = min(least, (max(result[0] / LEVELS, result[1] / PARTS), key))
+    print('%-18s %d tensors; the least visible, %s, is %.0f limits off' % (name, len(keys), least[1], least[0]))
+
+
 def test_every_tensor():
     """A file of which one tensor is zero, or one number moved, no longer draws the picture."""
     for name in NAMES if NIGHTLY else ('ada', 'sg3', 'ros', 'tf1f'):
         meta, tensors, _ = convert.convert(golden(NAMES[name]))
-        least = (np.inf, '')
-        for key in tensors:
-            for zero in (True, False)[:2 if name == 'ros' else 1]:
-                spoilt = dict(tensors, **{key: tensors[key] * np.float32(not zero)})
-                if not zero:
-                    a = spoilt[key] = np.array(tensors[key])
-                    a[(-1,) * a.ndim] += 2 * np.sqrt(np.mean(a**2))
-                result = off(meta, spoilt, WANT[name], CLASS.get(name))
-                check(not good(result), '%s: %s %s goes unnoticed' % (name, key, 'zeroed' if zero else 'with one number moved'))
-                least = min(least, (max(result[0] / LEVELS, result[1] / PARTS), key))
-        print('%-8s %d tensors; the least visible, %s, is %.0f limits off' % (name, len(tensors), least[1], least[0]))
+        spoil(name, meta, tensors, WANT[name], CLASS.get(name), tensors, name == 'ros')
+
+
+def test_pairs():
+    """Every architecture with every form of a class, from TensorFlow; the same numbers as stylegan2-ada-pytorch keeps them are the same
+    network.  By day, of each file the tensors are zeroed that a class adds or another architecture lacks."""
+    for architecture, grown in (('skip', False), ('orig', False), ('resnet', False), ('orig', True)):
+        for label in (None, 'LabelConcat', 'LabelEmbed'):
+            name = '%s, %s' % ('ToRGB_lod' if grown else architecture, label or 'no class')
+            *networks, v = tf_network.networks(architecture, label, grown, 41)
+            path = file('pair.pkl', tf_pickle.dumps(tuple(networks), 4))
+            said = attempt(path)
+            check(said == '', '%s converts: %s' % (name, said))
+            _, w, taps, img = tf_network.draw(v)
+            want = {'tap.' + k: t[0] for k, t in taps.items()}
+            want.update(w=w[0], uint8=np.clip(img[0].transpose(1, 2, 0) * 127.5 + 128, 0, 255).astype(np.uint8))
+            check(20 < want['uint8'].std() < 110, '%s: a picture that shows something: %.0f' % (name, want['uint8'].std()))
+            meta, tensors, _ = convert.convert(path)
+            class_id = tf_network.CLASS if label else None
+            result = off(meta, tensors, want, class_id)
+            check(good(result), "%s: the judge's picture: %s levels, w and taps within %.2g %s" % ((name,) + result))
+            own = [k for k in tensors if 'embed' in k or '.skip.' in k or 'torgb' in k or '16.resample' in k]
+            spoil(name, meta, tensors, want, class_id, tensors if NIGHTLY else own)
+            if label != 'LabelConcat':
+                path = ada_file(ada_tree(meta, tensors))
+                said = attempt(path)
+                got = convert.convert(path)[:2] if said == '' else ({}, {})
+                check(got[1].keys() == tensors.keys() and all(got[1][k].tobytes() == tensors[k].tobytes() for k in tensors)
+                      and all(got[0][k] == meta[k] for k in meta if not k.startswith('source')), '%s: as a snapshot: %s' % (name, said))
 
 
 # ---- 2. TensorFlow pickles ---------------------------------------------------------------------------------------------
@@ -284,11 +318,31 @@ def ada_modules():
     return m
 
 
-def nested(shape, root=None, seed=[0], **options):
-    """A tensor whose storage is a legacy torch file in a byte string."""
+def ada_tree(meta, tensors):
+    """The modules of stylegan2-ada-pytorch that hold a converted generator's tensors."""
+    kinds = {'': 'Generator', 'mapping': 'MappingNetwork', 'fc': 'FullyConnectedLayer', 'embed': 'FullyConnectedLayer', 'affine': 'FullyConnectedLayer',
+             'synthesis': 'SynthesisNetwork', 'b': 'SynthesisBlock', 'conv': 'SynthesisLayer', 'torgb': 'ToRGBLayer', 'skip': 'Conv2dLayer'}
+    m = {}
+    for name, a in tensors.items():
+        path = name.rpartition('.')[0]
+        above = [path.rsplit('.', i)[0] for i in range(path.count('.') + 1)]
+        for p in ['', *reversed(above)]:
+            kind = kinds[p.rpartition('.')[2].rstrip('0123456789')]
+            linear = p.endswith(('affine', 'embed', 'skip'))
+            m.setdefault(p, [kind, {'activation': 'linear' if linear else 'lrelu', 'bias_gain': 1 if linear else float(meta['mapping_lr_multiplier']),
+                                    'architecture': meta['architecture'], 'up': 2 if p.endswith(('conv0', 'skip')) else 1, 'use_noise': True,
+                                    'conv_clamp': float(meta['conv_clamp'])}, {}])
+        m[path][2][name.rpartition('.')[2]] = nested(a.shape, data=a)
+    m['mapping'][1].update({k: int(meta[k]) for k in ('c_dim', 'z_dim', 'w_dim', 'num_ws')})
+    m['synthesis'][1].update(img_resolution=int(meta['resolution']), img_channels=int(meta['img_channels']))
+    return m
+
+
+def nested(shape, root=None, seed=[0], data=None, **options):
+    """A tensor, of random numbers or `data`, whose storage is a legacy torch file in a byte string."""
     n = int(np.prod(shape))
     seed[0] += 1
-    data = np.random.RandomState(seed[0]).rand(n).astype('<f4').tobytes()
+    data = (np.random.RandomState(seed[0]).rand(n) if data is None else data).astype('<f4').tobytes()
     root = Pid('storage', Name('torch', 'FloatStorage'), '0', 'cpu', n, None) if root is None else root
     t = tensor('0', shape)
     t.args = (Reduce(Name('torch.storage', '_load_from_bytes'), legacy_bytes(root, {'0': data}, **options)),) + t.args[1:]
@@ -594,6 +648,12 @@ def test_mutants():
         with open(golden(name), 'rb') as f:
             sources[name] = f.read()
     convert_files.test_mutants(sources, 600 if NIGHTLY else 100, 2)
+    from dialects import lernapparat
+
+    def average(path):
+        with open(path, 'rb') as f:
+            lernapparat.rows_of(f.read(), path, 3)
+    convert_files.test_mutants({'avg_latent.npy': npy(np.ones((3, 3)))}, 300 if NIGHTLY else 60, 3, read=average)
 
 
 def test_list():
@@ -614,7 +674,7 @@ def main():
     'x'.encode('unicode_escape'), 'x'.encode('cp437')
     attempt(golden('trained.pt'))                                    # lets Python load its own modules before anyone listens
     convert_files.limit_memory()
-    for test in (test_pictures, test_every_tensor, test_tf_forms, test_tf_refused, test_ada_refused, test_ros, test_lern, test_tf1_refused, test_mutants, test_list):
+    for test in (test_pictures, test_every_tensor, test_pairs, test_tf_forms, test_tf_refused, test_ada_refused, test_ros, test_lern, test_tf1_refused, test_mutants, test_list):
         start = time.monotonic()
         try:
             test()

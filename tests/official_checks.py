@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 import convert_files
-from convert_files import CONVERT, GOLDEN, ROOT, Name, Reduce, check, count, tensor, torch_zip
+from convert_files import CONVERT, GOLDEN, NIGHTLY, ROOT, Name, Reduce, check, count, tensor, torch_zip
 from dialect_checks import read_png, read_safetensors
 from errors import Refused                      # the converter's; found through convert_files
 import interpreter
@@ -139,10 +139,26 @@ def test_refused():
     refused(folder(member()), 'not a safetensors file', 'a generator that is none', generator=TASK)
 
 
+def test_mutants():
+    """The members' files changed at random, under the limit of convert_files.limit_memory."""
+    sources = {}
+    for name in ('model_0.pth', 'model_3.pth'):                         # zip, legacy
+        with open(os.path.join(FOLDER, name), 'rb') as f:
+            sources[name] = f.read()
+    convert_files.TMP, read = TMP, interpreter.read_member
+    read(os.path.join(FOLDER, 'model_0.pth'))                           # lets Python load its own modules before anyone listens
+    convert_files.limit_memory()
+    convert_files.test_mutants(sources, 400 if NIGHTLY else 60, 4, repaired, read)
+
+
+def repaired(rng, name, data):
+    return convert_files.repaired(data) if name == 'model_0.pth' and rng.random() < 0.7 else data
+
+
 def main():
     shutil.rmtree(TMP, ignore_errors=True)
     os.makedirs(TMP)
-    for test in (test_same, test_tensors, test_refused):
+    for test in (test_same, test_tensors, test_refused, test_mutants):
         try:
             test()
         except Exception as e:

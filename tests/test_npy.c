@@ -118,6 +118,37 @@ static void test_archive(void)
     }
 }
 
+/* A zip bomb: 70,000 bytes that promise to become `size`.  Refused by what the directory says. */
+static void test_bomb(uint32_t size, const char *part)
+{
+    enum { PACKED = 70000, NAME = 5 };
+    static uint8_t file[PACKED + 300];
+    uint8_t common[26] = { 20, 0, 0, 0, 8 };                /* version, flags, deflated, time, CRC, packed, size, length of the name */
+    const uint32_t word[3] = { PACKED, size, NAME };
+    for (size_t i = 0; i < 12; i++) common[14 + i] = (uint8_t)(word[i / 4] >> 8 * (i % 4));
+    size_t at = 0;
+    nn_format((char *)file, sizeof file, "PK\3\4");
+    memcpy(file + 4, common, 26);
+    memcpy(file + 30, "x.npy", NAME);
+    at = 30 + NAME + PACKED;
+    const size_t directory = at;
+    memcpy(file + at, "PK\1\2\24", 6);
+    memcpy(file + at + 6, common, 26);
+    memcpy(file + at + 46, "x.npy", NAME);
+    at += 46 + NAME;
+    memcpy(file + at, "PK\5\6", 4);
+    file[at + 8] = file[at + 10] = 1;
+    file[at + 12] = 46 + NAME;
+    for (size_t i = 0; i < 4; i++) file[at + 16 + i] = (uint8_t)(directory >> 8 * i);
+    at += 22;
+    char path[300];
+    nn_format(path, sizeof path, "%s/bomb.npz", t_folder("npy"));
+    nn_err err = { 0 };
+    nn_npy a;
+    t_status(nn_file_write(path, file, at, &err), NN_OK, &err, NULL, "%s", err.msg);
+    t_status(nn_npz_read(path, NULL, &a, &err), NN_EFORMAT, &err, part, "a bomb of %u bytes: %s", size, err.msg);
+}
+
 static void test_refused(void)
 {
     static const struct { const char *header; size_t data; const char *part; } bad[] = {
@@ -184,6 +215,8 @@ int main(void)
     test_read();
     test_whole();
     test_archive();
+    test_bomb(66 << 20, "record 'x.npy': expected at most 64 bytes for one of 70000 packed ones");
+    test_bomb(60 << 20, "do not unpack to");                /* what real numbers may take is tried */
     test_refused();
     return t_done();
 }

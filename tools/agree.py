@@ -7,7 +7,7 @@ For each dialect a generator with random weights, every tensor random, is made a
 by convert/, and drawn by PROGRAM and by that code: once in float64, which judges, and once in float32, to say what the code's own
 rounding is worth.  Levels are of 255; units are rounding units of float32, eps * max(|want|, rms(want)) (docs/NUMERICS.md).  Time is
 processor time (one thread, loading and writing included), memory the largest resident set.  Exit 1 when a picture is more than one
-level off, or w or a map further off than 4 times the original's own float32 (at least 100 units).
+level off, or w or a map further off than the limits of docs/NUMERICS.md, section 7.  DIALECT interpreter: agree_interpreter.py.
 
 FOLDER (default build/code) holds checkouts of the repositories in CODE, below; what is missing is cloned from --origin.
 Needs PyTorch and Pillow; all dialects at 1024 px take about a quarter of an hour on a quiet machine, and 6 GB.
@@ -16,6 +16,7 @@ import argparse
 import collections
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,11 +32,15 @@ import make_dialects as dialects            # noqa: E402
 import make_stylegan1 as one                # noqa: E402
 import make_stylegan2 as two                # noqa: E402
 import safetensors                          # noqa: E402
+import tf_network                           # noqa: E402
 import tf_pickle                            # noqa: E402
 
 CODE = {'ada': ('NVlabs/stylegan2-ada-pytorch', 'd72cc7d'), 'sg3': ('NVlabs/stylegan3', 'c233a91'),
         'ros': ('rosinality/stylegan2-pytorch', 'bef283a'), 'port': ('nv-tlabs/datasetGAN_release', '588c5e9')}
-SEED, PSI, CUTOFF, EPS = dialects.SEED, dialects.PSI, 8, 2.0 ** -23
+SEED, PSI, CUTOFF, EPS = tf_network.SEED, tf_network.PSI, 8, 2.0 ** -23
+# A sum of n products in float32 is a random walk: WALK * sqrt(n) units of its result, and the worst of all numbers of the maps TAIL times
+# as far.  Winograd's transforms let it grow by WINOGRAD.  docs/NUMERICS.md derives the three.
+WALK, TAIL, WINOGRAD = 0.15, 6, 2.9
 
 
 def checkout(key, folder, origin):
@@ -55,7 +60,7 @@ def checkout(key, folder, origin):
 # ---- return w (rows of truncated w), {tap: (C, H, W)}, picture (C, H, W); a judge that has one precision only gives None for float32.
 
 def z_of(real, n=512):
-    return dialects.z_of(n).astype(real)
+    return tf_network.z_of(n).astype(real)
 
 
 def channels_of(resolution, base):
@@ -134,17 +139,28 @@ def ros(a, folder, form='converted'):
     return path, [draw]
 
 
-def port_network(a):
+def port_network(a, resolution=None):
     code = one.port(os.path.join(a.code['port'], 'models', 'stylegan1.py'))
-    g = one.build(code, a.resolution, 8192, 512, 512, 8)
+    g = one.build(code, resolution or a.resolution, 8192, 512, 512, 8)
     one.randomise(g, 90)
     return code, g, np.float32(0.2 * np.random.RandomState(91).randn(512))
 
 
 def judge_port(code, g, noise, average, eps):
-    def draw(real):
+    """Its draw(real, True) adds to each convolution's result the random walk of a sum in float32: what every instance norm makes of it, by
+    dividing by a channel's deviation, depends on the network and is measured, not derived."""
+    def walk(module, _, result):
+        step = WALK * EPS * np.sqrt(module.weight[0].numel()) * result.square().mean().sqrt()
+        return result + step * torch.randn(result.shape, dtype=result.dtype)
+
+    def draw(real, walks=False):
+        torch.manual_seed(0)
+        hooks = [m.register_forward_hook(walk) for m in g.modules() if walks and isinstance(m, code.MyConv2d)]
         _, ws, taps, img = one.draw(code, g, noise, z_of(real)[:1], average, PSI, CUTOFF, eps, real=real)
+        for h in hooks:
+            h.remove()
         return ws[0], {k: t[0] for k, t in taps.items()}, img[0]
+    draw.walks = True
     return draw
 
 
@@ -180,8 +196,8 @@ def tf1(a, folder):
 
 def tf2(a, folder, architecture='skip', grown=False):
     """Judged by NumPy, and by legacy.py and the network of stylegan2-ada-pytorch, which read all but ToRGB_lod."""
-    sizes = dialects.TFSizes(channels_of(a.resolution, 32768), 512, 512, 8, None)
-    *networks_, variables = dialects.tf_networks(architecture, None, grown, 35, sizes)
+    sizes = tf_network.Sizes(channels_of(a.resolution, 32768), 512, 512, 8, None)
+    *networks_, variables = tf_network.networks(architecture, None, grown, 35, sizes)
     path = os.path.join(folder, 'stylegan2.pkl')
     with open(path, 'wb') as f:
         f.write(tf_pickle.dumps(tuple(networks_), 4))
@@ -189,7 +205,7 @@ def tf2(a, folder, architecture='skip', grown=False):
     def numpy_judge(real):
         if real is not np.float64:
             return None
-        _, w, taps, img = dialects.tf_draw(variables, sizes)
+        _, w, taps, img = tf_network.draw(variables, sizes)
         return w, {k: t[0] for k, t in taps.items()}, img[0]
     return path, ([] if grown else [judge_ada(*dialects.through_legacy(a.code['ada'], path))]) + [numpy_judge]
 
@@ -235,6 +251,16 @@ def distance(ours, want):
     return int(levels.max()), int((levels > 0).sum()), units(ours[0], want[0]), max(units(ours[1][k], t) for k, t in want[1].items() if k in ours[1])
 
 
+def limits(tensors, judge, exact, taps):
+    """Units of w and of the worst map: TAIL of the walk through every layer.  A StyleGAN2 hands a relative error on as it is."""
+    def walk(pattern):
+        return WALK * TAIL * np.sqrt(sum(np.prod(t.shape[1:]) for k, t in tensors.items() if re.fullmatch(pattern, k)))
+    if not hasattr(judge, 'walks'):
+        return walk(r'mapping\.fc.*weight'), WINOGRAD * walk(r'synthesis\.b[0-9]+\.conv[01]\.weight')
+    walked = judge(np.float64, True)[1]
+    return walk(r'mapping\.fc.*weight'), WINOGRAD * max(units(walked[k], exact[1][k]) for k in taps)
+
+
 def to_uint8(img):
     return np.clip(img.transpose(1, 2, 0) * 127.5 + 128, 0, 255).astype(np.uint8)
 
@@ -260,31 +286,42 @@ def row(name, a):
         exact = [j(np.float64) for j in judges]
         assert all(set(taps) <= set(want[1]) for want in exact)
         out_of['ours'] = tuple(max(p) for p in zip(*(distance(ours, want) for want in exact)))
-        out_of['sd'], out_of['judges'] = float(exact[0][2].std()), len(judges)
+        out_of['sd'], out_of['limits'] = float(exact[0][2].std()), limits(safetensors.read(generator)[1], judges[0], exact[0], taps)
         own = judges[0](np.float32)
         if own is not None:
             out_of['theirs'] = distance((own[0], own[1], to_uint8(own[2])), (exact[0][0], {k: exact[0][1][k] for k in taps}, exact[0][2]))
     return out_of
 
 
-HEAD = ('| Dialect | File, MB | Converting: s, MB | One picture: s, MB | Levels | Numbers apart | w, units | Maps, units | The original in float32: levels, numbers, w, maps |\n'
+HEAD = ('| Dialect | File, MB | Converting: s, MB | One picture: s, MB | Levels | Numbers apart | w, units (limit) | Maps, units (limit) | The original in float32: levels, numbers, w, maps |\n'
         '|---|---|---|---|---|---|---|---|---|')
 
 
 def shown(r):
     n = '%d, %d, %.0f, %.0f' % r['theirs'] if 'theirs' in r else '–'
-    return '| `%s` | %.0f | %.1f, %.0f | %.1f, %.0f | %d | %d | %.0f | %.0f | %s |' % (
-        (r['dialect'], r['file_mb'], *r['convert'], *r['draw'], *r['ours'], n))
+    levels, apart, w, maps = r['ours']
+    return '| `%s` | %.0f | %.1f, %.0f | %.1f, %.0f | %d | %d | %.0f (%.0f) | %.0f (%.0f) | %s |' % (
+        r['dialect'], r['file_mb'], *r['convert'], *r['draw'], levels, apart, w, r['limits'][0], maps, r['limits'][1], n)
 
 
 def good(r):
-    theirs = r.get('theirs', (1, 0, 100, 100))
-    return r['sd'] > 0.15 and r['ours'][0] <= 1 and all(r['ours'][i] <= max(100, 4 * theirs[i]) for i in (2, 3))
+    return r['sd'] > 0.15 and r['ours'][0] <= 1 and all(r['ours'][2 + i] <= r['limits'][i] for i in (0, 1))
+
+
+def interpreter(a):
+    """The rows of published interpreters: (head, row, whether they agree)."""
+    import agree_interpreter as rows
+    a.code = {'port': checkout('port', a.folder, a.origin)}
+    torch.set_num_threads(a.threads)
+    with tempfile.TemporaryDirectory(dir=a.scratch) as folder:
+        code, g, average = port_network(a, rows.SIZE)
+        r = rows.row(folder, os.path.join(a.code['port'], '.git'), (code, g, average), lambda noise: judge_port(code, g, noise, average, 1e-5), a, measured)
+    return rows.HEAD, rows.shown(r), rows.good(r)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('dialects', nargs='+', choices=[*DIALECTS, 'all'])
+    p.add_argument('dialects', nargs='+', choices=[*DIALECTS, 'interpreter', 'all'])
     p.add_argument('--code', dest='folder', default=os.path.join(ROOT, 'build', 'code'), help='checkouts (default build/code)')
     p.add_argument('--origin', default='https://github.com', help='where missing ones are cloned from')
     p.add_argument('--program', default=os.path.join(ROOT, 'build', 'release', 'datasetgan'))
@@ -293,7 +330,11 @@ def main():
     p.add_argument('--threads', type=int, default=1, help="the original's; ours is drawn with one")
     p.add_argument('--scratch', help='folder for temporary files (2 GB)')
     a = p.parse_args()
-    names = list(DIALECTS) if 'all' in a.dialects else a.dialects
+    names = [*DIALECTS, 'interpreter'] if 'all' in a.dialects else a.dialects
+    if names == ['interpreter']:
+        head, line, agrees = interpreter(a)
+        print(head + '\n' + line)
+        return 0 if agrees else 1
     if len(names) == 1:
         r = row(names[0], a)
         print(HEAD + '\n' + shown(r))
@@ -303,7 +344,8 @@ def main():
     for name in names:                                  # one program a process: their modules have the same names
         said = subprocess.run([sys.executable, __file__, *options, name], stdout=subprocess.PIPE, text=True)
         bad |= said.returncode != 0
-        print(said.stdout.splitlines()[-1] if said.stdout else '| `%s` | failed |' % name, flush=True)
+        lines = said.stdout.splitlines() or ['| `%s` | failed |' % name]
+        print('\n' + '\n'.join(lines) if name == 'interpreter' else lines[-1], flush=True)
     return int(bad)
 
 

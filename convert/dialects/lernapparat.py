@@ -77,7 +77,7 @@ def _average(f, w_dim):
             data = file.read(_AVERAGE_MAX + 1)
     except OSError as e:
         raise Refused('%s: %s' % (path, e.strerror)) from None
-    rows = _npy(data, path, w_dim)
+    rows = rows_of(data, path, w_dim)
     if not np.isfinite(rows).all():
         raise Refused('%s: a number is not finite' % path)
     if (rows != rows[0]).any():
@@ -85,7 +85,7 @@ def _average(f, w_dim):
     return rows[0].astype(np.float32), names[0]
 
 
-def _npy(data, path, w_dim):
+def rows_of(data, path, w_dim):
     """(rows, w_dim) of a .npy file (numpy/lib/format.py, versions 1 to 3) of little-endian floats in C order."""
     size = struct.unpack_from('<H' if data[6:7] == b'\1' else '<I', data.ljust(12, b'\0'), 8)[0] if data[:6] == b'\x93NUMPY' else 0
     start = (10 if data[6:7] == b'\1' else 12) + size

@@ -9,7 +9,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers go from file to memory as they are");
 
-enum { RANK_MAX = 8, PREFIX = 6, HEADER_MAX = 65535, ALIGN = 64 };
+enum { RANK_MAX = 8, PREFIX = 6, HEADER_MAX = 65535, ALIGN = 64, UNPACKED_MOST = 64, UNPACKED_FREE = 64 << 20 };
 static const char magic[PREFIX + 1] = "\x93NUMPY";
 
 /* ---- the header: a Python dictionary of three entries ------------------------------------------------------------- */
@@ -177,6 +177,9 @@ static nn_status parse_archive(nn_npy *out, const nn_bytes *file, const char *pa
     nn_bytes b = { 0 };
     if (!e && array) s = nn_fail(err, NN_EFORMAT, "%s: has no array '%.64s'", path, array);
     else if (!e) s = nn_fail(err, NN_EFORMAT, "%s: expected the archive to hold one array, or to be told which; found %zu", path, z.count);
+    else if (e->size > UNPACKED_FREE && e->size / UNPACKED_MOST > e->packed)      /* deflate's 1032 for one, times 4 for a byte as a float: a bomb */
+        s = nn_fail(err, NN_EFORMAT, "%s: record '%s': expected at most %d bytes for one of %" PRIu64 " packed ones, found %" PRIu64, path, e->name,
+                    UNPACKED_MOST, e->packed, e->size);
     else s = nn_zip_get(&z, e, &b, err);
     if (!s) s = nn_npy_parse(out, b.data, b.size, path, err);
     nn_bytes_free(&b);
