@@ -30,9 +30,23 @@ same "$D/s.html" "$D/before.html" "the same page again"
 if command -v chromium >/dev/null && [ -z "$QUICK" ]; then
     chromium --headless --no-sandbox --disable-gpu --dump-dom "file://$D/s.html" >"$D/dom" 2>/dev/null
     grep -q "$thumbs of $thumbs thumbnails" "$D/dom" && ok || no "the page's script did not run"
+    # A person chooses: the second class on a tenth of the pixels or more, uncertainty up to the median.
+    median=$(sed -n 's/.*median \([0-9.]*\),.*/\1/p' "$D/out")
+    want=$(sed -n 's/<figure data-u="\([^"]*\)" data-share="\([^"]*\)".*/\1 \2/p' "$D/s.html" | LC_ALL=C awk -v m="$median" '$1 <= m && $3 >= 10 { n++ } END { print n + 0 }')
+    { cat "$D/s.html"; echo "<script>id('class').value=1;id('part').value=10;id('hi').value=$median;id('hi').dispatchEvent(new Event('input'))</script>"; } >"$D/chosen.html"
+    chromium --headless --no-sandbox --disable-gpu --dump-dom "file://$D/chosen.html" >"$D/dom" 2>/dev/null
+    grep -q "$want of $thumbs thumbnails" "$D/dom" && [ "$want" -gt 0 ] && [ "$want" -lt "$thumbs" ] && ok || no "the page's filters: expected $want of $thumbs"
+    [ "$(grep -o "<figure [^>]*hidden" "$D/dom" | wc -l)" -eq $((thumbs - want)) ] && ok || no "the page's filters hide the rest"
 else
     skip "no chromium: the page's script"
 fi
+
+# ---- a run of one sample, and of none yet
+try 0 $run --out "$D/one" --count 1
+try 0 $BIN stats "$D/one" --json "$D/one.json" --html "$D/one.html"; prints "1 sample of 32 x 32"; quiet
+[ "$(grep -c '<figure ' "$D/one.html")" -eq 1 ] && ! grep -qi 'nan\|inf[^o]' "$D/one.json" && ok || no "one sample"
+: >"$D/one/metadata.jsonl"
+try 2 $BIN stats "$D/one"; says "lists no samples"
 
 # ---- doubles: a mean picture is every other's double; a sample that is there twice is found
 try 0 $run --out "$D/mean" --count 20 --psi 0 --noise none

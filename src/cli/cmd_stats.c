@@ -9,7 +9,7 @@ static void print_text(const dg_stats *s)
 {
     static const char bar[] = "########################################";
     uint64_t most = 1;
-    printf("%llu samples of %td x %td pixels\n\n%-24s %10s %12s   %s\n", (unsigned long long)s->samples, s->width, s->height, "class", "pixels", "in samples",
+    printf("%llu sample%s of %td x %td pixels\n\n%-24s %10s %12s   %s\n", (unsigned long long)s->samples, s->samples == 1 ? "" : "s", s->width, s->height, "class", "pixels", "in samples",
            "most of it in seeds");
     for (int c = 0; c < s->class_count; c++) {
         printf("%-24s %8.2f %% %10.1f %%  ", s->class_at[c].name, 100.0 * (double)s->class_pixels[c] / (double)s->pixels,

@@ -174,7 +174,7 @@ static void put_doubles(builder *b)
     dg_page *p = &b->page;
     dg_page_putf(p, "<h2>Near doubles</h2>\n<p>%" PRIu64 " pairs of pictures differ by at most ", s->near);
     dg_page_put_decimal(p, DG_STATS_NEAR, 0);
-    dg_page_putf(p, " levels in the mean when reduced to %d &times; %d grey cells. The closest pairs:</p>\n<p>", DG_CELLS_SIDE, DG_CELLS_SIDE);
+    dg_page_putf(p, " levels in the mean when reduced to %d &times; %d grey cells. The closest pairs: ", DG_CELLS_SIDE, DG_CELLS_SIDE);
     for (int i = 0; i < s->double_count; i++) {
         dg_page_putf(p, "%s%" PRIu32 " and %" PRIu32 " (", i ? ", " : "", s->doubles[i].a, s->doubles[i].b);
         dg_page_put_decimal(p, s->doubles[i].distance, 2);
@@ -214,8 +214,8 @@ static nn_status build(builder *b)
     dg_page_put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Dataset statistics</title>\n<style>\n");
     dg_page_put(p, STYLE);
-    dg_page_putf(p, "</style>\n</head>\n<body>\n<h1>Dataset statistics</h1>\n<p>%" PRIu64 " labelled samples of %td &times; %td pixels.%s</p>\n", s->samples,
-                 s->width, s->height, s->unfinished ? " The run has not ended." : "");
+    dg_page_putf(p, "</style>\n</head>\n<body>\n<h1>Dataset statistics</h1>\n<p>%" PRIu64 " labelled sample%s of %td &times; %td pixels.%s</p>\n", s->samples,
+                 s->samples == 1 ? "" : "s", s->width, s->height, s->unfinished ? " The run has not ended." : "");
     put_classes(b);
     put_uncertainty(b);
     put_doubles(b);
