@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import types
 
 import judges
 
@@ -163,6 +164,11 @@ def hf(seen):
 
 def mmseg(seen):
     """mmsegmentation's own dataset class on the voc layout: LoadAnnotations hands out the indices."""
+    import mmcv
+    try:
+        import mmcv.ops
+    except ImportError:                                              # mmcv-lite: without its compiled operations, of which mmseg's losses import one
+        sys.modules['mmcv.ops'] = types.SimpleNamespace(point_sample=None)
     from mmseg.datasets import BaseSegDataset
     from mmseg.datasets.transforms import LoadAnnotations
     for split in splits:
