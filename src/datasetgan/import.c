@@ -14,7 +14,7 @@
 #include "nn/hash.h"
 #include "nn/sys.h"
 
-enum { PNG_BYTES_MAX = 1 << 30, DRAWN_BYTES_MAX = 1 << 28 };       /* what does not fit any more is drawn again */
+enum { PNG_BYTES_MAX = 1 << 30 };
 
 static const char *const top[] = { "task.json", "images", "labels", "latents", NULL };
 static const dg_folder_kind set_kind = { "import.json", "imported annotation set", top };
@@ -241,7 +241,7 @@ static nn_status make_piece(dg_import *x, nn_dim i, piece *p, nn_err *err)
 
 static void keep_drawing(dg_import *x, nn_dim i, piece *p)
 {
-    if (!x->work || p->png.size > DRAWN_BYTES_MAX - x->drawn_bytes) return;
+    if (!x->work || p->png.size > DG_DRAWN_BYTES_MAX - x->drawn_bytes) return;
     x->drawn_bytes += p->png.size;
     x->item[i].drawn = p->png;
     p->png = (nn_bytes){ 0 };

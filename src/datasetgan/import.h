@@ -5,6 +5,9 @@
 #include "datasetgan/classes.h"
 #include "nn/zip.h"
 
+/* Files of drawn pictures that stay in memory from the reading that compares them to the one that writes; the others are drawn again. */
+enum { DG_DRAWN_BYTES_MAX = 1 << 28 };
+
 typedef struct dg_import dg_import;
 typedef struct {
     char stem[256];

@@ -34,6 +34,8 @@ typedef struct {
     sg_work *work;
     real *reduced;                   /* (channels,height/factor,res/factor) */
     nn_image picture, small, label;  /* ours; ours at their size; labels of ours */
+    nn_bytes *drawn;                 /* (rows) the file of ours, of as many as there is room for */
+    size_t drawn_bytes;
     nn_hash *hash;
     uint64_t problems;
 } job;
@@ -155,6 +157,14 @@ static nn_status draw_row(job *j, nn_dim row, nn_err *err)
     return err->status;
 }
 
+static nn_status keep_row(job *j, nn_dim row, nn_err *err)
+{
+    nn_bytes *png = &j->drawn[row];
+    const nn_status s = j->drawn_bytes < DG_DRAWN_BYTES_MAX ? nn_png_encode(&j->picture, NULL, png, err) : NN_OK;
+    j->drawn_bytes += png->size;
+    return s;
+}
+
 /* PSNR of the drawn picture's part that the folder's shows. */
 static nn_status measure(const job *j, nn_dim i, double *psnr, nn_err *err)
 {
@@ -213,8 +223,10 @@ static nn_status find_shift(job *j, nn_err *err)
         if (!j->trial[t]) s = NN_ENOMEM;
         for (nn_dim i = 0; i < j->count && !s; i++) j->trial[t][i] = -1.0;
     }
+    if (!s && !(j->drawn = nn_alloc((size_t)j->rows * sizeof *j->drawn, "the pictures", err))) s = NN_ENOMEM;
     for (nn_dim row = 0; row < j->rows && !s; row++) {
         s = draw_row(j, row, err);
+        if (!s) s = keep_row(j, row, err);
         for (int t = 0; t < SHIFTS && !s; t++) {
             const nn_dim i = row - 1 + t;
             if (i >= 0 && i < j->count) s = measure(j, i, &j->trial[t][i], err);
@@ -288,27 +300,24 @@ static nn_status hash_all(job *j, nn_err *err)
     return s;
 }
 
-static nn_status add_png(const dg_folder *f, const char *form, nn_dim i, const nn_image *im, const nn_palette *palette, char name[48], nn_err *err)
-{
-    nn_bytes png = { 0 };
-    nn_format(name, 48, "%s/image_%td.png", form, i);
-    nn_status s = nn_png_encode(im, palette, &png, err);
-    if (!s) s = dg_folder_add(f, name, png.data, png.size, err);
-    nn_bytes_free(&png);
-    return s;
-}
-
 static nn_status add_item(job *j, const dg_folder *f, nn_dim i, json_t *items, nn_err *err)
 {
     char image[48], label[48];
     uint32_t row;
     nn_palette palette = { .count = 256 };
     for (int c = 0; c < 256; c++) memcpy(palette.rgb[c], c < j->task.class_count ? j->task.class_at[c].rgb : (const uint8_t[]){ 224, 224, 192 }, 3);
-    const dg_space space = place_of(j, i + 1 - j->shift, &row);
+    const nn_dim at = i + 1 - j->shift;
+    const dg_space space = place_of(j, at, &row);
+    nn_bytes *drawn = &j->drawn[at], png = { 0 };
+    nn_format(image, sizeof image, "images/image_%td.png", i);
+    nn_format(label, sizeof label, "labels/image_%td.png", i);
     nn_status s = lay_mask(j, i, err);
-    if (!s) s = draw_row(j, i + 1 - j->shift, err);
-    if (!s) s = add_png(f, "images", i, &j->picture, NULL, image, err);
-    if (!s) s = add_png(f, "labels", i, &j->label, &palette, label, err);
+    if (!s && !drawn->data && !(s = draw_row(j, at, err))) s = nn_png_encode(&j->picture, NULL, drawn, err);
+    if (!s) s = dg_folder_add(f, image, drawn->data, drawn->size, err);
+    if (!s) s = nn_png_encode(&j->label, &palette, &png, err);
+    if (!s) s = dg_folder_add(f, label, png.data, png.size, err);
+    nn_bytes_free(&png);
+    nn_bytes_free(drawn);
     if (s) return s;
     json_t *v = json_pack("{s:s, s:s, s:{s:s, s:I, s:s}, s:s}", "image", image, "label", label, "latent", "file", space == DG_SPACE_Z ? "latents/z.npy" : "latents/w.npy",
                           "row", (json_int_t)row, "space", space == DG_SPACE_Z ? "z" : "w+", "split", "train");
@@ -349,6 +358,8 @@ static nn_status write_set(job *j, const dg_folder *f, nn_err *err)
 static void close_job(job *j)
 {
     for (int t = 0; t < SHIFTS; t++) nn_free(j->trial[t]);
+    for (nn_dim row = 0; j->drawn && row < j->rows; row++) nn_bytes_free(&j->drawn[row]);
+    nn_free(j->drawn);
     nn_npy_free(&j->z);
     nn_npy_free(&j->average);
     nn_image_free(&j->picture);
