@@ -3,184 +3,247 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "nn/file.h"
 #include "tests/t.h"
 
-enum { NAMES = 4096, FILES = 4096, FDS = 256, PATH = 512, FOLDER = -1, NOTHING = -2 };
+enum { NODES = 4096, FDS = 256, PATH = 512, NAME = 96, NOBODY = -1, TOP = 0 };
+enum { ASKED, SYNCED, LATE, STATES };                            /* LATE: as synced, without what was removed since */
 
-typedef struct { char *byte[2]; size_t size[2]; } content;       /* [0] as asked for, [1] as synced */
-typedef struct { char path[PATH]; int file[2]; } name;           /* a file's number, FOLDER or NOTHING: as asked for, as synced */
+typedef struct { char name[NAME]; int node; } entry;
+typedef struct { entry *at; int count; } list;
+typedef struct { bool folder; char *byte[2]; size_t size[2]; list in[STATES]; } node;
 struct disk {
-    name *at;
-    int names, files;
-    content *file;
-    int fd[FDS];                                                 /* file number, or FOLDER */
-    char folder[FDS][PATH];                                      /* of an open folder */
+    node *at;
+    int nodes, fd[FDS];                                          /* fd: node or NOBODY */
 };
+
+static int make_node(disk *d, bool folder)
+{
+    NN_ASSERT(d->nodes < NODES);
+    d->at[d->nodes].folder = folder;
+    return d->nodes++;
+}
 
 disk *disk_open(void)
 {
     disk *d = calloc(1, sizeof *d);
-    d->at = calloc(NAMES, sizeof *d->at);
-    d->file = calloc(FILES, sizeof *d->file);
+    d->at = calloc(NODES, sizeof *d->at);
+    for (int i = 0; i < FDS; i++) d->fd[i] = NOBODY;
+    make_node(d, true);
     return d;
 }
 
 void disk_close(disk *d)
 {
-    for (int i = 0; i < d->files; i++) for (int k = 0; k < 2; k++) free(d->file[i].byte[k]);
-    free(d->file);
+    for (int i = 0; i < d->nodes; i++) {
+        for (int k = 0; k < 2; k++) free(d->at[i].byte[k]);
+        for (int k = 0; k < STATES; k++) free(d->at[i].in[k].at);
+    }
     free(d->at);
     free(d);
 }
 
-static name *find(const disk *d, const char *path)
+/* ---- names ------------------------------------------------------------------------------------------------------------- */
+
+static entry *find(const list *l, const char *name)
 {
-    for (int i = 0; i < d->names; i++) if (!strcmp(d->at[i].path, path)) return &d->at[i];
+    for (int i = 0; i < l->count; i++) if (!strcmp(l->at[i].name, name)) return &l->at[i];
     return NULL;
 }
 
-static name *find_or_make(disk *d, const char *path)
+static void put(list *l, const char *name, int to)
 {
-    name *n = find(d, path);
-    if (n) return n;
-    NN_ASSERT(d->names < NAMES && strlen(path) < PATH);
-    n = &d->at[d->names++];
-    nn_format(n->path, PATH, "%s", path);
-    n->file[0] = n->file[1] = NOTHING;
-    return n;
+    entry *e = find(l, name);
+    if (!e) {
+        NN_ASSERT(strlen(name) < NAME);
+        l->at = realloc(l->at, (size_t)(l->count + 1) * sizeof *l->at);
+        e = &l->at[l->count++];
+        nn_format(e->name, NAME, "%s", name);
+    }
+    e->node = to;
 }
 
-void disk_mkdir(disk *d, const char *path) { find_or_make(d, path)->file[0] = FOLDER; }
+static void take(list *l, const char *name)
+{
+    entry *e = find(l, name);
+    if (e) *e = l->at[--l->count];
+}
+
+static void copy(list *to, const list *from)
+{
+    to->count = 0;
+    for (int i = 0; i < from->count; i++) put(to, from->at[i].name, from->at[i].node);
+}
+
+/* The folder above path, and the name in it.  Folders that no call made are from before the recording: synced long ago. */
+static node *above(disk *d, const char *path, const char **name)
+{
+    int at = TOP;
+    for (const char *end; (end = strchr(path, '/')) != NULL; path = end + 1) {
+        char part[NAME];
+        NN_ASSERT(end - path < NAME);
+        nn_format(part, (size_t)(end - path) + 1, "%s", path);
+        if (!*part) continue;
+        const entry *e = find(&d->at[at].in[ASKED], part);
+        const int next = e ? e->node : make_node(d, true);
+        for (int k = 0; k < STATES && !e; k++) put(&d->at[at].in[k], part, next);
+        at = next;
+    }
+    *name = path;
+    return &d->at[at];
+}
+
+static void make_entry(disk *d, const char *path, bool folder)
+{
+    const char *name;
+    node *up = above(d, path, &name);
+    if (!find(&up->in[ASKED], name)) put(&up->in[ASKED], name, make_node(d, folder));
+}
+
+void disk_mkdir(disk *d, const char *path) { make_entry(d, path, true); }
 
 void disk_file(disk *d, int fd, const char *path, bool create, bool cut)
 {
+    const char *name;
     NN_ASSERT(fd >= 0 && fd < FDS);
-    name *n = create ? find_or_make(d, path) : find(d, path);
-    nn_format(d->folder[fd], PATH, "%s", path);
-    d->fd[fd] = n ? n->file[0] : FOLDER;                         /* a folder from before the recording, or a file only read */
-    if (n && n->file[0] == NOTHING && create) {
-        NN_ASSERT(d->files < FILES);
-        d->fd[fd] = n->file[0] = d->files++;
-    }
-    if (cut && d->fd[fd] >= 0) d->file[d->fd[fd]].size[0] = 0;
+    if (create) make_entry(d, path, false);
+    const node *up = above(d, path, &name);
+    const entry *e = find(&up->in[ASKED], name);
+    d->fd[fd] = e ? e->node : NOBODY;                            /* from before the recording, and only read */
+    if (cut && e) d->at[e->node].size[0] = 0;
 }
-
-static void set(content *c, int which, const void *data, size_t size)
-{
-    c->byte[which] = realloc(c->byte[which], size + 1);
-    if (size) memmove(c->byte[which], data, size);
-    c->size[which] = size;
-}
-
-void disk_write(disk *d, int fd, const void *data, size_t size)
-{
-    if (fd < 3 || d->fd[fd] < 0) return;
-    content *c = &d->file[d->fd[fd]];
-    c->byte[0] = realloc(c->byte[0], c->size[0] + size + 1);
-    memcpy(c->byte[0] + c->size[0], data, size);
-    c->size[0] += size;
-}
-
-void disk_truncate(disk *d, int fd, int64_t size)
-{
-    if (d->fd[fd] >= 0 && (size_t)size < d->file[d->fd[fd]].size[0]) d->file[d->fd[fd]].size[0] = (size_t)size;
-}
-
-/* path stands in this folder itself. */
-static bool is_in(const char *path, const char *folder)
-{
-    const size_t n = strlen(folder);
-    return !strncmp(path, folder, n) && path[n] == '/' && !strchr(path + n + 1, '/');
-}
-
-void disk_fsync(disk *d, int fd)
-{
-    if (d->fd[fd] >= 0) {
-        content *c = &d->file[d->fd[fd]];
-        set(c, 1, c->byte[0], c->size[0]);
-        return;
-    }
-    for (int i = 0; i < d->names; i++) if (is_in(d->at[i].path, d->folder[fd])) d->at[i].file[1] = d->at[i].file[0];
-}
-
-void disk_shut(disk *d, int fd) { if (fd >= 0 && fd < FDS) d->fd[fd] = FOLDER; }
 
 void disk_rename(disk *d, const char *from, const char *to)
 {
-    name *target = find_or_make(d, to), *source = find(d, from);
-    NN_ASSERT(source && source->file[0] >= 0);                   /* folders are not renamed in a dataset run */
-    target->file[0] = source->file[0];
-    source->file[0] = NOTHING;
+    const char *old, *new;
+    node *source = above(d, from, &old), *target = above(d, to, &new);
+    const entry *e = find(&source->in[ASKED], old);
+    NN_ASSERT(e);
+    put(&target->in[ASKED], new, e->node);
+    take(&source->in[ASKED], old);
+}
+
+void disk_exchange(disk *d, const char *a, const char *b)
+{
+    const char *x, *y;
+    node *one = above(d, a, &x), *other = above(d, b, &y);
+    entry *e = find(&one->in[ASKED], x), *f = find(&other->in[ASKED], y);
+    NN_ASSERT(e && f);
+    const int held = e->node;
+    e->node = f->node;
+    f->node = held;
 }
 
 void disk_unlink(disk *d, const char *path)
 {
-    name *n = find(d, path);
-    if (n) n->file[0] = NOTHING;
+    const char *name;
+    node *up = above(d, path, &name);
+    const entry *e = find(&up->in[ASKED], name), *late = find(&up->in[LATE], name);
+    if (e && late && late->node == e->node) take(&up->in[LATE], name);
+    take(&up->in[ASKED], name);
 }
+
+/* ---- bytes ------------------------------------------------------------------------------------------------------------- */
+
+static void add(node *n, int which, const void *data, size_t size)
+{
+    n->byte[which] = realloc(n->byte[which], n->size[which] + size + 1);
+    if (size) memcpy(n->byte[which] + n->size[which], data, size);
+    n->size[which] += size;
+}
+
+static node *opened(const disk *d, int fd) { return fd >= 0 && fd < FDS && d->fd[fd] != NOBODY ? &d->at[d->fd[fd]] : NULL; }
+
+void disk_write(disk *d, int fd, const void *data, size_t size)
+{
+    node *n = fd >= 3 ? opened(d, fd) : NULL;
+    if (n) add(n, 0, data, size);
+}
+
+void disk_truncate(disk *d, int fd, int64_t size)
+{
+    node *n = opened(d, fd);
+    if (n && (size_t)size < n->size[0]) n->size[0] = (size_t)size;
+}
+
+void disk_fsync(disk *d, int fd)
+{
+    node *n = opened(d, fd);
+    if (!n) return;
+    n->size[1] = 0;
+    add(n, 1, n->byte[0], n->size[0]);
+    copy(&n->in[SYNCED], &n->in[ASKED]);
+    copy(&n->in[LATE], &n->in[ASKED]);
+}
+
+void disk_shut(disk *d, int fd) { if (fd >= 0 && fd < FDS) d->fd[fd] = NOBODY; }
 
 /* ---- what is left ------------------------------------------------------------------------------------------------------ */
 
-static int what(const name *n, disk_model model) { return n->file[model == DISK_STRICT]; }
+static const list *names(const node *n, disk_model model) { return &n->in[model == DISK_STRICT ? SYNCED : model == DISK_LATE ? LATE : ASKED]; }
 
-static size_t left(const content *c, disk_model model, const char **byte)
+static size_t left(const node *n, disk_model model, const char **byte)
 {
     const bool all = model == DISK_KILL;
-    *byte = c->byte[all ? 0 : 1];
-    if (model != DISK_TORN || c->size[0] <= c->size[1]) return c->size[all ? 0 : 1];
-    *byte = c->byte[0];                                          /* files here only grow between syncs */
-    return (c->size[0] + c->size[1]) / 2;
+    *byte = n->byte[all ? 0 : 1];
+    if (model != DISK_TORN || n->size[0] <= n->size[1]) return n->size[all ? 0 : 1];
+    *byte = n->byte[0];                                          /* files here only grow between syncs */
+    return (n->size[0] + n->size[1]) / 2;
 }
 
-uint64_t disk_state(const disk *d, disk_model model)
+static uint64_t hash(uint64_t h, const char *byte, size_t size)      /* FNV-1a */
 {
-    uint64_t h = 1469598103934665603u;                           /* FNV-1a */
-    for (int i = 0; i < d->names; i++) {
-        const int f = what(&d->at[i], model);
-        const char *byte = NULL;
-        const size_t size = f >= 0 ? left(&d->file[f], model, &byte) : 0;
-        if (f == NOTHING) continue;
-        for (const char *p = d->at[i].path; *p; p++) h = (h ^ (uint8_t)*p) * 1099511628211u;
-        for (size_t k = 0; k < size; k++) h = (h ^ (uint8_t)byte[k]) * 1099511628211u;
-        h = (h ^ size) * 1099511628211u;
-    }
-    return h;
+    for (size_t i = 0; i < size; i++) h = (h ^ (uint8_t)byte[i]) * 1099511628211u;
+    return (h ^ size) * 1099511628211u;
 }
 
-/* Every folder above is there too. */
-static bool reachable(const disk *d, const name *n, disk_model model, const char *root)
+static uint64_t hash_node(const disk *d, const node *n, disk_model model)
 {
-    char path[PATH];
-    nn_format(path, PATH, "%s", n->path);
-    while (strlen(path) > strlen(root)) {
-        const name *at = find(d, path);
-        if (!at || what(at, model) == NOTHING) return false;
-        *strrchr(path, '/') = '\0';
+    const char *byte;
+    const size_t size = left(n, model, &byte);
+    const list *l = names(n, model);
+    uint64_t h = hash(1469598103934665603u, byte, size), sum = 0;
+    for (int i = 0; i < l->count; i++)                           /* a sum: their order says nothing */
+        sum += hash(hash_node(d, &d->at[l->at[i].node], model), l->at[i].name, strlen(l->at[i].name));
+    return h ^ sum;
+}
+
+uint64_t disk_state(const disk *d, disk_model model) { return hash_node(d, &d->at[TOP], model); }
+
+static void write_node(const disk *d, const node *n, disk_model model, const char *to)
+{
+    const char *byte;
+    const list *l = names(n, model);
+    nn_err err = { 0 };
+    if (n->folder) {
+        if (nn_dir_make(to, &err)) t_fail("%s", err.msg);
+        for (int i = 0; i < l->count; i++) {
+            char path[2 * PATH];
+            nn_format(path, sizeof path, "%s/%s", to, l->at[i].name);
+            write_node(d, &d->at[l->at[i].node], model, path);
+        }
+        return;
     }
-    const name *at = find(d, root);
-    return at && what(at, model) == FOLDER;
+    const size_t size = left(n, model, &byte);
+    nn_stage s;
+    nn_stage_open(&s, to, &err);
+    nn_stage_add(&s, byte, size, &err);
+    if (nn_stage_close(&s, &err) || nn_file_commit(to, &err)) t_fail("%s", err.msg);
 }
 
 void disk_restore(const disk *d, disk_model model, const char *root, const char *to)
 {
-    for (int pass = 0; pass < 2; pass++)                         /* folders, then files; names are in the order they were made */
-        for (int i = 0; i < d->names; i++) {
-            const name *n = &d->at[i];
-            const int f = what(n, model);
-            const char *byte = NULL;
-            char path[2 * PATH];
-            if (strncmp(n->path, root, strlen(root)) || !reachable(d, n, model, root)) continue;
-            nn_format(path, sizeof path, "%s%s", to, n->path + strlen(root));
-            nn_err err = { 0 };
-            if (pass == 0 && f == FOLDER && nn_dir_make(path, &err)) t_fail("%s", err.msg);
-            if (pass == 0 || f < 0) continue;
-            const size_t size = left(&d->file[f], model, &byte);
-            nn_stage s;
-            nn_stage_open(&s, path, &err);
-            nn_stage_add(&s, byte, size, &err);
-            if (nn_stage_close(&s, &err) || nn_file_commit(path, &err)) t_fail("%s", err.msg);
-        }
+    int at = TOP;
+    for (size_t length; *root; root += length) {
+        char part[NAME];
+        root += strspn(root, "/");
+        length = strcspn(root, "/");
+        NN_ASSERT(length < NAME);
+        nn_format(part, length + 1, "%s", root);
+        const entry *e = find(names(&d->at[at], model), part);
+        if (!e) return;
+        at = e->node;
+    }
+    write_node(d, &d->at[at], model, to);
 }

@@ -1,7 +1,7 @@
 /* sys_faulty.c: sys.c with failures on request, linked in its place (the program datasetgan-faulty, test_file).
  *
  * DATASETGAN_FAULT="kind:n:error[+]": the n-th call of that kind (from 1) fails with that errno; with + every later one too.
- * Kinds: open read write fsync close rename unlink mkdir rmdir truncate lock free alloc json jpeg crypto (the last three: allocations of
+ * Kinds: open read write fsync close rename exchange unlink mkdir rmdir truncate lock free alloc json jpeg crypto (the last three: allocations of
  * jansson, libjpeg and libcrypto, which makes none; libpng's are among ours).
  * Errors: names as ENOSPC, EIO; SHORT moves half of what was asked (read, write) and succeeds; END reads nothing, as of a file that became
  * shorter; FLIP changes a bit of what is read; KILL ends the process as SIGKILL does, before the call.
@@ -10,7 +10,9 @@
  * DATASETGAN_COUNTS: how often each kind was called, a line a kind on stderr at the end.
  * DATASETGAN_PLACES: of each kind, the numbers of its calls that come first, second and last from a place: a stack of return addresses.  What
  * a call that fails leaves to be undone is given by its place, and by whether there was something before and is something after it.
+ * DATASETGAN_NO_EXCHANGE: the file system cannot exchange two names.
  * DATASETGAN_LEAKS: a process that ends with memory of ours or of these libraries, or files of ours open, says so and ends with status 99. */
+#define _GNU_SOURCE                              /* renameat2 */
 #include "nn/sys.h"
 
 #include <errno.h>
@@ -39,7 +41,7 @@ static const struct { const char *name; int value; } errors[] = {
     { "SHORT", SHORT }, { "KILL", KILL }, { "END", END }, { "FLIP", FLIP },
 };
 
-static const char *const kind_names[] = { "open", "read", "write", "fsync", "close", "rename", "unlink", "mkdir", "rmdir", "truncate", "lock", "free", "alloc",
+static const char *const kind_names[] = { "open", "read", "write", "fsync", "close", "rename", "exchange", "unlink", "mkdir", "rmdir", "truncate", "lock", "free", "alloc",
                                           "json", "jpeg", "crypto" };
 enum { KINDS = sizeof kind_names / sizeof *kind_names };
 static long called[KINDS];
@@ -235,6 +237,13 @@ int nn_sys_fsync(int fd)
 int nn_sys_rename(const char *from, const char *to)
 {
     return seen(fails("rename") ? -1 : rename(from, to), (sys_call){ .kind = "rename", .fd = -1, .path = from, .to = to });
+}
+
+int nn_sys_exchange(const char *a, const char *b)
+{
+    if (getenv("DATASETGAN_NO_EXCHANGE")) { errno = EINVAL; return -1; }
+    const int rc = fails("exchange") ? -1 : renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+    return seen(rc, (sys_call){ .kind = "exchange", .fd = -1, .path = a, .to = b });
 }
 
 int nn_sys_unlink(const char *path) { return seen(fails("unlink") ? -1 : unlink(path), (sys_call){ .kind = "unlink", .fd = -1, .path = path }); }

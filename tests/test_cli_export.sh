@@ -6,6 +6,11 @@ small_task "$D/set"
 small_interpreter "$D/i"
 try 0 $BIN dataset --interpreter "$D/i" --out "$D/d" --count 12
 before=$(hash_of "$D/d")
+# The label maps of a folder are the dataset's: the four digits that eval prints would round a few wrong pixels away.
+every_pixel() {
+    try 0 $BIN eval --pred "$1" --truth "$D/d/labels" --json "$D/scores.json" --force
+    grep -q '"pixel_accuracy": 1.0,$' "$D/scores.json" && ok || no "$1: some pixels are not the dataset's"
+}
 keys=$(cd "$D/d/images" && ls | sed 's/\.png$//')
 
 # ---- voc
@@ -14,7 +19,7 @@ cat "$D/voc/ImageSets/Segmentation/train.txt" "$D/voc/ImageSets/Segmentation/val
 [ "$(cat "$D/listed")" = "$keys" ] && ok || no "voc: the splits list every sample once, in order"
 [ "$(wc -l <"$D/voc/ImageSets/Segmentation/train.txt")" -eq 9 ] && ok || no "voc: 9 of 12 train"
 same "$D/voc/JPEGImages" "$D/d/images" "voc: pictures"
-try 0 $BIN eval --pred "$D/voc/SegmentationClass" --truth "$D/d/labels"; prints "pixel accuracy  1.0000"
+every_pixel "$D/voc/SegmentationClass"
 [ "$(ls "$D/voc/SegmentationClass" | wc -l)" -eq 12 ] && ok || no "voc: 12 label maps"
 printf 'background:0,0,0::\nred blood cell:128,0,0::\ncytoplasm:0,128,0::\nnucleus:128,128,0::\n' >"$D/labelmap"
 same "$D/voc/labelmap.txt" "$D/labelmap" "voc: labelmap.txt"
@@ -67,7 +72,7 @@ for form in "" "--parts" "--polygons" "--parts --polygons"; do
     rm -rf "$D/form" "$D/back"
     try 0 $BIN export --dataset "$D/d" --format coco $form --out "$D/form"
     try 0 $BIN import --from coco --in "$D/form/annotations/instances_train.json" --task "$D/back.json" --out "$D/back"; prints "12 imported"
-    try 0 $BIN eval --pred "$D/back/labels" --truth "$D/d/labels"; prints "pixel accuracy  1.0000"
+    every_pixel "$D/back/labels"
 done
 grep -q '"polygons": true' "$D/form/export.json" && ok || no "export.json says what was asked"
 try 1 $BIN export --dataset "$D/d" --format coco --out "$D/form"; says "--force replaces it"
@@ -77,7 +82,7 @@ printf '__ignore__\n_background_\nred blood cell\ncytoplasm\nnucleus\n' >"$D/lab
 same "$D/lm/train/0000000003.png" "$D/d/images/0000000003.png" "labelme: pictures"
 rm -rf "$D/back"
 try 0 $BIN import --from labelme --in "$D/lm/train" --task "$D/lm/task.json" --out "$D/back"; prints "12 imported"
-try 0 $BIN eval --pred "$D/back/labels" --truth "$D/d/labels"; prints "pixel accuracy  1.0000"
+every_pixel "$D/back/labels"
 try 0 $BIN train --task "$D/back/task.json" --out "$D/bi" --members 1 --epochs 0.02 --width1 8 --width2 8        # draws and compares every picture
 rm -rf "$D/lm2" "$D/back"
 try 0 $BIN filter --dataset "$D/d" --drop 0.25 --out "$D/some"

@@ -92,4 +92,16 @@ spread "import labelme" "$D/il" import --from labelme --task "$D/many.json" --in
 for set in iv ic io il; do same "$D/$set/labels" "$D/im/labels" "$set: exported, imported"; done
 echo "  ok   $killed kills, $inside of them strictly inside prepare, export or import"
 [ $inside -ge $((killed / 3)) ] && ok || no "only $inside of $killed kills were inside"
+
+# --force over another export: the old one or the new one, whole
+try 0 $BIN export --dataset "$D/v" --format hf --out "$D/o"
+old=$(hash_of "$D/o") new=$(hash_of "$D/x-hf")
+for i in 1 2 3 4 5 6; do
+    cp -r "$D/o" "$D/o$i"
+    timeout --foreground -s KILL "0.0$((i * 15 - 10))" $BIN export --dataset "$D/d" --format hf --out "$D/o$i" --force >/dev/null 2>&1
+    case $(hash_of "$D/o$i") in "$old" | "$new") ok ;; *) no "export --force: neither old nor new" ;; esac
+    try 0 $BIN export --dataset "$D/d" --format hf --out "$D/o$i" --force
+    same "$D/o$i" "$D/x-hf" "export --force, killed and again"
+    lacks "$D/o$i.tmp" "$D/o$i.old.tmp"
+done
 done_testing

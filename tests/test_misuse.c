@@ -144,8 +144,8 @@ static void test_drawers(dgan_generator *g)
         /* Results before anything is drawn. */
         t_check(!dgan_picture(d, 0) && !dgan_ws(d, 0), "nothing is drawn yet");
         EACH(int, n, INT32_MIN, -1, 0, 1, 2, 3, INT32_MAX) {
-            came(dgan_picture_bytes(d, *n, bytes, &err), "picture_bytes, not drawn");
-            came(dgan_tap_copy(d, *n, 0, copy, &err), "tap_copy, not drawn");
+            t_check(came(dgan_picture_bytes(d, *n, bytes, &err), "picture_bytes, not drawn") == DGAN_EINVAL, "picture %d of none", *n);
+            t_check(came(dgan_tap_copy(d, *n, 0, copy, &err), "tap_copy, not drawn") == DGAN_EINVAL, "a tap of picture %d of none", *n);
         }
         EACH(double, psi, -1e300, -1, 0, 0.7, 1e30, 1e300, (double)INFINITY, (double)NAN)
             EACH(int64_t, cutoff, INT64_MIN, -1, 0, 2, 1000, INT64_MAX)

@@ -1,5 +1,6 @@
 /* test_replay.c: a dataset run's calls are recorded; cut after every one of them, by a kill or a power cut, what is left resumes to
- * the same bytes, and no group is lost whose lines were synced.  Linked with the faulty door (sys_faulty.c is this program's sys.c).
+ * the same bytes, and no group is lost whose lines were synced.  So are those of a folder that takes the place of another: the old one
+ * is there, or the new one, whole.  Linked with the faulty door (sys_faulty.c is this program's sys.c).
  *
  * DATASETGAN_ALL_FAULTS: a longer run, for `make faults`. */
 #include "tests/sys_faulty.c"
@@ -49,7 +50,8 @@ static void apply(disk *d, const recorded *r)
     else if (is(r, "fsync")) disk_fsync(d, r->c.fd);
     else if (is(r, "close")) disk_shut(d, r->c.fd);
     else if (is(r, "rename")) disk_rename(d, r->path, r->to);
-    else if (is(r, "unlink")) disk_unlink(d, r->path);
+    else if (is(r, "exchange")) disk_exchange(d, r->path, r->to);
+    else if (is(r, "unlink") || is(r, "rmdir")) disk_unlink(d, r->path);
     else if (is(r, "mkdir")) disk_mkdir(d, r->path);
 }
 
@@ -139,6 +141,7 @@ static void replay(const char *what, int before, int samples)
             const uint64_t state = disk_state(d, (disk_model)m);
             if (n > begin && state == last[m]) continue;         /* this call changed nothing that stays */
             last[m] = state;
+            if (m == DISK_LATE && state == last[DISK_STRICT]) continue;
             resumed[m]++;
             const char *path = tiny_fresh(&runs, "cut");
             char name[128];
@@ -150,9 +153,85 @@ static void replay(const char *what, int before, int samples)
             tiny_same_run(path, whole, name);
         }
     }
-    printf("  ok   %s: %d calls; resumed from %d states after a kill, %d, %d and %d after power cuts\n", what, calls, resumed[DISK_KILL],
-           resumed[DISK_STRICT], resumed[DISK_NAMES], resumed[DISK_TORN]);
+    printf("  ok   %s: %d calls; resumed from %d states after a kill, %d, %d, %d and %d after power cuts\n", what, calls, resumed[DISK_KILL],
+           resumed[DISK_STRICT], resumed[DISK_NAMES], resumed[DISK_TORN], resumed[DISK_LATE]);
     t_check(resumed[DISK_KILL] > 8 * (samples - before), "%s: only %d states", what, resumed[DISK_KILL]);
+    disk_close(d);
+}
+
+/* ---- a folder in the place of another ----------------------------------------------------------------------------------------------- */
+
+/* True: it was there already. */
+static bool view(const char *dataset, const char *out, double drop, const char *what)
+{
+    const dg_filter_options o = { .dataset = dataset, .out = out, .drop = drop, .replace = true };
+    dg_filter_result r;
+    nn_err err = { 0 };
+    t_status(dg_filter(&o, NULL, &r, &err), NN_OK, &err, NULL, "%s", what);
+    return r.already;
+}
+
+static bool same(const char *a, const char *b)
+{
+    char *x = tiny_describe(a), *y = tiny_describe(b);
+    const bool equal = *x && !strcmp(x, y);
+    free(x);
+    free(y);
+    return equal;
+}
+
+/* Half of a dataset's samples were a view, now it has all.  exchange: the file system can give two folders each other's name at once. */
+static void replace(const char *what, bool exchange)
+{
+    char data[TEXT], few[TEXT], all[TEXT], site[TEXT], out[TEXT], at[TEXT], part[TEXT], old[TEXT];
+    disk *d = disk_open();
+    uint64_t last[DISK_MODELS] = { 0 };
+    int states = 0, away = 0;
+    nn_format(data, TEXT, "%s/data", runs.folder);
+    nn_format(few, TEXT, "%s/few%d", runs.folder, exchange);
+    nn_format(all, TEXT, "%s/all%d", runs.folder, exchange);
+    nn_format(site, TEXT, "%s/place%d", runs.folder, exchange);
+    nn_format(out, TEXT, "%s/v", site);
+    tiny_must_run(&runs, data, 4, GROUP, "a run to look at");
+    view(data, few, 0.5, "half of it");
+    view(data, all, 0.0, "all of it");
+    if (nn_dir_make(site, NULL)) t_fail("%s: cannot be made", site);
+    if (!exchange) setenv("DATASETGAN_NO_EXCHANGE", "1", 1);
+    forget();
+    sys_watch = record;
+    view(data, out, 0.5, "recorded");
+    const int begin = calls;
+    view(data, out, 0.0, "recorded");
+    sys_watch = NULL;
+    for (int n = 0; n <= calls; n++) {
+        if (n > 0) apply(d, &call[n - 1]);
+        for (int m = 0; m < DISK_MODELS && n >= begin; m++) {
+            const uint64_t state = disk_state(d, (disk_model)m);
+            if (n > begin && state == last[m]) continue;
+            last[m] = state;
+            if (m == DISK_LATE && state == last[DISK_STRICT]) continue;
+            const char *cut = tiny_fresh(&runs, "cut");
+            char name[128];
+            nn_format(name, sizeof name, "%s, model %d, cut after call %d of %d (%s)", what, m, n, calls, n ? call[n - 1].c.kind : "none");
+            nn_format(at, TEXT, "%s/v", cut);
+            nn_format(part, TEXT, "%s/v.tmp", cut);
+            nn_format(old, TEXT, "%s/v.old.tmp", cut);
+            disk_restore(d, (disk_model)m, site, cut);
+            states++;
+            if (exchange || nn_path_exists(at)) t_check(same(at, few) || same(at, all), "%s: neither the old one nor the new", name);
+            else {
+                away++;
+                t_check(same(old, few), "%s: the old one is not whole", name);
+                t_check(view(data, at, 0.5, name) && same(at, few), "%s: the old one is not put back", name);
+            }
+            view(data, at, 0.0, name);
+            tiny_same_run(at, all, name);
+            t_check(!nn_path_exists(part) && !nn_path_exists(old), "%s: something is left beside it", name);
+        }
+    }
+    unsetenv("DATASETGAN_NO_EXCHANGE");
+    printf("  ok   %s: %d calls; %d states, in %d of them the old one was away under another name\n", what, calls - begin, states, away);
+    t_check(states > 60 && (away > 0) == !exchange, "%s: %d states, %d with the old one away", what, states, away);
     disk_close(d);
 }
 
@@ -165,6 +244,8 @@ int main(void)
     tiny_runs_open(&runs, "replay");
     replay("a run", 0, all ? 8 : 4);
     replay("a longer run", all ? 4 : 2, all ? 8 : 4);
+    replace("a folder for another", true);
+    replace("a folder for another, by two renames", false);
     forget();
     free(call);
     tiny_runs_close(&runs);

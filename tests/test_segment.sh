@@ -67,8 +67,14 @@ wait $run
 stopped=$?
 if [ $stopped -eq 130 ]; then
     ok
-    try 1 $BIN segment train $long --out "$D/cut" --seed 5; says "no checkpoint of a run with these settings"
+    try 1 $BIN segment train $long --out "$D/cut" --seed 5; says "the checkpoint belongs to a run with other settings (seed is "
+    cp "$D/cut.part" "$D/left"
     try 0 $BIN segment train $long --out "$D/cut"
+    # Killed after the network was written, before its checkpoint was removed: the same command removes it.
+    for left in "$D/left" /dev/null; do
+        cat "$left" >"$D/cut.part"
+        try 0 $BIN segment train $long --out "$D/cut"; lacks "$D/cut.part"
+    done
 else skip "the run ended before it could be stopped (status $stopped)"; fi
 [ "$(hash_of "$D/cut")" = "$(hash_of "$D/whole")" ] && ok || no "stopped and resumed gives other bytes"
 

@@ -73,7 +73,7 @@ first=$(grep -o 'step [0-9]*' "$D/err")
 [ "${first#step }" -gt 100 ] && ok || no "$first comes before a checkpoint"
 try 2 train "$D/nan" $blow --lr 1; says "$first"
 [ "$(hash_of "$D/nan.part")" = "$kept" ] && ok || no "the checkpoint changed"
-try 1 train "$D/nan" $blow --lr 0.5; says "no checkpoint of a run with these settings (lr differs)"
+try 1 train "$D/nan" $blow --lr 0.5; says "the checkpoint belongs to a run with other settings (lr is "
 [ "$(hash_of "$D/nan.part")" = "$kept" ] && ok || no "the checkpoint changed"
 
 # ---- one process at a time

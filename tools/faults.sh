@@ -36,10 +36,12 @@ echo
 for note in "$notes"/replay.txt "$notes"/kills.txt; do
     [ -e "$note" ] && grep -v -e ' killed after ' -e ' skipped$' "$note"
 done
+[ -e "$notes/kills.txt" ] && sed -n 's/^  ok   \(.*\) killed after .*: \([0-9]*\) samples listed,.*/\1:\2/p' "$notes/kills.txt" | awk -F: '
+    $1 != last { printf "%s  samples listed at each kill of %s:", last ? "\n" : "", $1 } { printf " %d", $2; last = $1 } END { print "" }'
 echo
-printf '%-18s %7s %9s %7s %7s %7s\n' command calls allocs runs failed killed
+printf '%-24s %7s %9s %7s %7s %7s\n' command calls allocs runs failed killed
 cat $(ls "$notes"/* | grep -v -e '\.txt' -e '\.taken' -e '\.log')
 cat $(ls "$notes"/* | grep -v -e '\.txt' -e '\.taken' -e '\.log') | awk '{ n = NF; for (i = 0; i < 5; i++) t[i] += $(n - i) }
-    END { printf "%-18s %7d %9d %7d %7d %7d\n", NR " commands", t[4], t[3], t[2], t[1], t[0] }'
+    END { printf "%-24s %7d %9d %7d %7d %7d\n", NR " commands", t[4], t[3], t[2], t[1], t[0] }'
 [ "$failed" -eq 0 ] && echo "faults: nothing lost" || echo "faults: something failed (above)"
 [ "$failed" -eq 0 ]

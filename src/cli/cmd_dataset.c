@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "nn/file.h"
 #include "nn/sys.h"
@@ -53,7 +52,7 @@ static nn_status remove_matching(const char *out, const char *name, bool (*match
 static nn_status remove_samples(const char *out, const char *name, nn_err *err)
 {
     char path[CLI_PATH];
-    if (remove_matching(out, name, is_sample, err) == NN_OK && nn_path_join(path, sizeof path, out, name, err) == NN_OK) (void)rmdir(path);
+    if (remove_matching(out, name, is_sample, err) == NN_OK && nn_path_join(path, sizeof path, out, name, err) == NN_OK) (void)nn_sys_rmdir(path);
     return err->status;
 }
 

@@ -128,6 +128,7 @@ nn_status cli_read_label(nn_image *out, const char *folder, const char *picture,
 nn_status cli_fit_label(uint8_t *to, const nn_image *label, int classes, nn_dim size, nn_err *err)
 {
     const nn_dim pixels = label->width * label->height, K = classes + 1;
+    /* analyze: the label map is one that was read */
     if (label->width == size && label->height == size) { memcpy(to, label->pixels, (size_t)pixels); return NN_OK; }
     real *share = nn_alloc((size_t)((pixels + size * size) * K) * sizeof *share, "a label map", err);
     if (!share) return NN_ENOMEM;

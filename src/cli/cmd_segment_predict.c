@@ -134,6 +134,7 @@ static nn_status write_results(const job *j, const dl_model *m, const char *stem
 /* Pixels whose class has a lower probability than `least` become void. */
 static void drop_unsure(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K, double least)
 {
+    /* analyze: the caller asks for probabilities where it drops pixels by them */
     for (nn_dim p = 0; p < pixels; p++) if ((double)prob[p * K + label[p]] < least) label[p] = NN_VOID;
 }
 

@@ -229,11 +229,16 @@ static nn_status finished(const char *path, const json_t *settings, bool *done, 
     dl_model m;
     *done = false;
     if (!nn_path_exists(path)) return NN_OK;
-    if (dl_model_read(&m, path, NULL) == NN_OK) {
-        *done = json_equal(json_object_get(m.training, "settings"), settings);
+    char text[NN_JSON_DIFFERENCES] = "it is no segmentation network";
+    nn_err own = { 0 };
+    if (dl_model_read(&m, path, &own) == NN_OK) {
+        const json_t *there = json_object_get(m.training, "settings");
+        *done = json_is_object(there) && nn_json_differences(there, settings, text) == 0;
+        if (!json_is_object(there)) nn_format(text, sizeof text, "it does not say how it was trained");
         dl_model_close(&m);
     }
-    return *done ? NN_OK : nn_fail(err, NN_EEXISTS, "%s: exists and is not the result of this run", path);
+    if (own.status == NN_ENOMEM || own.status == NN_EIO) return nn_fail(err, own.status, "%s", own.msg);
+    return *done ? NN_OK : nn_fail(err, NN_EEXISTS, "%s: exists and is not the result of this run (%s)", path, text);
 }
 
 /* ---- a sheet of predictions -------------------------------------------------------------------------------------------------------------------- */
@@ -346,6 +351,7 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
     nn_format(part, sizeof part, "%s.part", j->out);
     nn_status s = settings && curve ? NN_OK : nn_fail(err, NN_ENOMEM, "%s: not enough memory for its settings", j->out);
     if (!s && !j->force) s = finished(j->out, settings, there, err);
+    if (!s && *there) dl_checkpoint_forget(part, settings);
     if (!s && !*there) s = nn_file_lock(&lock, part, err);
     if (!s && !*there) s = dl_train(&p->model, k, &o, &p->train, &p->check, p->val.l.count, settings, part, &lock, j->force, curve, &progress, err);
     cli_progress_end();

@@ -31,6 +31,7 @@ nn_status cli_write_json(const char *path, const json_t *value, bool force, nn_e
         json_t *old = nn_json_read(path, (size_t)1 << 30, &unreadable);
         const bool same = old && json_equal(old, value);
         json_decref(old);
+        if (unreadable.status == NN_ENOMEM) return nn_fail(err, NN_ENOMEM, "%s", unreadable.msg);
         return same ? NN_OK : cli_refuse_existing(path, false, err);
     }
     return nn_json_write(path, value, err);

@@ -33,14 +33,27 @@ static json_t *annotation_hash(const dg_features *f, const dg_task *t, const cha
         nn_hash_add(h, latent, (size_t)count * sizeof *latent);
     }
     nn_hash_close(h, hex);
-    return json_string(hex);
+    json_t *s = json_string(hex);
+    if (!s) nn_fail(err, NN_ENOMEM, "training settings: not enough memory");
+    return s;
 }
 
 static json_t *tap_list(const dg_features *f, const sg_model *m)
 {
     json_t *list = json_array();
-    for (int i = 0; i < f->tap_count; i++) json_array_append_new(list, json_string(sg_tap_at(m, f->tap[i])->name));
-    return list;
+    bool ok = list != NULL;
+    for (int i = 0; ok && i < f->tap_count; i++) ok = json_array_append_new(list, json_string(sg_tap_at(m, f->tap[i])->name)) == 0;
+    if (ok) return list;
+    json_decref(list);
+    return NULL;
+}
+
+/* A setting, if it is on; whether it could be put there. */
+static bool put(json_t *s, bool on, const char *key, json_t *value)
+{
+    if (on) return json_object_set_new(s, key, value) == 0;
+    json_decref(value);
+    return true;
 }
 
 static json_int_t written_width(nn_dim width) { return width == DG_NO_LAYER ? 0 : (json_int_t)width; }
@@ -56,18 +69,17 @@ json_t *dg_train_settings(const dg_train_options *o, const dg_features *f, const
         "schedule", o->one_cycle ? "one-cycle" : "constant", "decay", o->decay, "dropout1", o->dropout1, "dropout2", o->dropout2,
         "standardise", (int)o->standardise, "official_stop", (int)o->official_stop);
     /* Only where they are on: files of before these settings existed are still recognised. */
-    if (s && o->half) json_object_set_new(s, "features", json_string("float16"));
-    if (s && o->z_stream) json_object_set_new(s, "latents", json_string("stream"));
-    if (s && o->min_pixels) json_object_set_new(s, "min_pixels", json_integer((json_int_t)o->min_pixels));
-    if (s && o->largest_label) json_object_set_new(s, "classes_known", json_string("largest label + 1"));
-    if (s && o->feature_noise > 0) json_object_set_new(s, "feature_noise", json_real(o->feature_noise));
-    if (s && o->class_weights > 0) json_object_set_new(s, "class_weights", json_real(o->class_weights));
-    if (s && o->init) json_object_set_new(s, "init", json_string(o->init->identity));
+    const bool ok = put(s, o->half, "features", json_string("float16")) && put(s, o->z_stream, "latents", json_string("stream"))
+                 && put(s, o->min_pixels > 0, "min_pixels", json_integer((json_int_t)o->min_pixels))
+                 && put(s, o->largest_label, "classes_known", json_string("largest label + 1"))
+                 && put(s, o->feature_noise > 0, "feature_noise", json_real(o->feature_noise))
+                 && put(s, o->class_weights > 0, "class_weights", json_real(o->class_weights))
+                 && put(s, o->init != NULL, "init", json_string(o->init ? o->init->identity : ""));
     json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}",
         "kernels", f->k->name, "generator", sg_identity(m), "task", t->name, "split", split, "pictures", (json_int_t)f->pictures,
         "pixels", (json_int_t)f->pixel_count, "annotations", hash, "taps", tap_list(f, m),
         "classes", dg_put_classes(t->class_at, t->class_count), "draw", dg_put_draw(&t->draw));
-    if (!s || !data || json_object_update(s, data)) {
+    if (!s || !ok || !data || json_object_update(s, data)) {
         nn_fail(err, NN_ENOMEM, "training settings: not enough memory");
         json_decref(s);
         s = NULL;
@@ -80,16 +92,18 @@ nn_status dg_train_finished(const char *path, const json_t *settings, bool *done
 {
     *done = false;
     if (!nn_path_exists(path)) return NN_OK;
-    char text[DG_DIFFERENCES] = "it is no interpreter";
+    char text[NN_JSON_DIFFERENCES] = "it is no interpreter";
+    nn_err own = { 0 };
     dg_interp in;
-    if (dg_interp_open(&in, path, NULL) == NN_OK) {
+    if (dg_interp_open(&in, path, &own) == NN_OK) {
         const char *training = nn_st_meta(&in.file, "training");
-        json_t *there = training ? nn_json_parse(training, strlen(training), path, NULL) : NULL;
-        *done = json_is_object(there) && dg_differences(there, settings, text) == 0;
+        json_t *there = training ? nn_json_parse(training, strlen(training), path, &own) : NULL;
+        *done = json_is_object(there) && nn_json_differences(there, settings, text) == 0;
         if (!json_is_object(there)) nn_format(text, sizeof text, "it does not say how it was trained");
         json_decref(there);
         dg_interp_close(&in);
     }
+    if (own.status == NN_ENOMEM || own.status == NN_EIO) return nn_fail(err, own.status, "%s", own.msg);
     return *done ? NN_OK : nn_fail(err, NN_EEXISTS, "%s: exists and is not the result of this run (%s)", path, text);
 }
 
@@ -186,11 +200,13 @@ static nn_status read_members(nn_st *f, dg_member *member, int count, dg_net_siz
 /* NN_EEXISTS unless the checkpoint was made with these settings. */
 static nn_status same_settings(const nn_st *f, const json_t *settings, nn_err *err)
 {
-    char text[DG_DIFFERENCES] = "";
+    char text[NN_JSON_DIFFERENCES] = "";
     const char *kind = nn_st_meta(f, "kind"), *line = nn_st_meta(f, "settings");
-    json_t *there = kind && !strcmp(kind, KIND) && line ? nn_json_parse(line, strlen(line), f->path, NULL) : NULL;
-    const bool ours = json_is_object(there), other = ours && dg_differences(there, settings, text) > 0;
+    nn_err own = { 0 };
+    json_t *there = kind && !strcmp(kind, KIND) && line ? nn_json_parse(line, strlen(line), f->path, &own) : NULL;
+    const bool ours = json_is_object(there), other = ours && nn_json_differences(there, settings, text) > 0;
     json_decref(there);
+    if (own.status == NN_ENOMEM) return nn_fail(err, NN_ENOMEM, "%s", own.msg);
     if (!ours) return nn_fail(err, NN_EEXISTS, "%s: is in the way and is no training checkpoint", f->path);
     if (other) return nn_fail(err, NN_EEXISTS, "%s: the checkpoint belongs to a run with other settings (%s)", f->path, text);
     return NN_OK;
@@ -202,10 +218,12 @@ nn_status dg_checkpoint_read(const char *path, const json_t *settings, bool repl
     struct stat st;
     if (stat(path, &st) || (S_ISREG(st.st_mode) && st.st_size == 0)) return NN_OK;
     nn_st f;
-    nn_status s = nn_st_open(&f, path, replace ? NULL : err);
-    if (!s) s = same_settings(&f, settings, replace ? NULL : err);
-    if (s) { nn_st_close(&f); return replace ? NN_OK : s; }            /* not ours: the first checkpoint written replaces it */
-    s = read_members(&f, member, count, size, err);
+    nn_err own = { 0 };
+    nn_status s = nn_st_open(&f, path, &own);
+    if (!s) s = same_settings(&f, settings, &own);
+    if (!s) s = read_members(&f, member, count, size, err);
+    else if (replace && s != NN_ENOMEM && s != NN_EIO) s = NN_OK;      /* not ours: the first checkpoint written replaces it */
+    else s = nn_fail(err, s, "%s", own.msg);
     nn_st_close(&f);
     return s;
 }
@@ -213,6 +231,9 @@ nn_status dg_checkpoint_read(const char *path, const json_t *settings, bool repl
 void dg_checkpoint_forget(const char *path, const json_t *settings)
 {
     nn_st f;
+    int lock;
+    if (!nn_path_exists(path) || nn_file_lock(&lock, path, NULL)) return;              /* another process works on it */
     if (nn_st_open(&f, path, NULL) == NN_OK && same_settings(&f, settings, NULL) == NN_OK) nn_sys_unlink(path);
     nn_st_close(&f);
+    nn_file_unlock(lock, path);
 }

@@ -22,9 +22,4 @@ json_t *dg_put_classes(const dg_class *c, int count);            /* NULL: not en
 nn_status dg_get_draw(const dg_reader *r, const char *place, const json_t *v, sg_options *out);
 json_t *dg_put_draw(const sg_options *o);
 
-/* The keys of two objects, "a.b" in nested ones, whose values differ: how many, and what they are, as
- * "KEY is X there, Y in this command; KEY is ..."; what text has no room for is counted in its end. */
-enum { DG_DIFFERENCES = 480 };
-int dg_differences(const json_t *there, const json_t *here, char text[DG_DIFFERENCES]);
-
 #endif

@@ -97,6 +97,15 @@ static nn_status read_record(const dg_folder_kind *kind, const char *path, json_
     return NN_OK;
 }
 
+static nn_status refuse_strangers(const dg_folder *f, nn_err *err)
+{
+    char stranger[256];
+    if (!is_link_free_dir(f->out)) return nn_fail(err, NN_EMISMATCH, "%s: expected a folder or nothing, found a file or link", f->out);
+    const nn_status s = find_stranger(f->kind, f->out, stranger, err);
+    if (s || !stranger[0]) return s;
+    return nn_fail(err, NN_EMISMATCH, "%s: the folder also holds '%s', which is not part of '%s': not replaced", f->out, stranger, f->kind->kind);
+}
+
 /* What stands at OUT: nothing or an empty folder (go on), the same (done), another of ours (replace?), a stranger's. */
 static nn_status check_out(dg_folder *f, const json_t *wanted, bool replace, nn_err *err)
 {
@@ -112,28 +121,55 @@ static nn_status check_out(dg_folder *f, const json_t *wanted, bool replace, nn_
         if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: the folder exists and is not of the kind '%s'; choose another", f->out, f->kind->kind);
         else if (!s && found && !replace)
             s = nn_fail(err, NN_EEXISTS, "%s: the folder holds another '%s'", f->out, f->kind->kind);
-        else if (!s && found && stranger[0])
-            s = nn_fail(err, NN_EMISMATCH, "%s: the folder also holds '%s', which is not part of '%s': not replaced", f->out, stranger, f->kind->kind);
+        else if (!s && found) s = refuse_strangers(f, err);
     }
+    f->replaces = !s && found && !f->done;
     json_decref(found);
     return s;
 }
 
-/* A left-over of ours: it has our record, or it ended before that was there. */
-static nn_status clear_part(dg_folder *f, const json_t *wanted, nn_err *err)
+/* A left-over of ours at `path`: it has our record, or it ended before that was there.  It is removed, unless its record is the wanted
+ * one (*kept; wanted may be NULL). */
+static nn_status clear(const dg_folder *f, const char *path, const json_t *wanted, bool *kept, nn_err *err)
 {
-    if (!nn_path_exists(f->part)) return NN_OK;
+    if (!nn_path_exists(path)) return NN_OK;
     char stranger[256] = "a file or link";
     json_t *found = NULL;
     nn_status s = NN_OK;
-    const bool folder = is_link_free_dir(f->part);
-    if (folder) s = read_record(f->kind, f->part, &found, err);
-    if (!s && folder && !found) s = find_stranger(f->kind, f->part, stranger, err);
+    const bool folder = is_link_free_dir(path);
+    if (folder) s = read_record(f->kind, path, &found, err);
+    if (!s && folder && !found) s = find_stranger(f->kind, path, stranger, err);
     const bool ours = found || !stranger[0];
-    f->kept = f->resume && found && json_equal(found, wanted);
+    *kept = wanted && found && json_equal(found, wanted);
     json_decref(found);
-    if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: in the way: holds '%s'; remove it", f->part, stranger);
-    return s || f->kept ? s : remove_tree(f->kind, f->part, err);
+    if (!s && !ours) s = nn_fail(err, NN_EMISMATCH, "%s: in the way: holds '%s'; remove it", path, stranger);
+    return s || *kept ? s : remove_tree(f->kind, path, err);
+}
+
+/* Left-overs beside OUT, by the holder of OUT.tmp's lock.  What a run of before replaced is only waiting for its removal. */
+static nn_status clear_parts(dg_folder *f, const json_t *wanted, nn_err *err)
+{
+    bool ignored;
+    int lock = -1;
+    nn_status s = is_link_free_dir(f->part) ? nn_dir_lock(&lock, f->part, err) : NN_OK;
+    if (!s) s = clear(f, f->part, f->resume ? wanted : NULL, &f->kept, err);
+    if (!s) s = clear(f, f->old, NULL, &ignored, err);
+    nn_dir_unlock(lock);
+    return s;
+}
+
+/* A kill between the two renames of replace_out: OUT is not there, what it held is OUT.old.tmp. */
+static nn_status put_back(const dg_folder *f, nn_err *err)
+{
+    json_t *found = NULL;
+    int lock = -1;
+    if (nn_path_exists(f->out) || !is_link_free_dir(f->old)) return NN_OK;
+    nn_status s = read_record(f->kind, f->old, &found, err);
+    if (!s && found && is_link_free_dir(f->part)) s = nn_dir_lock(&lock, f->part, err);      /* a process may be just between the two */
+    if (!s && found && nn_sys_rename(f->old, f->out)) s = sys_error(f->out, "rename", err);
+    nn_dir_unlock(lock);
+    json_decref(found);
+    return s;
 }
 
 /* ---- the folder ------------------------------------------------------------------------------------------------------- */
@@ -146,12 +182,12 @@ static nn_status begin(dg_folder *f, const dg_folder_kind *kind, const char *out
     if (length + 64 > DG_PATH) return nn_fail(err, NN_EINVAL, "%.80s...: path of %zu bytes, expected at most %d", out, length, DG_PATH - 64);
     nn_format(f->out, sizeof f->out, "%.*s", (int)length, out);
     nn_format(f->part, sizeof f->part, "%.*s.tmp", (int)length, out);
-    nn_status s = check_out(f, record, replace, err);
+    nn_format(f->old, sizeof f->old, "%.*s.old.tmp", (int)length, out);
+    nn_status s = put_back(f, err);
+    if (!s) s = check_out(f, record, replace, err);
+    if (f->done) (void)clear_parts(f, NULL, NULL);             /* what is in the way of nothing may stay */
     if (s || f->done) return s;
-    if (is_link_free_dir(f->part)) s = nn_dir_lock(&f->lock, f->part, err);
-    if (!s) s = clear_part(f, record, err);
-    nn_dir_unlock(f->lock);
-    f->lock = -1;
+    s = clear_parts(f, record, err);
     if (!s) s = nn_dir_make(f->part, err);
     if (!s && (s = nn_dir_lock(&f->lock, f->part, err)) != NN_OK) (void)nn_sys_rmdir(f->part);      /* ours: still empty */
     f->begun = !s;
@@ -221,21 +257,50 @@ nn_status dg_folder_close(const dg_folder *f, nn_stage *st, const char *name, nn
     return s ? s : nn_file_commit(path, err);
 }
 
-nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err)
+/* OUT.tmp takes the place of an OUT in which nobody works; *old: where that is then.  On failure OUT is as it was. */
+static nn_status replace_out(const dg_folder *f, const char **old, nn_err *err)
+{
+    const nn_status s = refuse_strangers(f, err);              /* hours may have gone by since the first look */
+    if (s) return s;
+    *old = f->part;
+    if (nn_sys_exchange(f->part, f->out) == 0) return NN_OK;
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return sys_error(f->out, "rename", err);
+    *old = f->old;
+    if (nn_sys_rename(f->out, f->old)) return sys_error(f->old, "rename", err);
+    if (nn_sys_rename(f->part, f->out) == 0) return NN_OK;
+    sys_error(f->out, "rename", err);
+    (void)nn_sys_rename(f->old, f->out);
+    return NN_EIO;
+}
+
+/* The folder above is synced before what was replaced goes: a power cut leaves the one or the other. */
+static nn_status publish(dg_folder *f, nn_err *err)
 {
     char parent[DG_PATH];
+    const char *old = NULL;
+    int lock = -1;
+    nn_status s = nn_path_folder(parent, sizeof parent, f->out, err);
+    if (!s && f->replaces) s = nn_dir_lock(&lock, f->out, err);
+    if (!s && f->replaces) s = replace_out(f, &old, err);
+    else if (!s && nn_sys_rename(f->part, f->out)) s = sys_error(f->out, "rename", err);
+    if (s) (void)remove_tree(f->kind, f->part, NULL);
+    if (!s) s = nn_dir_sync(parent, err);
+    if (!s && old) s = remove_tree(f->kind, old, err);
+    nn_dir_unlock(lock);
+    return s;
+}
+
+nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err)
+{
     if (!f->begun) return status;
     f->begun = false;
     if (!status) status = walk(f->part, NULL, 0, sync_one, err);
     if (!status) status = nn_dir_sync(f->part, err);
-    if (!status && nn_path_exists(f->out)) status = remove_tree(f->kind, f->out, err);
-    if (!status && nn_sys_rename(f->part, f->out)) status = sys_error(f->out, "rename", err);
-    if (status && !(f->resume && status == NN_ECANCEL)) (void)remove_tree(f->kind, f->part, NULL);
+    if (!status) status = publish(f, err);
+    else if (!(f->resume && status == NN_ECANCEL)) (void)remove_tree(f->kind, f->part, NULL);
     nn_dir_unlock(f->lock);
     f->lock = -1;
-    if (status) return status;
-    status = nn_path_folder(parent, sizeof parent, f->out, err);
-    return status ? status : nn_dir_sync(parent, err);
+    return status;
 }
 
 /* The way from a folder to a file, both absolute. */

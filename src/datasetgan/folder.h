@@ -2,7 +2,9 @@
  *
  * Everything is written below OUT.tmp, whose first file is a record of what is made; the finished folder is synced and
  * renamed to OUT.  A left-over OUT.tmp is removed only when it carries a record, an OUT in the way only with `replace`, when
- * it carries a record of the same kind and nothing at its top that such folders do not hold.  OUT.tmp is locked while a process
+ * it carries a record of the same kind and nothing at its top that such folders do not hold.  It stays whole until the new one is there:
+ * the two exchange their names at once, and then the old one is removed.  On a file system that cannot exchange names the old one
+ * waits as OUT.old.tmp between two renames; killed there, the next command for this OUT puts it back.  OUT.tmp is locked while a process
  * works in it: another is refused. */
 #ifndef DG_FOLDER_H
 #define DG_FOLDER_H
@@ -17,9 +19,10 @@ typedef struct {
 
 typedef struct {
     const dg_folder_kind *kind;
-    char out[DG_PATH], part[DG_PATH];
+    char out[DG_PATH], part[DG_PATH], old[DG_PATH];      /* OUT, OUT.tmp, OUT.old.tmp */
     bool done;                       /* OUT is there with the same record: nothing is left to do */
     bool begun;
+    bool replaces;                   /* OUT is there, and goes when the new one is whole */
     bool resume;
     bool kept;                       /* resume: OUT.tmp was there with the same record */
     int lock;                        /* of OUT.tmp */

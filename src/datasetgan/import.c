@@ -333,7 +333,7 @@ static nn_status write_piece(const dg_import *x, const dg_folder *f, nn_dim i, c
     if (!s) s = nn_png_encode(&p->label, &palette, &png, err);
     if (!s) s = dg_folder_add(f, label, png.data, png.size, err);
     nn_bytes_free(&png);
-    json_t *item = json_deep_copy(json_array_get(json_object_get(x->task.json, "items"), (size_t)i));
+    json_t *item = nn_json_copy(json_array_get(json_object_get(x->task.json, "items"), (size_t)i));
     if (!s && (!item || json_object_set_new(item, "image", json_string(image)) || json_object_set_new(item, "label", json_string(label))
                || json_array_append(items, item))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     if (!s && x->task.item[i].latents >= 0) {
@@ -347,7 +347,7 @@ static nn_status write_piece(const dg_import *x, const dg_folder *f, nn_dim i, c
 
 static nn_status write_set(dg_import *x, const dg_folder *f, nn_err *err)
 {
-    json_t *task = json_deep_copy(x->json_out), *items = json_array();
+    json_t *task = nn_json_copy(x->json_out), *items = json_array();
     nn_status s = task && items ? NN_OK : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     if (!s) s = dg_folder_make(f, "images", err);
     if (!s) s = dg_folder_make(f, "labels", err);
@@ -415,7 +415,7 @@ static nn_status read_task(dg_import *x, nn_err *err)
     if (!s && x->o->add) s = add_set(x, err);
     x->merging = x->o->merge != NULL;
     if (!s && x->merging) s = dg_join_read(x, x->o->merge, &x->merge, err);
-    if (!s && (x->json_out = json_deep_copy(x->task.json)) == NULL) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
+    if (!s && (x->json_out = nn_json_copy(x->task.json)) == NULL) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     return s || !x->merging ? s : dg_join_task(&x->merge, x->json_out, x->task.class_count, err);
 }
 

@@ -47,7 +47,7 @@ nn_status dg_join_read(const dg_import *x, const char *path, dg_join *m, nn_err 
 }
 
 /* A view by the new ids; NULL: the merge joins what it keeps apart. */
-static json_t *merged_view(const dg_join *m, const json_t *view, int old_count)
+static json_t *merged_view(const dg_join *m, const json_t *view, int old_count, bool *ok)
 {
     int to[NN_VOID];
     const json_t *map = json_object_get(view, "map");
@@ -60,9 +60,9 @@ static json_t *merged_view(const dg_join *m, const json_t *view, int old_count)
         if (*at >= 0 && *at != id) { json_decref(list); return NULL; }
         *at = id;
     }
-    for (int c = 0; c < m->class_count; c++) json_array_append_new(list, json_integer(to[c]));
-    json_t *v = json_deep_copy(view);
-    json_object_set_new(v, "map", list);
+    for (int c = 0; c < m->class_count; c++) *ok = json_array_append_new(list, json_integer(to[c])) == 0 && *ok;
+    json_t *v = nn_json_copy(view);
+    *ok = json_object_set_new(v, "map", list) == 0 && *ok;
     return v;
 }
 
@@ -72,7 +72,7 @@ nn_status dg_join_task(const dg_join *m, json_t *task, int old_count, nn_err *er
     const char *name;
     bool ok = kept != NULL;
     if (ok && json_is_object(views)) json_object_foreach(views, name, view) {
-        json_t *v = merged_view(m, view, old_count);
+        json_t *v = merged_view(m, view, old_count, &ok);
         if (v) ok = json_object_set_new(kept, name, v) == 0 && ok;
     }
     ok = ok && (!views || json_object_set(task, "views", kept) == 0) && json_object_set_new(task, "classes", dg_put_classes(m->class_at, m->class_count)) == 0;

@@ -45,7 +45,7 @@ static nn_status read_shard(part *p, nn_err *err)
 /* Its record without "shard"; NULL: NN_ENOMEM. */
 static json_t *whole_record(const part *p, nn_err *err)
 {
-    json_t *v = json_copy(p->set.run);
+    json_t *v = nn_json_copy(p->set.run);
     if (v && json_object_del(v, "shard") == 0) return v;
     json_decref(v);
     nn_fail(err, NN_ENOMEM, "run.json: not enough memory");

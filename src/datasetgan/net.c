@@ -226,6 +226,7 @@ static double weigh(dg_net *n, const uint8_t *label, nn_dim B, const real *weigh
         double max = x[0], sum = 0.0;
         for (nn_dim c = 1; c < K; c++) if (x[c] > max) max = x[c];
         for (nn_dim c = 0; c < K; c++) sum += exp(x[c] - max);
+        /* analyze: K >= 1, so sum >= exp(0) */
         loss += w * (log(sum) - (x[label[i]] - max));
         for (nn_dim c = 0; c < K; c++) n->dlogit[i * K + c] = (real)(n->dlogit[i * K + c] * (w * (double)B));
     }

@@ -338,7 +338,7 @@ static nn_status write_latents(const job *j, const dg_folder *f, nn_err *err)
 
 static nn_status write_set(job *j, const dg_folder *f, nn_err *err)
 {
-    json_t *task = json_deep_copy(j->task.json), *items = json_array(), *g = json_object_get(task, "generator");
+    json_t *task = nn_json_copy(j->task.json), *items = json_array(), *g = json_object_get(task, "generator");
     const char *file = j->o->generator ? j->o->generator : *j->task.generator ? j->task.generator : NULL;
     char way[DG_PATH];
     nn_status s = task && items ? NN_OK : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");

@@ -64,8 +64,8 @@ json_t *dg_run_describe(const sg_model *m, const dg_interp *in, const dg_dataset
 
 nn_status dg_run_compare(const char *path, const json_t *found, const json_t *wanted, nn_err *err)
 {
-    char text[DG_DIFFERENCES];
+    char text[NN_JSON_DIFFERENCES];
     if (!json_is_object(found)) return nn_fail(err, NN_EFORMAT, "%s: expected an object", path);
-    if (!dg_differences(found, wanted, text)) return NN_OK;
+    if (!nn_json_differences(found, wanted, text)) return NN_OK;
     return nn_fail(err, NN_EMISMATCH, "%s: this folder holds another run: %s", path, text);
 }

@@ -203,8 +203,9 @@ static nn_status add_row(json_t *file, const dg_task *t, const dg_sweep_row *row
     for (int c = 0; c < t->class_count; c++) ok = json_object_set_new(iou, t->class_at[c].name, real_or_null(row->iou[c])) == 0 && ok;
     json_t *v = json_pack("{s:s, s:o, s:o, s:o, s:o}", "settings", row->settings, "miou", real_or_null(row->miou), "sd", real_or_null(row->sd),
                           "pixel_accuracy", real_or_null(row->accuracy), "iou", iou);
-    if (!ok || json_array_append_new(json_object_get(file, "rows"), v)) return nn_fail(err, NN_ENOMEM, "sweep: not enough memory");
-    return NN_OK;
+    ok = ok && json_array_append(json_object_get(file, "rows"), v) == 0;
+    json_decref(v);
+    return ok ? NN_OK : nn_fail(err, NN_ENOMEM, "sweep: not enough memory");
 }
 
 static void read_row(const json_t *v, const dg_task *t, dg_sweep_row *row)
@@ -228,10 +229,17 @@ static json_t *describe(const sweep *w, const dg_task *t, nn_err *err)
     if (dg_features_open(&f, t, o->split, w->m, NULL, 0, err)) return NULL;
     json_t *base = dg_train_settings(&o->base, &f, t, o->split, w->m, err), *grid = json_array();
     dg_features_close(&f);
-    for (size_t i = 0; i < o->grid_count; i++) json_array_append_new(grid, json_string(o->grid[i]));
-    json_t *v = base ? json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:[]}", "kind", KIND, "format", 1, "folds", o->folds, "repeats", o->repeats, "grid", grid,
-                                 "base", base, "rows") : NULL;
-    if (base && !v) nn_fail(err, NN_ENOMEM, "sweep: not enough memory");
+    bool ok = base && grid;
+    for (size_t i = 0; ok && i < o->grid_count; i++) ok = json_array_append_new(grid, json_string(o->grid[i])) == 0;
+    if (!ok) {
+        if (base) nn_fail(err, NN_ENOMEM, "sweep: not enough memory");
+        json_decref(base);
+        json_decref(grid);
+        return NULL;
+    }
+    json_t *v = json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:[]}", "kind", KIND, "format", 1, "folds", o->folds, "repeats", o->repeats, "grid", grid,
+                                 "base", base, "rows");
+    if (!v) nn_fail(err, NN_ENOMEM, "sweep: not enough memory");
     return v;
 }
 
@@ -240,15 +248,17 @@ static nn_status take_old(const sweep *w, json_t *file, json_t **rows, nn_err *e
 {
     *rows = NULL;
     if (!nn_path_exists(w->o->out)) return NN_OK;
-    json_t *old = nn_json_read(w->o->out, (size_t)1 << 26, w->o->replace ? NULL : err);
-    json_t *list = json_incref(json_object_get(old, "rows"));
-    const bool has = json_is_array(list) && json_object_set_new(old, "rows", json_array()) == 0, same = has && json_equal(old, file);
-    const bool unreadable = !old;
+    nn_err own = { 0 };
+    json_t *old = nn_json_read(w->o->out, (size_t)1 << 26, &own), *list = json_incref(json_object_get(old, "rows"));
+    const bool has = json_is_array(list), ok = own.status != NN_ENOMEM && (!has || json_object_set_new(old, "rows", json_array()) == 0);
+    const bool same = has && ok && json_equal(old, file);
     json_decref(old);
     if (same) { *rows = list; return NN_OK; }
     json_decref(list);
+    if (!ok) return nn_fail(err, NN_ENOMEM, "%s: not enough memory to read it", w->o->out);
     if (w->o->replace) return NN_OK;
-    return unreadable ? NN_EEXISTS : nn_fail(err, NN_EEXISTS, "%s: exists and is not of this sweep; --force replaces it", w->o->out);
+    if (own.status) return nn_fail(err, own.status, "%s", own.msg);
+    return nn_fail(err, NN_EEXISTS, "%s: exists and is not of this sweep", w->o->out);
 }
 
 static nn_status run(sweep *w, const dg_task *t, const axis *a, int axes, nn_dim points, json_t *file, const json_t *old, nn_err *err)

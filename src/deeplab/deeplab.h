@@ -60,6 +60,8 @@ typedef struct {
  * (a JSON array: [step, loss, mIoU or null]).  A loss that is not finite: NN_EINVAL, the last checkpoint stays.  NN_ECANCEL when told to. */
 nn_status dl_train(dl_model *m, const nn_kernels *k, const dl_train_options *o, const dl_source *train, const dl_source *val, nn_dim val_count,
                    const json_t *settings, const char *checkpoint, int *lock, bool replace, json_t *curve, const dl_progress *p, nn_err *err);
+/* Remove the checkpoint of a run with these settings, where a kill has left it behind its network. */
+void dl_checkpoint_forget(const char *path, const json_t *settings);
 
 /* ---- prediction -------------------------------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "deeplab/deeplab.h"
+#include "nn/sys.h"
 
 enum { CHECKPOINT_STEPS = 100 };
 static const double warm_up = 0.05, sgd_momentum = 0.9;
@@ -110,13 +111,23 @@ static nn_status bind_state(trainer *t, nn_st *f, nn_err *err)
     return NN_OK;
 }
 
-/* The first setting of `here` that is another `there`. */
-static const char *differing(const json_t *there, const json_t *here)
+/* What a checkpoint says of its run; NULL where the file is none. */
+static json_t *read_state(const nn_st *f, const char *path, nn_err *err)
 {
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)here, key, value) if (!json_equal(json_object_get(there, key), value)) return key;
-    return "another setting";
+    const char *kind = nn_st_meta(f, "kind"), *text = nn_st_meta(f, "state");
+    return kind && text && !strcmp(kind, KIND) ? nn_json_parse(text, strlen(text), path, err) : NULL;
+}
+
+void dl_checkpoint_forget(const char *path, const json_t *settings)
+{
+    nn_st f;
+    int lock;
+    if (!nn_path_exists(path) || nn_file_lock(&lock, path, NULL)) return;              /* another process works on it */
+    json_t *state = nn_st_open(&f, path, NULL) == NN_OK ? read_state(&f, path, NULL) : NULL;
+    if (state && json_equal(json_object_get(state, "settings"), settings)) nn_sys_unlink(path);
+    json_decref(state);
+    nn_st_close(&f);
+    nn_file_unlock(lock, path);
 }
 
 static nn_status read_checkpoint(trainer *t, const json_t *settings, const char *path, bool replace, nn_err *err)
@@ -126,18 +137,17 @@ static nn_status read_checkpoint(trainer *t, const json_t *settings, const char 
     struct stat st;
     if (stat(path, &st) || (S_ISREG(st.st_mode) && st.st_size == 0)) return NN_OK;               /* none, or its lock alone */
     nn_status s = nn_st_open(&f, path, &own);
-    const char *kind = s ? NULL : nn_st_meta(&f, "kind"), *text = s ? NULL : nn_st_meta(&f, "state");
-    json_t *state = kind && text && !strcmp(kind, KIND) ? nn_json_parse(text, strlen(text), path, &own) : NULL;
-    const json_t *curve = json_object_get(state, "curve");
+    json_t *state = s ? NULL : read_state(&f, path, &own);
+    const json_t *curve = json_object_get(state, "curve"), *there = json_object_get(state, "settings");
+    char text[NN_JSON_DIFFERENCES];
+    const bool known = json_is_array(curve) && json_is_object(there), same = known && nn_json_differences(there, settings, text) == 0;
     if (own.status == NN_ENOMEM || own.status == NN_EIO) s = nn_fail(err, own.status, "%s", own.msg);      /* nothing is said of what it holds */
-    else if (!json_is_array(curve) || !json_equal(json_object_get(state, "settings"), settings)) {
-        if (!replace) s = nn_fail(err, NN_EEXISTS, "%s: is no checkpoint of a run with these settings (%s differs)", path,
-                                      differing(json_object_get(state, "settings"), settings));
-        else s = NN_OK;                                                  /* the first checkpoint written replaces it */
-    } else {
+    else if (same) {
         s = bind_state(t, &f, err);
         if (!s && json_array_extend(t->curve, (json_t *)curve)) s = nn_fail(err, NN_ENOMEM, "%s: not enough memory", path);
-    }
+    } else if (replace) s = NN_OK;                                       /* the first checkpoint written replaces it */
+    else if (known) s = nn_fail(err, NN_EEXISTS, "%s: the checkpoint belongs to a run with other settings (%s)", path, text);
+    else s = nn_fail(err, NN_EEXISTS, "%s: is in the way and is no checkpoint of a segmentation network", path);
     json_decref(state);
     nn_st_close(&f);
     return s;
@@ -322,14 +332,13 @@ static nn_status loop(trainer *t, const dl_source *train, const dl_source *val, 
         if (s) break;
         const bool done = t->step == t->o->steps || fraction(t) >= 1.0;
         const bool keeps = t->o->keep_every > 0 && t->step % t->o->keep_every == 0;
-        if (done || keeps || t->step % CHECKPOINT_STEPS == 0) s = check_state(t, err);
+        const bool go = !p || p->report(p->user, "step", (double)t->step, (double)t->o->steps, t->last_loss_sum / (double)t->last_loss_count);
+        const bool saves = !done && (!go || t->step % CHECKPOINT_STEPS == 0);
+        if (done || keeps || saves) s = check_state(t, err);
         if (!s && (done || t->step % every == 0)) s = curve_point(t, val, val_count, err);
         if (!s && keeps) s = keep_network(t, err);
-        const double loss = t->last_loss_count ? t->last_loss_sum / (double)t->last_loss_count : NAN;
-        const bool go = !p || p->report(p->user, "step", (double)t->step, (double)t->o->steps, loss);
-        if (!s && !go) s = check_state(t, err);
-        if (!s && (t->step % CHECKPOINT_STEPS == 0 || !go) && !done) s = write_checkpoint(t, settings, checkpoint, lock, err);
-        if (!s && !go && !done) s = nn_fail(err, NN_ECANCEL, "stopped");
+        if (!s && saves) s = write_checkpoint(t, settings, checkpoint, lock, err);
+        if (!s && saves && !go) s = nn_fail(err, NN_ECANCEL, "stopped");
     }
     return s;
 }

@@ -41,6 +41,7 @@ nn_status nn_bytes_append(nn_bytes *b, size_t *room, const void *from, size_t si
         if (s != NN_OK) return s;
         *room = larger.size;
         larger.size = b->size;
+        /* analyze: nn_fail returns the status it is given, so there is memory when s is NN_OK */
         if (b->size) memcpy(larger.data, b->data, b->size);
         nn_bytes_free(b);
         *b = larger;

@@ -77,6 +77,14 @@ json_t *nn_json_parse(const char *text, size_t size, const char *name, nn_err *e
     return NULL;
 }
 
+json_t *nn_json_copy(const json_t *v)
+{
+    json_t *copy = json_deep_copy(v);
+    if (json_equal(copy, v)) return copy;
+    json_decref(copy);
+    return NULL;
+}
+
 nn_status nn_json_number(const char *text, const char *name, double *out, nn_err *err)
 {
     char list[80];
@@ -129,4 +137,50 @@ char *nn_json_line(const json_t *value, nn_err *err)
 {
     size_t size;
     return dump(value, JSON_COMPACT, 1, &size, err);      /* nn_alloc's zeros end the text */
+}
+
+/* ---- what differs ------------------------------------------------------------------------------------------------------ */
+
+typedef struct { char *text; size_t used; int count, left_out; } differences;
+
+static void add_difference(differences *d, const char *key, const json_t *there, const json_t *here)
+{
+    enum { END = 32 };                                    /* room for "; and 1000000 more" */
+    char one[320];
+    char *t = there ? nn_json_line(there, NULL) : NULL, *h = here ? nn_json_line(here, NULL) : NULL;
+    nn_format(one, sizeof one, "%s%s is %.80s there, %.80s in this command", d->count ? "; " : "", key, t ? t : "absent", h ? h : "absent");
+    nn_free(t);
+    nn_free(h);
+    d->count++;
+    if (d->left_out || d->used + strlen(one) + END > NN_JSON_DIFFERENCES) { d->left_out++; return; }
+    nn_format(d->text + d->used, NN_JSON_DIFFERENCES - d->used, "%s", one);
+    d->used += strlen(one);
+}
+
+/* prefix: the key of the objects themselves, with a point, or "". */
+static void find_differences(differences *d, const char *prefix, const json_t *there, const json_t *here)
+{
+    const char *key;
+    json_t *v, *w;
+    char name[128];
+    json_object_foreach((json_t *)(uintptr_t)here, key, w) {
+        v = json_object_get(there, key);
+        const bool inside = json_is_object(v) && json_is_object(w);
+        nn_format(name, sizeof name, "%s%.40s%s", prefix, key, inside ? "." : "");
+        if (inside) find_differences(d, name, v, w);
+        else if (!v || !json_equal(v, w)) add_difference(d, name, v, w);
+    }
+    json_object_foreach((json_t *)(uintptr_t)there, key, v) {
+        nn_format(name, sizeof name, "%s%.40s", prefix, key);
+        if (!json_object_get(here, key)) add_difference(d, name, v, NULL);
+    }
+}
+
+int nn_json_differences(const json_t *there, const json_t *here, char text[NN_JSON_DIFFERENCES])
+{
+    differences d = { .text = text };
+    text[0] = '\0';
+    find_differences(&d, "", there, here);
+    if (d.left_out) nn_format(text + d.used, NN_JSON_DIFFERENCES - d.used, "; and %d more", d.left_out);
+    return d.count;
 }

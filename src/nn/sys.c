@@ -1,5 +1,5 @@
 /* sys.c: the calls themselves.  A signal (a progress timer, a resized terminal) may interrupt any of them: retried here. */
-#define _DEFAULT_SOURCE                                 /* madvise */
+#define _GNU_SOURCE                                     /* madvise, renameat2 */
 #include "nn/sys.h"
 
 #include <errno.h>
@@ -48,6 +48,7 @@ int nn_sys_close(int fd)
 }
 
 int nn_sys_rename(const char *from, const char *to) { return rename(from, to); }
+int nn_sys_exchange(const char *a, const char *b) { return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE); }
 int nn_sys_unlink(const char *path) { return unlink(path); }
 int nn_sys_mkdir(const char *path, unsigned mode) { return mkdir(path, (mode_t)mode); }
 int nn_sys_rmdir(const char *path) { return rmdir(path); }

@@ -16,6 +16,7 @@ ssize_t nn_sys_write(int fd, const void *buf, size_t count);
 int     nn_sys_fsync(int fd);
 int     nn_sys_close(int fd);
 int     nn_sys_rename(const char *from, const char *to);
+int     nn_sys_exchange(const char *a, const char *b);  /* each gets the other's name at once; EINVAL, ENOSYS: not on this file system */
 int     nn_sys_unlink(const char *path);
 int     nn_sys_mkdir(const char *path, unsigned mode);
 int     nn_sys_rmdir(const char *path);
