@@ -155,10 +155,10 @@ static void mix(void)
     const real *x = golden(4 * N, "mix.x"), *w = golden(4, "mix.w"), *const four[4] = { x, x + N, x + 2 * N, x + 3 * N };
     const real weight[4] = { w[0], w[1], w[2], w[3] };
     real *y = golden_room(N, NULL);
-    ref->mix(y, four, weight, N, false);
+    ref->mix(y, four, weight, 4, N, false);
     t_close(y, golden(N, "mix.y"), N, limit(1, 4), "%s row: mix", IN);
     memcpy(y, golden(N, "mix.y0"), N * sizeof *y);
-    ref->mix(y, four, weight, N, true);
+    ref->mix(y, four, weight, 4, N, true);
     t_close(y, golden(N, "mix.added"), N, limit(1, 5), "%s row: mix, added", IN);
     t_guarded_free(y);
 }

@@ -147,9 +147,14 @@ static void test_maps(const nn_kernels *k)
     for (int add = 0; add < 2; add++) {
         memcpy(got, bias, OUT * sizeof *got); memcpy(want, bias, OUT * sizeof *got);
         t_randn(got, 61, 9); t_randn(want, 61, 9);
-        nn_kernels_ref.mix(want, x, weight, 61, add);
-        k->mix(got, x, weight, 61, add);
-        t_close(got, want, 61, 6, "mix%s/%s", add ? " add" : "", k->name);
+        for (int terms = 1; terms <= 4; terms++) {
+            nn_kernels_ref.mix(want, x, weight, terms, 61, add);
+            k->mix(got, x, weight, terms, 61, add);
+            t_close(got, want, 61, 6, "mix%s, %d terms/%s", add ? " add" : "", terms, k->name);
+        }
+        nn_kernels_ref.mix(want, x, weight, 4, 8 * 16 + 37, add);             /* eight vectors at once */
+        k->mix(got, x, weight, 4, 8 * 16 + 37, add);
+        t_close(got, want, 8 * 16 + 37, 6, "mix%s, long/%s", add ? " add" : "", k->name);
     }
     real *const all[] = { planar, map, w, style, bias, want, got, filter, up, up_want };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
@@ -195,15 +200,11 @@ static void test_train(const nn_kernels *k)
     uint8_t label[B];
     for (int i = 0; i < B; i++) label[i] = (uint8_t)(i % 7 == 3 ? NN_VOID : i % C);
     x[5] = 120; x[40] = -120;                                               /* underflow of the others, and of one */
-    nn_kernels_ref.softmax(want, x, B, C);
-    k->softmax(got, x, B, C);
-    t_close(got, want, N, 16, "softmax/%s", k->name);
     const double l0 = nn_kernels_ref.softmax_ce(want, x, label, B, C), l1 = k->softmax_ce(got, x, label, B, C);
     t_close(got, want, N, 16, "softmax_ce gradient/%s", k->name);
     t_limit(fabs(l1 - l0) / l0, 1e-6, "softmax_ce loss/%s", k->name);
     x[60] = NAN;
-    k->softmax(got, x, B, C);
-    t_check(isnan((double)got[60]) && isnan(k->softmax_ce(got, x, label, B, C)), "softmax/%s: NaN travels", k->name);
+    t_check(isnan(k->softmax_ce(got, x, label, B, C)) && isnan((double)got[60]), "softmax_ce/%s: NaN travels", k->name);
 
     nn_adam o = { 1e-2, 0.9, 0.999, 1e-8, 0.1, 0 };
     real *p[6];
@@ -217,6 +218,42 @@ static void test_train(const nn_kernels *k)
     for (int i = 0; i < 6; i++) t_guarded_free(p[i]);
     for (int i = 0; i < 12; i++) t_guarded_free(stat[i]);
     real *const all[] = { x, dy, gamma, beta, want, got };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* Opinions of two members on 61 pixels: a tie, an absent class (stack.c), a sure pixel, NaN. */
+static void test_vote(const nn_kernels *k, nn_dim K, bool of_logits)
+{
+    enum { N = 61, LD = 48, PLANE = N + 3, MOST = 34 };
+    static uint16_t votes[2][N * MOST];
+    double spread[2][N] = { 0 }, total[2][N];
+    real *logit = randn(N * LD, 1), *b = randn(MOST, 2), *sum[2], *entropy[2];
+    memset(votes, 0, sizeof votes);
+    for (int i = 0; i < 2; i++) {
+        sum[i] = t_guarded(MOST * PLANE, true);
+        memset(sum[i], 0, MOST * PLANE * sizeof(real));
+        entropy[i] = t_guarded(N, true);
+        for (int p = 0; p < N; p++) total[i][p] = 1;
+    }
+    for (nn_dim c = 0; c < K; c++) b[c] = c % 2 ? b[c] : 0;
+    for (nn_dim c = 0; c < K; c++) logit[5 * LD + c] = 3;
+    if (K > 2) logit[5 * LD] = logit[5 * LD + 2] = 9;                      /* b is 0 there: a tie */
+    if (K > 3) b[3] = (real)-1e4;
+    logit[7 * LD + K - 1] = 80;
+    for (int member = 0; member < 2; member++) {
+        const nn_kernels *const by[2] = { &nn_kernels_ref, k };
+        for (int i = 0; i < 2; i++) by[i]->vote(sum[i], PLANE, spread[i], total[i], votes[i], logit, LD, b, N, K, of_logits);
+        for (nn_dim j = 0; j < N * LD; j++) logit[j] = j / LD == 5 || j / LD == 7 ? logit[j] : -logit[j];
+    }
+    for (int i = 0; i < 2; i++) for (int p = 0; p < N; p++) entropy[i][p] = (real)(spread[i][p] + log(total[i][p]));
+    t_close(sum[1], sum[0], K * PLANE, 16, "vote/%s: sums, %td classes%s", k->name, K, of_logits ? ", logits" : "");
+    t_close(entropy[1], entropy[0], N, 16, "vote/%s: entropy, %td classes", k->name, K);
+    t_same(votes[1], votes[0], sizeof votes[0], "vote/%s: votes, %td classes", k->name, K);
+    t_check(votes[1][5 * K] == 2, "vote/%s: a tie goes to the lowest", k->name);
+    logit[9 * LD] = NAN;
+    k->vote(sum[1], PLANE, spread[1], total[1], votes[1], logit, LD, b, N, K, of_logits);
+    t_check(isnan((double)sum[1][9]) && isnan(spread[1][9] + log(total[1][9])) && !isnan((double)sum[1][8]), "vote/%s: NaN travels, in its pixel", k->name);
+    real *const all[] = { logit, b, sum[0], sum[1], entropy[0], entropy[1] };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
 }
 
@@ -243,15 +280,13 @@ int main(void)
         { 40, 50, 35, 49, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 64, 33, 32, 66, 3, 1, 0, 0, true, false, false, false, INFINITY },
         { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 64 tiles */
-        { 128, 160, 8, 8, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* and of up-convolutions: four parts of the panels, one empty */
+        { 128, 160, 8, 8, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* and of up-convolutions: four parts of the panels */
         { 67, 70, 17, 30, 3, 2, 4, 4, true, true, true, true, 60.0 },           /* nothing a multiple of 3 or 16, two groups, two parts */
         { 64, 33, 33, 34, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* five groups */
         { 64, 81, 18, 16, 3, 2, 4, 4, false, false, false, false, INFINITY },
         { 66, 64, 16, 19, 3, 2, 2, 2, true, true, true, true, INFINITY },       /* StyleGAN1's box */
         { 64, 65, 8, 17, 3, 2, 1, 6, false, true, true, true, INFINITY },
-        { 64, 65, 20, 8, 3, 2, 5, 1, false, true, true, true, INFINITY },       /* one column: the last of t is not read.  Of the last tile */
-        { 64, 32, 9, 9, 3, 2, 4, 1, false, true, true, true, INFINITY },        /* are here 4 columns and 5 rows, then 0 and 1, */
-        { 64, 32, 10, 10, 3, 2, 1, 1, true, true, true, true, INFINITY },       /* then 2 and 3 */
+        { 64, 65, 20, 8, 3, 2, 5, 1, false, true, true, true, INFINITY },
         { 512, 32, 26, 26, 3, 2, 4, 4, true, true, true, true, INFINITY },      /* groups of up to 64 tiles */
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
@@ -267,6 +302,8 @@ int main(void)
         test_maps(k);
         test_dense(k);
         test_train(k);
+        static const nn_dim classes[] = { 1, 2, 4, 34 };
+        for (int v = 0; v < 8; v++) test_vote(k, classes[v / 2], v % 2);
     }
     nn_err err = { 0 };
     t_check(nn_kernels_pick("nonsense", &err) == NULL && strstr(err.msg, "ref"), "an unknown row is refused, the usable ones named");

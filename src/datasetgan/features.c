@@ -237,7 +237,7 @@ static void gather_pixel(const dg_features *f, const real *maps, nn_dim y, nn_di
         } else {
             const real *const corner[4] = { row0 + c.i0 * q->c, row0 + c.i1 * q->c, row1 + c.i0 * q->c, row1 + c.i1 * q->c };
             const real weight[4] = { (1 - r.t) * (1 - c.t), (1 - r.t) * c.t, r.t * (1 - c.t), r.t * c.t };
-            f->k->mix(out, corner, weight, q->c, false);
+            f->k->mix(out, corner, weight, 4, q->c, false);
         }
         out += q->c;
     }

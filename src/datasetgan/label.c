@@ -8,7 +8,11 @@
  *   level    all maps of one size.  A level below the picture's size is upsampled: SHARED levels are multiplied once for
  *            the whole picture, TILED ones for each tile's own region (memory).  FULL levels go straight into the tile.
  *            A level larger than the picture is REDUCED first, as the released code does (utils.Interpolate).
- *   hidden   what the first layer gives, before bias and ReLU: h1 numbers a pixel, of one member. */
+ *   hidden   what the first layer gives, before bias and ReLU: h1 numbers a pixel, of one member.
+ *   strip    some rows of a tile, as many as a small cache holds the hidden numbers of.
+ *
+ * Weights are right operands of products, cut into panels of PANEL columns, each of which lies in one piece: rows that are a power of
+ * two apart would push each other out of the cache. */
 #include "datasetgan/label.h"
 #include "datasetgan/features.h"
 
@@ -16,30 +20,36 @@
 #include <omp.h>
 #include <string.h>
 
-enum { TILE_H = 32, TILE_W = 32, STRIP_H = 8 };      /* hidden numbers of a strip: 8*32*128*4 = 131 kB, half a small L2 */
+enum { TILE_MIN = 32, TILE_MAX = 128 };              /* side of a tile: larger ones compute fewer borders of TILED levels twice */
+enum { STRIP_BYTES = 256 << 10, STRIP_ROWS = 8 };    /* hidden numbers of a strip: a small L2 */
 enum { SHARED_PIXELS = 256 };                        /* rows of a shared level in one unit of work */
+enum { PANEL = 32 };
+enum { FLUSH = 100 };                                /* members whose totals are multiplied: 255^100 is a double */
 
 typedef struct { int32_t i0, i1; real t; } position;                            /* nn_bilinear_at */
 typedef enum { SHARED, TILED, FULL, REDUCED } level_kind;
 typedef struct {
     level_kind kind;
     nn_dim h, w;
+    nn_dim c, first;                 /* channels of its maps together; their place among the packed inputs of layer 1 */
     nn_dim region_h, region_w;       /* most rows and columns of the level that one tile touches */
     position *y, *x;                 /* (height), (res) */
     real *hidden;                    /* SHARED: (members,h,w,h1) */
     nn_dim chunk_rows, chunk_first, chunk_count;      /* SHARED: units of work */
 } level_plan;
-typedef struct { nn_dim c, first; int level, index; } tap_plan;                 /* first: its first feature; index: in the model */
+typedef struct { nn_dim c, first, at; int level, index; } tap_plan;      /* first: its first feature; at: within its level; index: in the model */
 
 /* One thread's memory. */
 typedef struct {
     real *region[SG_TAPS_MAX];       /* TILED level: (region_h, region_w, h1) */
     real *line[SG_TAPS_MAX];         /* SHARED or TILED level: one picture row, not yet upsampled in x: (region_w, h1) */
-    real *reduced[SG_TAPS_MAX];      /* map of a REDUCED level: (tile, c) */
-    real *hidden, *second, *logit, *prob;             /* (strip, h1) (strip, h2) (strip, K) (strip, K) */
-    real *sum;                       /* (tile, K) probabilities of the members so far; of_logits: their logits */
-    double *entropy;                 /* (tile) */
+    real *reduced[SG_TAPS_MAX];      /* REDUCED level: (tile, c) */
+    real *pixels;                    /* maps of one level side by side, of as many pixels as one product takes: (pixels, c) */
+    real *hidden, *second, *logit;   /* (strip, h1) (strip, h2) (strip, Kw) */
+    real *sum;                       /* (K, plane) probabilities of the members so far; of_logits: their logits */
+    double *entropy, *total;         /* (tile), see nn_kernels.vote: the entropies' sum is entropy + log total */
     uint16_t *votes;                 /* (tile, K) */
+    real *one;                       /* (K) of one pixel */
 } thread_room;
 
 struct dg_labeller {
@@ -49,9 +59,10 @@ struct dg_labeller {
     dg_frame frame;
     nn_dim D, h1, h2, K, chunks;
     nn_dim Kw;                       /* K padded with zero weights to whole vectors of every row: a product without edges */
+    nn_dim tile, strip, plane;       /* a tile's side, a strip's rows; numbers between the classes of `sum`: no power of two */
     tap_plan tap[SG_TAPS_MAX];
     level_plan level[SG_TAPS_MAX];
-    real *w1, *b1, *w2, *b2, *w3, *b3;                /* (members,D,h1) (members,h1) (members,h1,h2) ... right operands */
+    real *w1, *b1, *w2, *b2, *w3, *b3;                /* (members,D,h1) (members,h1) (members,h1,h2) ...: w in panels */
     float *divergence;               /* (height,res), for callers that do not want it */
     uint32_t *order;                 /* dg_uncertainty */
     thread_room *room;               /* (threads) */
@@ -60,8 +71,8 @@ struct dg_labeller {
 typedef struct { nn_dim y0, y1, x0, x1; } rect;
 
 static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
-static nn_dim tiles_across(const dg_labeller *l) { return (l->frame.res + TILE_W - 1) / TILE_W; }
-static nn_dim tile_count(const dg_labeller *l) { return tiles_across(l) * ((l->frame.height + TILE_H - 1) / TILE_H); }
+static nn_dim tiles_across(const dg_labeller *l) { return (l->frame.res + l->tile - 1) / l->tile; }
+static nn_dim tile_count(const dg_labeller *l) { return tiles_across(l) * ((l->frame.height + l->tile - 1) / l->tile); }
 static bool upsampled(const level_plan *v) { return v->kind == SHARED || v->kind == TILED; }
 
 /* ---- plan, memory, weights ------------------------------------------------------------------------------------------ */
@@ -92,8 +103,8 @@ static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
 {
     const double bytes = (double)l->members * (double)(v->h * v->w * l->h1) * sizeof(real);
     const dg_frame f = l->frame;
-    v->region_h = widest_region(v->h, f.res, f.top, f.top + f.height, TILE_H);
-    v->region_w = widest_region(v->w, f.res, 0, f.res, TILE_W);
+    v->region_h = widest_region(v->h, f.res, f.top, f.top + f.height, l->tile);
+    v->region_w = widest_region(v->w, f.res, 0, f.res, l->tile);
     v->kind = v->h == f.res && v->w == f.res ? FULL : v->h > f.res || v->w > f.res ? REDUCED
             : bytes <= (double)shared_bytes ? SHARED : TILED;
     if (v->kind != SHARED) return;
@@ -108,31 +119,43 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
 {
     *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .frame = frame, .D = in->D, .h1 = in->h1, .h2 = in->h2,
                         .nearest = in->nearest, .of_logits = in->of_logits, .vote_mean = in->vote_mean, .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
+    for (l->tile = TILE_MIN; l->tile < TILE_MAX && 8 * l->tile <= frame.res; l->tile *= 2) { }        /* sixteen tiles at least: work for threads */
+    l->plane = l->tile * l->tile + 16;
+    l->strip = STRIP_BYTES / (l->tile * l->h1 * (nn_dim)sizeof(real));
+    l->strip = l->strip < 1 ? 1 : at_most(l->strip, STRIP_ROWS);
+    nn_dim first = 0;
     for (int i = 0; i < l->tap_count; i++) {
-        l->tap[i] = (tap_plan){ .c = tap[i].c, .level = level_of(l, tap[i].h, tap[i].w), .index = i };
-        if (i) l->tap[i].first = l->tap[i - 1].first + l->tap[i - 1].c;
+        level_plan *v = &l->level[level_of(l, tap[i].h, tap[i].w)];
+        l->tap[i] = (tap_plan){ .c = tap[i].c, .first = first, .at = v->c, .level = (int)(v - l->level), .index = i };
+        v->c += tap[i].c;
+        first += tap[i].c;
     }
+    for (int i = 1; i < l->level_count; i++) l->level[i].first = l->level[i - 1].first + l->level[i - 1].c;
     for (int i = 0; i < l->level_count; i++) plan_level(l, &l->level[i], shared_bytes);
 }
 
 static thread_room place_room(const dg_labeller *l, nn_arena *a)
 {
-    enum { TILE = TILE_H * TILE_W, STRIP = STRIP_H * TILE_W };
+    const nn_dim tile = l->tile * l->tile, strip = l->strip * l->tile;
+    nn_dim pixels = 0;
     thread_room r = { 0 };
     for (int i = 0; i < l->level_count; i++) {
         const level_plan *v = &l->level[i];
         if (v->kind == TILED) r.region[i] = nn_take_real(a, v->region_h * v->region_w * l->h1);
         if (upsampled(v)) r.line[i] = nn_take_real(a, v->region_w * l->h1);
+        if (v->kind == REDUCED) r.reduced[i] = nn_take_real(a, tile * v->c);
+        const nn_dim rows = v->kind == SHARED ? v->chunk_rows * v->w : v->kind == TILED ? v->region_w : v->kind == FULL ? strip : 0;
+        if (rows * v->c > pixels) pixels = rows * v->c;
     }
-    for (int i = 0; i < l->tap_count; i++)
-        if (l->level[l->tap[i].level].kind == REDUCED) r.reduced[i] = nn_take_real(a, TILE * l->tap[i].c);
-    r.hidden = nn_take_real(a, STRIP * l->h1);
-    r.second = nn_take_real(a, STRIP * l->h2);
-    r.logit = nn_take_real(a, STRIP * l->Kw);
-    r.prob = nn_take_real(a, STRIP * l->K);
-    r.sum = nn_take_real(a, TILE * l->K);
-    r.entropy = nn_take(a, TILE * sizeof *r.entropy);
-    r.votes = nn_take(a, (size_t)(TILE * l->K) * sizeof *r.votes);
+    r.pixels = nn_take_real(a, pixels);
+    r.hidden = nn_take_real(a, strip * l->h1);
+    r.second = nn_take_real(a, strip * l->h2);
+    r.logit = nn_take_real(a, strip * l->Kw);
+    r.sum = nn_take_real(a, l->K * l->plane);
+    r.one = nn_take_real(a, l->K);
+    r.entropy = nn_take(a, (size_t)tile * sizeof *r.entropy);
+    r.total = nn_take(a, (size_t)tile * sizeof *r.total);
+    r.votes = nn_take(a, (size_t)(tile * l->K) * sizeof *r.votes);
     return r;
 }
 
@@ -161,15 +184,17 @@ static void place(dg_labeller *l, nn_arena *a)
     }
 }
 
-/* One layer as a right operand: w (out,in) -> (in,out), each input scaled and shifted before the layer, in double:
- * W (s*x + t) + b = (W diag s) x + (W t + b). */
-static void fold(real *right, nn_dim ld, real *bias, const real *w, const real *b, const double *scale, const double *shift, nn_dim in,
-                 nn_dim out)
+/* One layer as a right operand: w (out,in) -> (in,out) in panels of an operand of `width` columns, each input scaled and shifted before
+ * the layer, in double: W (s*x + t) + b = (W diag s) x + (W t + b).  place (in): where inputs go; NULL: where they are. */
+static void fold(real *right, nn_dim width, const nn_dim *place, real *bias, const real *w, const real *b, const double *scale, const double *shift,
+                 nn_dim in, nn_dim out)
 {
     for (nn_dim o = 0; o < out; o++) {
+        const nn_dim o0 = o / PANEL * PANEL, ld = at_most(PANEL, width - o0);
+        real *panel = right + o0 * in;
         double sum = b[o];
         for (nn_dim i = 0; i < in; i++) {
-            right[i * ld + o] = (real)(w[o * in + i] * scale[i]);
+            panel[(place ? place[i] : i) * ld + o - o0] = (real)(w[o * in + i] * scale[i]);
             sum += w[o * in + i] * shift[i];
         }
         bias[o] = (real)sum;
@@ -189,8 +214,13 @@ static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)
 {
     const nn_dim D = l->D, h1 = l->h1, h2 = l->h2, K = l->K, widest = D > h1 ? (D > h2 ? D : h2) : h1 > h2 ? h1 : h2;
     double *scale = nn_alloc((size_t)(2 * widest) * sizeof *scale, "folding the interpreter", err);
-    if (!scale) return err ? err->status : NN_ENOMEM;
+    nn_dim *place = scale ? nn_alloc((size_t)D * sizeof *place, "folding the interpreter", err) : NULL;
+    if (!place) { nn_free(scale); return NN_ENOMEM; }
     double *shift = scale + widest;
+    for (int i = 0; i < l->tap_count; i++) {
+        const tap_plan *t = &l->tap[i];
+        for (nn_dim c = 0; c < t->c; c++) place[t->first + c] = l->level[t->level].first + t->at + c;
+    }
     for (nn_dim m = 0; m < l->members; m++) {
         /* Standardisation (x - mean)/std.  The mean goes into the bias: its cancellation costs |mean|/std of a rounding unit,
          * a few at most, where subtracting it from the maps would cost a pass over them (docs/METHOD.md has the figures). */
@@ -198,12 +228,13 @@ static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)
             scale[d] = 1.0 / in->std[d];
             shift[d] = -in->mean[d] * scale[d];
         }
-        fold(l->w1 + m * D * h1, h1, l->b1 + m * h1, in->w1 + m * h1 * D, in->b1 + m * h1, scale, shift, D, h1);
+        fold(l->w1 + m * D * h1, h1, place, l->b1 + m * h1, in->w1 + m * h1 * D, in->b1 + m * h1, scale, shift, D, h1);
         norm_as_scale(scale, shift, in->g1 + m * h1, in->e1 + m * h1, in->m1 + m * h1, in->v1 + m * h1, h1);
-        fold(l->w2 + m * h1 * h2, h2, l->b2 + m * h2, in->w2 + m * h2 * h1, in->b2 + m * h2, scale, shift, h1, h2);
+        fold(l->w2 + m * h1 * h2, h2, NULL, l->b2 + m * h2, in->w2 + m * h2 * h1, in->b2 + m * h2, scale, shift, h1, h2);
         norm_as_scale(scale, shift, in->g2 + m * h2, in->e2 + m * h2, in->m2 + m * h2, in->v2 + m * h2, h2);
-        fold(l->w3 + m * h2 * l->Kw, l->Kw, l->b3 + m * K, in->w3 + m * K * h2, in->b3 + m * K, scale, shift, h2, K);
+        fold(l->w3 + m * h2 * l->Kw, l->Kw, NULL, l->b3 + m * K, in->w3 + m * K * h2, in->b3 + m * K, scale, shift, h2, K);
     }
+    nn_free(place);
     nn_free(scale);
     return NN_OK;
 }
@@ -289,28 +320,50 @@ size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads)
 
 /* ---- first layer ---------------------------------------------------------------------------------------------------- */
 
-/* dst (n,h1) = sum over the maps of level v of W_i * F_i for n pixels from (y,x) on, along the row. */
-static void multiply_row(const dg_labeller *l, int v, const real *const *map, nn_dim member, nn_dim y, nn_dim x, nn_dim n, real *dst, bool add)
+/* dst (n,out) = rows (n,k) * inputs first .. first + k - 1 of a layer w (in,out), in panels. */
+static void product(const dg_labeller *l, nn_dim n, nn_rows rows, const real *w, nn_dim in, nn_dim first, nn_dim k, nn_dim out, real *dst, bool add)
+{
+    for (nn_dim o = 0; o < out; o += PANEL) {
+        const nn_dim width = at_most(PANEL, out - o);
+        l->k->gemm(n, width, k, rows, w + o * in + first * width, width, dst + o, out, add);
+    }
+}
+
+/* to (n,c): the maps of level v side by side, of n pixels from (y,x) on, along the row.  One product of all their channels is faster than
+ * one for each map, and one of neighbouring pixels than one of pixels as they lie. */
+static void gather(const dg_labeller *l, int v, const real *const *map, nn_dim y, nn_dim x, nn_dim n, real *to)
 {
     const level_plan *lv = &l->level[v];
     for (int i = 0; i < l->tap_count; i++) {
         const tap_plan *t = &l->tap[i];
         if (t->level != v) continue;
-        l->k->gemm(n, l->h1, t->c, nn_rows_map(l->k->layout, map[i], lv->h, lv->w, y, x),
-                   l->w1 + (member * l->D + t->first) * l->h1, l->h1, dst, l->h1, add);
-        add = true;
+        for (nn_dim c = 0; c < t->c; c += NN_CB) {
+            const nn_rows from = nn_rows_map(l->k->layout, map[i] + nn_map_at(l->k->layout, lv->h, lv->w, c, 0, 0), lv->h, lv->w, y, x);
+            const nn_dim m = at_most(NN_CB, t->c - c);
+            real *first = to + t->at + c;
+            if (from.elem == 1 && m == NN_CB) for (nn_dim p = 0; p < n; p++) memcpy(first + p * lv->c, from.at + p * from.row, NN_CB * sizeof *first);
+            else for (nn_dim p = 0; p < n; p++) for (nn_dim j = 0; j < m; j++) first[p * lv->c + j] = from.at[p * from.row + j * from.elem];
+        }
     }
 }
 
+/* dst (n,h1) = W1 of level v times n gathered pixels. */
+static void multiply(const dg_labeller *l, int v, const real *pixels, nn_dim member, nn_dim n, real *dst, bool add)
+{
+    const level_plan *lv = &l->level[v];
+    product(l, n, nn_rows_matrix(pixels, lv->c), l->w1 + member * l->D * l->h1, l->D, lv->first, lv->c, l->h1, dst, add);
+}
+
 /* Rows of a map lie one after another, so a chunk of whole rows is one product. */
-static void shared_unit(const dg_labeller *l, const real *const *map, nn_dim unit)
+static void shared_unit(const dg_labeller *l, const thread_room *r, const real *const *map, nn_dim unit)
 {
     const nn_dim member = unit % l->members, chunk = unit / l->members;
     for (int v = 0; v < l->level_count; v++) {
         const level_plan *lv = &l->level[v];
         if (lv->kind != SHARED || chunk < lv->chunk_first || chunk >= lv->chunk_first + lv->chunk_count) continue;
         const nn_dim y0 = (chunk - lv->chunk_first) * lv->chunk_rows, rows = at_most(lv->chunk_rows, lv->h - y0);
-        multiply_row(l, v, map, member, y0, 0, rows * lv->w, lv->hidden + ((member * lv->h + y0) * lv->w) * l->h1, false);
+        gather(l, v, map, y0, 0, rows * lv->w, r->pixels);
+        multiply(l, v, r->pixels, member, rows * lv->w, lv->hidden + ((member * lv->h + y0) * lv->w) * l->h1, false);
     }
 }
 
@@ -321,8 +374,10 @@ static void region_products(const dg_labeller *l, thread_room *r, const real *co
         if (lv->kind != TILED) continue;
         const nn_dim x0 = lv->x[tile.x0].i0, w = lv->x[tile.x1 - 1].i1 - x0 + 1;
         const nn_dim y0 = lv->y[tile.y0].i0, h = lv->y[tile.y1 - 1].i1 - y0 + 1;
-        for (nn_dim y = 0; y < h; y++)
-            multiply_row(l, v, map, member, y0 + y, x0, w, r->region[v] + y * lv->region_w * l->h1, false);
+        for (nn_dim y = 0; y < h; y++) {
+            gather(l, v, map, y0 + y, x0, w, r->pixels);
+            multiply(l, v, r->pixels, member, w, r->region[v] + y * lv->region_w * l->h1, false);
+        }
     }
 }
 
@@ -338,59 +393,65 @@ static void mix_lines(const dg_labeller *l, thread_room *r, nn_dim member, rect 
         const nn_dim y0 = whole ? 0 : lv->y[tile.y0].i0, row = (whole ? lv->w : lv->region_w) * l->h1;
         const position p = lv->y[y];
         const real *a = base + (p.i0 - y0) * row, *b = base + (p.i1 - y0) * row;
-        l->k->mix(r->line[v], (const real *const[4]){ a, b, a, a }, (const real[4]){ 1 - p.t, p.t, 0, 0 }, w * l->h1, false);
+        l->k->mix(r->line[v], (const real *const[2]){ a, b }, (const real[2]){ 1 - p.t, p.t }, 2, w * l->h1, false);
     }
 }
 
-/* hidden (w,h1) of one picture row of the tile: two levels a mix, then the maps of the picture's own size. */
-static void hidden_row(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim member, rect tile, nn_dim y, real *hidden)
+/* hidden (w,h1) of one picture row of the tile: the levels below the picture's size. */
+static void mixed_row(const dg_labeller *l, thread_room *r, nn_dim member, rect tile, nn_dim y, real *hidden)
 {
-    const nn_dim h1 = l->h1, w = tile.x1 - tile.x0;
-    struct { const position *x; const real *line; } up[SG_TAPS_MAX + 1] = { 0 };
-    int ups = 0;
-    for (int v = 0; v < l->level_count; v++)
-        if (upsampled(&l->level[v])) { up[ups].x = l->level[v].x; up[ups++].line = r->line[v]; }
     mix_lines(l, r, member, tile, y);
-    const bool odd = ups % 2;
-    if (odd) up[ups] = up[ups - 1];                        /* with weights 0 */
-    for (int u = 0; u < ups; u += 2) {
-        const real both = odd && u == ups - 1 ? 0 : 1;
-        const nn_dim a0 = up[u].x[tile.x0].i0, b0 = up[u + 1].x[tile.x0].i0;
-        for (nn_dim x = 0; x < w; x++) {
-            const position i = up[u].x[tile.x0 + x], j = up[u + 1].x[tile.x0 + x];
-            const real *a = up[u].line, *b = up[u + 1].line;
-            l->k->mix(hidden + x * h1, (const real *const[4]){ a + (i.i0 - a0) * h1, a + (i.i1 - a0) * h1,
-                                                               b + (j.i0 - b0) * h1, b + (j.i1 - b0) * h1 },
-                      (const real[4]){ 1 - i.t, i.t, both * (1 - j.t), both * j.t }, h1, u > 0);
+    for (nn_dim x = tile.x0; x < tile.x1; x++, hidden += l->h1) {
+        const real *from[2 * SG_TAPS_MAX];
+        real by[2 * SG_TAPS_MAX];
+        int terms = 0;
+        for (int v = 0; v < l->level_count; v++) {
+            const level_plan *lv = &l->level[v];
+            if (!upsampled(lv)) continue;
+            const position at = lv->x[x];
+            const nn_dim x0 = lv->x[tile.x0].i0;
+            from[terms] = r->line[v] + (at.i0 - x0) * l->h1;
+            by[terms++] = 1 - at.t;
+            from[terms] = r->line[v] + (at.i1 - x0) * l->h1;
+            by[terms++] = at.t;
+        }
+        l->k->mix(hidden, from, by, terms, l->h1, false);
+    }
+}
+
+/* hidden (rows,w,h1) of rows of the tile from y0 on: the mixed levels, then the maps of the picture's own size, then larger ones. */
+static void hidden_rows(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim member, rect tile, nn_dim y0, nn_dim rows)
+{
+    const nn_dim w = tile.x1 - tile.x0;
+    for (nn_dim y = 0; y < rows; y++) mixed_row(l, r, member, tile, y0 + y, r->hidden + y * w * l->h1);
+    for (int v = 0; v < l->level_count; v++) {
+        const level_plan *lv = &l->level[v];
+        if (lv->kind == FULL) {
+            for (nn_dim y = 0; y < rows; y++) gather(l, v, map, y0 + y + l->frame.top, tile.x0, w, r->pixels + y * w * lv->c);
+            multiply(l, v, r->pixels, member, rows * w, r->hidden, true);
         }
     }
-    if (ups == 0) memset(hidden, 0, (size_t)(w * h1) * sizeof *hidden);
     for (int v = 0; v < l->level_count; v++)
-        if (l->level[v].kind == FULL) multiply_row(l, v, map, member, y + l->frame.top, tile.x0, w, hidden, true);
-    for (int i = 0; i < l->tap_count; i++) {
-        const tap_plan *t = &l->tap[i];
-        if (!r->reduced[i]) continue;
-        l->k->gemm(w, h1, t->c, nn_rows_matrix(r->reduced[i] + (y - tile.y0) * w * t->c, t->c),
-                   l->w1 + (member * l->D + t->first) * h1, h1, hidden, h1, true);
-    }
+        if (r->reduced[v]) multiply(l, v, r->reduced[v] + (y0 - tile.y0) * w * l->level[v].c, member, rows * w, r->hidden, true);
 }
 
 /* reduced (pixels of the tile, c) of maps larger than the picture. */
 static void reduce_maps(const dg_labeller *l, thread_room *r, const real *const *map, rect tile)
 {
     for (int i = 0; i < l->tap_count; i++) {
-        const level_plan *lv = &l->level[l->tap[i].level];
-        real *dst = r->reduced[i];
+        const tap_plan *t = &l->tap[i];
+        const level_plan *lv = &l->level[t->level];
         if (lv->kind != REDUCED) continue;
+        real *dst = r->reduced[t->level] + t->at;
         for (nn_dim y = tile.y0; y < tile.y1; y++)
-            for (nn_dim x = tile.x0; x < tile.x1; x++) {
+            for (nn_dim x = tile.x0; x < tile.x1; x++, dst += lv->c) {
                 const position p = lv->y[y], q = lv->x[x];
-                for (nn_dim c = 0; c < l->tap[i].c; c++) {
+                for (nn_dim c = 0; c < t->c; c++) {
                     const real a = map[i][nn_map_at(l->k->layout, lv->h, lv->w, c, p.i0, q.i0)];
                     const real b = map[i][nn_map_at(l->k->layout, lv->h, lv->w, c, p.i0, q.i1)];
                     const real d = map[i][nn_map_at(l->k->layout, lv->h, lv->w, c, p.i1, q.i0)];
                     const real e = map[i][nn_map_at(l->k->layout, lv->h, lv->w, c, p.i1, q.i1)];
-                    *dst++ = (1 - p.t) * ((1 - q.t) * a + q.t * b) + p.t * ((1 - q.t) * d + q.t * e);
+                    dst[c] = (1 - p.t) * ((1 - q.t) * a + q.t * b) + p.t * ((1 - q.t) * d + q.t * e);
                 }
             }
     }
@@ -398,74 +459,68 @@ static void reduce_maps(const dg_labeller *l, thread_room *r, const real *const 
 
 /* ---- the rest of the network, votes --------------------------------------------------------------------------------- */
 
-/* Add one member's opinion on n pixels.  With x its logits and q its probabilities, the entropy is
- * sum q (x_max - x) - log q_max: both terms are >= 0, so nothing cancels, and one logarithm a pixel is enough. */
-static void add_member(const dg_labeller *l, const thread_room *r, nn_dim first, nn_dim n)
-{
-    const nn_dim K = l->K;
-    for (nn_dim p = 0; p < n; p++) {
-        const real *x = r->logit + p * K, *q = r->prob + p * K;
-        real *sum = r->sum + (first + p) * K;
-        nn_dim best = 0;
-        for (nn_dim c = 1; c < K; c++) if (x[c] > x[best]) best = c;   /* ties to the lowest */
-        double spread = 0.0;
-        for (nn_dim c = 0; c < K; c++) {
-            sum[c] += l->of_logits ? x[c] : q[c];
-            spread += (double)q[c] * (x[best] - x[c]);
-        }
-        r->votes[(first + p) * K + best]++;
-        r->entropy[first + p] += spread - log((double)q[best]);
-    }
-}
-
 static void label_strip(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim member, rect tile, nn_dim y0, nn_dim rows)
 {
     const nn_kernels *k = l->k;
-    const nn_dim w = tile.x1 - tile.x0, n = rows * w, h1 = l->h1, h2 = l->h2, K = l->K;
-    for (nn_dim y = 0; y < rows; y++) hidden_row(l, r, map, member, tile, y0 + y, r->hidden + y * w * h1);
+    const nn_dim w = tile.x1 - tile.x0, n = rows * w, first = (y0 - tile.y0) * w, h1 = l->h1, h2 = l->h2, K = l->K;
+    hidden_rows(l, r, map, member, tile, y0, rows);
     k->bias_relu(r->hidden, r->hidden, l->b1 + member * h1, n, h1);
-    k->gemm(n, h2, h1, nn_rows_matrix(r->hidden, h1), l->w2 + member * h1 * h2, h2, r->second, h2, false);
+    product(l, n, nn_rows_matrix(r->hidden, h1), l->w2 + member * h1 * h2, h1, 0, h1, h2, r->second, false);
     k->bias_relu(r->second, r->second, l->b2 + member * h2, n, h2);
-    k->gemm(n, l->Kw, h2, nn_rows_matrix(r->second, h2), l->w3 + member * h2 * l->Kw, l->Kw, r->logit, l->Kw, false);
-    for (nn_dim p = 0; p < n; p++)                         /* rows move towards the front: never onto one not yet read */
-        for (nn_dim c = 0; c < K; c++) r->logit[p * K + c] = r->logit[p * l->Kw + c] + l->b3[member * K + c];
-    k->softmax(r->prob, r->logit, n, K);
-    add_member(l, r, (y0 - tile.y0) * w, n);
+    product(l, n, nn_rows_matrix(r->second, h2), l->w3 + member * h2 * l->Kw, h2, 0, h2, l->Kw, r->logit, false);
+    k->vote(r->sum + first, l->plane, r->entropy + first, r->total + first, r->votes + first * K, r->logit, l->Kw, l->b3 + member * K, n, K, l->of_logits);
 }
 
 static void write_tile(const dg_labeller *l, const thread_room *r, rect tile, const dg_labels *out, float *divergence)
 {
-    const nn_dim K = l->K, res = l->frame.res, pixels = l->frame.height * res;
+    const nn_dim K = l->K, res = l->frame.res, pixels = l->frame.height * res, w = tile.x1 - tile.x0;
     nn_dim p = 0;
     for (nn_dim y = tile.y0; y < tile.y1; y++)
         for (nn_dim x = tile.x0; x < tile.x1; x++, p++) {
             const uint16_t *votes = r->votes + p * K;
-            const real *sum = r->sum + p * K;
+            real *sum = r->one;
             double js;
-            if (l->of_logits) js = dg_divergence_of_logits(r->sum + p * K, K, r->entropy[p], l->members);
-            else js = dg_divergence(r->sum + p * K, K, r->entropy[p], l->members);
+            for (nn_dim c = 0; c < K; c++) sum[c] = r->sum[c * l->plane + p];
+            if (l->of_logits) js = dg_divergence_of_logits(sum, K, r->entropy[p], l->members);
+            else js = dg_divergence(sum, K, r->entropy[p], l->members);
             divergence[y * res + x] = (float)js;
             nn_dim best = 0;                               /* after the divergence: from here on sum is of probabilities */
             for (nn_dim c = 1; c < K; c++) if (l->vote_mean ? sum[c] > sum[best] : votes[c] > votes[best]) best = c;
             out->label[y * res + x] = (uint8_t)best;
             for (nn_dim c = 0; out->votes && c < K; c++) out->votes[c * pixels + y * res + x] = votes[c];
-            for (nn_dim c = 0; out->mean && c < K; c++) out->mean[c * pixels + y * res + x] = (float)(sum[c] / (real)l->members);
+            for (nn_dim c = 0; l->of_logits && c < K; c++) r->sum[c * l->plane + p] = sum[c];
         }
+    for (nn_dim c = 0; out->mean && c < K; c++)
+        for (nn_dim y = tile.y0; y < tile.y1; y++) {
+            const real *sum = r->sum + c * l->plane + (y - tile.y0) * w;
+            float *mean = out->mean + c * pixels + y * res + tile.x0;
+            for (nn_dim x = 0; x < w; x++) mean[x] = (float)(sum[x] / (real)l->members);
+        }
+}
+
+static void add_totals(const thread_room *r, nn_dim n)
+{
+    for (nn_dim p = 0; p < n; p++) {
+        r->entropy[p] += log(r->total[p]);
+        r->total[p] = 1;
+    }
 }
 
 static void label_tile(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim index, const dg_labels *out, float *divergence)
 {
-    const nn_dim y0 = index / tiles_across(l) * TILE_H, x0 = index % tiles_across(l) * TILE_W;
-    const rect tile = { y0, at_most(y0 + TILE_H, l->frame.height), x0, at_most(x0 + TILE_W, l->frame.res) };
+    const nn_dim y0 = index / tiles_across(l) * l->tile, x0 = index % tiles_across(l) * l->tile;
+    const rect tile = { y0, at_most(y0 + l->tile, l->frame.height), x0, at_most(x0 + l->tile, l->frame.res) };
     const nn_dim n = (tile.y1 - tile.y0) * (tile.x1 - tile.x0);
-    memset(r->sum, 0, (size_t)(n * l->K) * sizeof *r->sum);
+    memset(r->sum, 0, (size_t)(l->K * l->plane) * sizeof *r->sum);
     memset(r->entropy, 0, (size_t)n * sizeof *r->entropy);
+    for (nn_dim p = 0; p < n; p++) r->total[p] = 1;
     memset(r->votes, 0, (size_t)(n * l->K) * sizeof *r->votes);
     reduce_maps(l, r, map, tile);
     for (nn_dim m = 0; m < l->members; m++) {
         region_products(l, r, map, m, tile);
-        for (nn_dim y = tile.y0; y < tile.y1; y += STRIP_H)
-            label_strip(l, r, map, m, tile, y, at_most(STRIP_H, tile.y1 - y));
+        for (nn_dim y = tile.y0; y < tile.y1; y += l->strip)
+            label_strip(l, r, map, m, tile, y, at_most(l->strip, tile.y1 - y));
+        if (m % FLUSH == FLUSH - 1 || m == l->members - 1) add_totals(r, n);
     }
     write_tile(l, r, tile, out, divergence);
 }
@@ -476,7 +531,7 @@ void dg_label_maps(dg_labeller *l, const real *const *map, dg_labels *out)
     #pragma omp parallel num_threads(l->threads)
     {
         #pragma omp for schedule(dynamic)
-        for (nn_dim u = 0; u < l->chunks * l->members; u++) shared_unit(l, map, u);
+        for (nn_dim u = 0; u < l->chunks * l->members; u++) shared_unit(l, &l->room[omp_get_thread_num()], map, u);
         #pragma omp for schedule(dynamic)
         for (nn_dim t = 0; t < tile_count(l); t++) label_tile(l, &l->room[omp_get_thread_num()], map, t, out, divergence);
     }

@@ -10,7 +10,7 @@ typedef struct { nn_dim res, top, height; } dg_frame;
 /* dg_labeller_open for maps from anywhere: tap[i] is the shape of the interpreter's i-th tap.  Maps may be smaller or larger than
  * the frame.  shared_bytes: the largest level whose first-layer results are
  * kept whole (the results do not depend on it). */
-enum { DG_SHARED_BYTES = 8 << 20 };
+enum { DG_SHARED_BYTES = 64 << 20 };
 dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, dg_frame frame, size_t shared_bytes,
                               int threads, nn_err *err);
 /* dg_label for maps in the kernels' layout; map[i] is the interpreter's i-th tap. */

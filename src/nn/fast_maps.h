@@ -82,20 +82,27 @@ static void dense(float *y, const float *x, const float *w, const float *b, nn_d
     }
 }
 
-static void mix(float *y, const float *const x[4], const float w[4], nn_dim n, bool add)
+/* nv vectors of y stay in registers while the terms go by. */
+INLINE void mix_vectors(float *y, const float *const *x, const float *w, int terms, nn_dim i, int nv, bool add)
 {
-    const vf w0 = vf_set1(w[0]), w1 = vf_set1(w[1]), w2 = vf_set1(w[2]), w3 = vf_set1(w[3]);
-    nn_dim i = 0;
-    for (; i + VW <= n; i += VW) {
-        vf sum = add ? vf_fma(w0, vf_load(x[0] + i), vf_load(y + i)) : vf_mul(w0, vf_load(x[0] + i));
-        sum = vf_fma(w1, vf_load(x[1] + i), sum);
-        sum = vf_fma(w2, vf_load(x[2] + i), sum);
-        vf_store(y + i, vf_fma(w3, vf_load(x[3] + i), sum));
+    vf sum[8];
+    UNROLL for (int v = 0; v < nv; v++) sum[v] = add ? vf_load(y + i + v * VW) : vf_set1(0.0f);
+    for (int t = 0; t < terms; t++) {
+        const vf by = vf_set1(w[t]);
+        const float *from = x[t] + i;
+        UNROLL for (int v = 0; v < nv; v++) sum[v] = vf_fma(by, vf_load(from + v * VW), sum[v]);
     }
+    UNROLL for (int v = 0; v < nv; v++) vf_store(y + i + v * VW, sum[v]);
+}
+
+static void mix(float *y, const float *const *x, const float *w, int terms, nn_dim n, bool add)
+{
+    nn_dim i = 0;
+    for (; i + 8 * VW <= n; i += 8 * VW) mix_vectors(y, x, w, terms, i, 8, add);
+    for (; i + VW <= n; i += VW) mix_vectors(y, x, w, terms, i, 1, add);
     for (; i < n; i++) {
-        float sum = add ? sf_fma(w[0], x[0][i], y[i]) : w[0] * x[0][i];
-        sum = sf_fma(w[1], x[1][i], sum);
-        sum = sf_fma(w[2], x[2][i], sum);
-        y[i] = sf_fma(w[3], x[3][i], sum);
+        float sum = add ? y[i] : 0.0f;
+        for (int t = 0; t < terms; t++) sum = sf_fma(w[t], x[t][i], sum);
+        y[i] = sum;
     }
 }

@@ -110,6 +110,45 @@ static void softmax(float *p, const float *x, nn_dim B, nn_dim K)
     }
 }
 
+/* Vectors run over pixels, so the classes of VW pixels are turned into columns first. */
+static void vote(float *sum, nn_dim plane, double *spread, double *total, uint16_t *votes, const float *logit, nn_dim ld, const float *b,
+                 nn_dim n, nn_dim K, bool of_logits)
+{
+    float x[NN_VOID][VW];
+    NN_ASSERT(K <= NN_VOID);
+    memset(x, 0, (size_t)K * sizeof x[0]);
+    for (nn_dim p0 = 0; p0 < n; p0 += VW) {
+        const nn_dim m = n - p0 < VW ? n - p0 : VW;
+        for (nn_dim p = 0; p < m; p++) for (nn_dim c = 0; c < K; c++) x[c][p] = logit[(p0 + p) * ld + c] + b[c];
+        vf top = vf_load(x[0]), best = vf_set1(0.0f), all = vf_set1(0.0f), own = vf_set1(0.0f);
+        for (nn_dim c = 1; c < K; c++) {
+            const vf larger = vf_positive(vf_sub(vf_load(x[c]), top), vf_set1(1.0f));
+            best = vf_fma(larger, vf_sub(vf_set1((float)c), best), best);
+            top = vf_max(vf_load(x[c]), top);                            /* NaN never wins, as in the definition */
+        }
+        for (nn_dim c = 0; c < K; c++) {
+            const vf below = vf_sub(vf_load(x[c]), top), e = exp_negative(below);
+            if (of_logits) store_part(sum + c * plane + p0, m, vf_add(load_part(sum + c * plane + p0, m), vf_load(x[c])));
+            all = vf_add(all, e);
+            own = vf_fma(e, below, own);
+            vf_store(x[c], e);
+        }
+        const vf share = vf_div(vf_set1(1.0f), all);
+        if (!of_logits)
+            for (nn_dim c = 0; c < K; c++)
+                store_part(sum + c * plane + p0, m, vf_fma(vf_load(x[c]), share, load_part(sum + c * plane + p0, m)));
+        float best_of[VW], all_of[VW], own_of[VW];
+        vf_store(best_of, best);
+        vf_store(all_of, all);
+        vf_store(own_of, vf_mul(own, share));
+        for (nn_dim p = 0; p < m; p++) {
+            spread[p0 + p] -= own_of[p];
+            total[p0 + p] *= all_of[p];
+            votes[(p0 + p) * K + (nn_dim)best_of[p]]++;
+        }
+    }
+}
+
 static double softmax_ce(float *dlogit, const float *logit, const uint8_t *label, nn_dim B, nn_dim K)
 {
     softmax(dlogit, logit, B, K);

@@ -49,7 +49,7 @@ static inline nn_rows nn_rows_map(nn_layout l, const real *map, nn_dim h, nn_dim
 }
 
 typedef struct nn_kernels {
-    const char *name;              /* "ref", "portable", "avx2", "avx512", "neon" */
+    const char *name;              /* "ref", "portable", "avx2", "avx512" */
     bool (*usable)(void);          /* on this processor */
     nn_layout layout;
 
@@ -88,8 +88,8 @@ typedef struct nn_kernels {
     /* C(m,n) = sum_k A(m,k)*B(k,n) + (add ? C(m,n) : 0).  B row-major with ldb, C with ldc.  Single-threaded. */
     void (*gemm)(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add);
 
-    /* y[i] = (add ? y[i] : 0) + w0*x0[i] + w1*x1[i] + w2*x2[i] + w3*x3[i], in this order. */
-    void (*mix)(real *y, const real *const x[4], const real w[4], nn_dim n, bool add);
+    /* y[i] = (add ? y[i] : 0) + w[0]*x[0][i] + w[1]*x[1][i] + ... of `terms`, in this order. */
+    void (*mix)(real *y, const real *const *x, const real *w, int terms, nn_dim n, bool add);
 
     /* Training of the interpreter (ops.h): x (B,C) row-major.  bias_relu: y = relu(x + b), y may be x. */
     void (*bias_relu)(real *y, const real *x, const real *b, nn_dim B, nn_dim C);
@@ -98,9 +98,14 @@ typedef struct nn_kernels {
                           const real *beta, nn_dim B, nn_dim C);
     void (*batchnorm_bwd)(real *dx, real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean,
                           const real *rstd, const real *gamma, nn_dim B, nn_dim C);   /* dx written, dgamma and dbeta added */
-    void (*softmax)(real *p, const real *x, nn_dim B, nn_dim K);
     double (*softmax_ce)(real *dlogit, const real *logit, const uint8_t *label, nn_dim B, nn_dim K);
     void (*adam)(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o);
+
+    /* One member's opinions on n pixels (src/datasetgan/label.c).  x_c = logit[p*ld + c] + b[c], q = softmax(x), best the lowest of the largest:
+     *   sum[c*plane + p] += of_logits ? x_c : q_c    spread[p] += sum_c q_c (x_best - x_c)    total[p] *= sum_c exp(x_c - x_best)    votes[p*K + best]++
+     * so the entropies of the members so far add up to spread + log total: no term is negative, nothing cancels.  K <= 255. */
+    void (*vote)(real *sum, nn_dim plane, double *spread, double *total, uint16_t *votes, const real *logit, nn_dim ld, const real *b, nn_dim n,
+                 nn_dim K, bool of_logits);
 
     /* Batch norm of maps in pieces (maps_norm.c): n rows of x (n,C).  stats: mean and sum of squared differences from it.
      * apply: y = x*scale + shift (+ add, may be NULL), then ReLU; y may be x.  mask: dy = y > 0 ? dy : 0 in place (y NULL: as it
@@ -112,12 +117,12 @@ typedef struct nn_kernels {
                     bool add);
 } nn_kernels;
 
-/* The table, slowest first: the rows that this architecture may have.  auto = the last usable one. */
+/* The table, slowest first.  auto = the last usable one. */
 int nn_kernels_count(void);
 const nn_kernels *nn_kernels_at(int i);
 /* By name, or "auto".  NULL and NN_EINVAL naming the usable rows when unknown or not usable here. */
 const nn_kernels *nn_kernels_pick(const char *name, nn_err *err);
-extern const nn_kernels nn_kernels_ref, nn_kernels_portable, nn_kernels_avx2, nn_kernels_avx512, nn_kernels_neon;
+extern const nn_kernels nn_kernels_ref, nn_kernels_portable, nn_kernels_avx2, nn_kernels_avx512;
 
 /* ---- layers: they share units out over OpenMP threads (the team size is OpenMP's own setting) -------------------- */
 

@@ -3,6 +3,8 @@
 
 #include "nn/kernels.h"
 
+#include <math.h>
+
 static bool any_cpu(void) { return true; }
 
 /* ---- modulated convolution: one unit is one output channel ------------------------------------------------------- */
@@ -144,11 +146,11 @@ static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim 
         }
 }
 
-static void mix(real *y, const real *const x[4], const real w[4], nn_dim n, bool add)
+static void mix(real *y, const real *const *x, const real *w, int terms, nn_dim n, bool add)
 {
     for (nn_dim i = 0; i < n; i++) {
         double sum = add ? y[i] : 0.0;
-        for (int j = 0; j < 4; j++) sum += (double)w[j] * x[j][i];
+        for (int j = 0; j < terms; j++) sum += (double)w[j] * x[j][i];
         y[i] = (real)sum;
     }
 }
@@ -217,10 +219,31 @@ static void norm_dx(real *dx, const real *dy, const real *x, const real *mean, c
     }
 }
 
+static void vote(real *sum, nn_dim plane, double *spread, double *total, uint16_t *votes, const real *logit, nn_dim ld, const real *b, nn_dim n,
+                 nn_dim K, bool of_logits)
+{
+    for (nn_dim p = 0; p < n; p++, logit += ld, votes += K) {
+        nn_dim best = 0;
+        double own = 0.0, all = 0.0;
+        for (nn_dim c = 1; c < K; c++) if (logit[c] + b[c] > logit[best] + b[best]) best = c;
+        const double top = logit[best] + b[best];
+        for (nn_dim c = 0; c < K; c++) all += exp(logit[c] + b[c] - top);
+        for (nn_dim c = 0; c < K; c++) {
+            const real x = logit[c] + b[c];
+            const double q = exp(x - top) / all;
+            sum[c * plane + p] += of_logits ? x : (real)q;
+            own += q * (top - x);
+        }
+        spread[p] += own;
+        total[p] *= all;
+        votes[best]++;
+    }
+}
+
 const nn_kernels nn_kernels_ref = {
     "ref", any_cpu, NN_PLANAR,
     conv_packed, conv_pack, conv_scratch, conv_shared, conv_units, conv_unit,
     to_rgb, upsample2, blur3, noise_act, square_dev, rescale, dense, gemm, mix,
-    bias_relu, relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ref, nn_softmax_ce_ref, nn_adam_ref,
+    bias_relu, relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ce_ref, nn_adam_ref, vote,
     norm_stats, norm_apply, norm_mask, norm_dx,
 };

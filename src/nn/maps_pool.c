@@ -83,7 +83,7 @@ void nn_resize_fwd(const nn_kernels *k, real *y, const real *x, nn_map in, nn_di
             nn_bilinear_at(o, in.w, ow, &x0, &x1, &tx);
             const real *from[4] = { top + x0 * in.c, top + x1 * in.c, low + x0 * in.c, low + x1 * in.c };
             const real w[4] = { (real)((1 - ty) * (1 - tx)), (real)((1 - ty) * tx), (real)(ty * (1 - tx)), (real)(ty * tx) };
-            k->mix(y + (r * ow + o) * in.c, from, w, in.c, false);
+            k->mix(y + (r * ow + o) * in.c, from, w, 4, in.c, false);
         }
     }
 }
@@ -125,11 +125,10 @@ void nn_resize_bwd(const nn_kernels *k, real *dx, const real *dy, nn_map in, nn_
                     if (!(wx > 0)) continue;
                     from[held] = dy + ((r / in.h * oh + y) * ow + x) * in.c;
                     w[held++] = (real)(wy * wx);
-                    if (held == 4) k->mix(to, from, w, in.c, true), held = 0;
+                    if (held == 4) k->mix(to, from, w, 4, in.c, true), held = 0;
                 }
             }
-            for (int j = held; j < 4 && held; j++) { from[j] = from[0]; w[j] = 0; }
-            if (held) k->mix(to, from, w, in.c, true);
+            if (held) k->mix(to, from, w, held, in.c, true);
         }
     }
 }
