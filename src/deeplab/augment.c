@@ -69,45 +69,69 @@ static void draw_geometry(geometry *g, dice *d, const dl_augmentation *a, nn_dim
     if (g->warped) draw_field(&g->bend, d, size * (double)from->w, size * (double)from->h);
 }
 
-/* Catmull-Rom weights at t in [0,1). */
-static void cubic(double t, double w[4])
+/* Catmull-Rom between the second and the third of four numbers, as c0 + c1 t + c2 t^2 + c3 t^3. */
+static void cubic(double c[4], double p0, double p1, double p2, double p3)
 {
-    w[0] = 0.5 * t * (-1 + t * (2 - t));
-    w[1] = 0.5 * (2 + t * t * (-5 + 3 * t));
-    w[2] = 0.5 * t * (1 + t * (4 - 3 * t));
-    w[3] = 0.5 * t * t * (t - 1);
+    c[0] = p1;
+    c[1] = 0.5 * (p2 - p0);
+    c[2] = 0.5 * (2 * p0 - 5 * p1 + 4 * p2 - p3);
+    c[3] = 0.5 * (3 * (p1 - p2) + p3 - p0);
+}
+static double cubic_at(const double c[4], double t) { return c[0] + t * (c[1] + t * (c[2] + t * c[3])); }
+
+/* One row of a field: a cubic for each piece of it, found once, so that a pixel takes three products. */
+enum { PIECES = GRID - 3 };
+typedef struct { double a[PIECES][4], b[PIECES][4]; } field_row;
+
+static double grid_at(const double *grid, nn_dim y, nn_dim h, int x)
+{
+    const double at = (double)y / (double)h * PIECES;
+    const int i = (int)at;
+    double c[4];
+    cubic(c, grid[i * GRID + x], grid[(i + 1) * GRID + x], grid[(i + 2) * GRID + x], grid[(i + 3) * GRID + x]);
+    return cubic_at(c, at - i);
 }
 
-/* Both functions at (v,u), each 0 to 1, are added to *a and *b. */
-static void add_field(const field *f, double v, double u, double *a, double *b)
+static void row_of(field_row *r, const field *f, nn_dim y, nn_dim h)
 {
-    double wy[4], wx[4];
-    const double gy = v * (GRID - 3), gx = u * (GRID - 3);
-    const int iy = (int)gy, ix = (int)gx;
-    cubic(gy - iy, wy);
-    cubic(gx - ix, wx);
-    for (int y = 0; y < 4; y++)
-        for (int x = 0; x < 4; x++) {
-            const int at = (iy + y < GRID ? iy + y : GRID - 1) * GRID + (ix + x < GRID ? ix + x : GRID - 1);
-            *a += wy[y] * wx[x] * f->a[at];
-            *b += wy[y] * wx[x] * f->b[at];
-        }
+    double a[GRID], b[GRID];
+    for (int x = 0; x < GRID; x++) {
+        a[x] = grid_at(f->a, y, h, x);
+        b[x] = grid_at(f->b, y, h, x);
+    }
+    for (int i = 0; i < PIECES; i++) {
+        cubic(r->a[i], a[i], a[i + 1], a[i + 2], a[i + 3]);
+        cubic(r->b[i], b[i], b[i + 1], b[i + 2], b[i + 3]);
+    }
+}
+
+/* Both functions at column x of w are added to *a and *b. */
+static void add_field(const field_row *r, nn_dim x, nn_dim w, double *a, double *b)
+{
+    const double at = (double)x / (double)w * PIECES;
+    const int i = (int)at;
+    *a += cubic_at(r->a[i], at - i);
+    *b += cubic_at(r->b[i], at - i);
 }
 
 /* Beyond the border the picture is mirrored. */
 static nn_dim mirrored(nn_dim i, nn_dim n)
 {
+    if (i >= 0 && i < n) return i;                          /* nearly always: no division */
     if (n == 1) return 0;
     const nn_dim period = 2 * (n - 1);
     i = ((i % period) + period) % period;
     return i < n ? i : period - i;
 }
 
+/* floor */
+static nn_dim below(double v) { const nn_dim i = (nn_dim)v; return (double)i > v ? i - 1 : i; }
+
 /* rgb (3) and class masses (K + 1, the last is void) at a source position. */
 static void sample_at(real *rgb, double *mass, const dl_sample *from, nn_dim K, double sy, double sx)
 {
-    const nn_dim y = (nn_dim)floor(sy), x = (nn_dim)floor(sx);
-    const double ty = sy - floor(sy), tx = sx - floor(sx);
+    const nn_dim y = below(sy), x = below(sx);
+    const double ty = sy - (double)y, tx = sx - (double)x;
     double sum[3] = { 0 };
     memset(mass, 0, (size_t)(K + 1) * sizeof *mass);
     for (int c = 0; c < 4; c++) {
@@ -123,17 +147,20 @@ static void sample_at(real *rgb, double *mass, const dl_sample *from, nn_dim K, 
 static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const geometry *g)
 {
     double mass[CLASSES_MAX + 1];
-    for (nn_dim y = 0; y < h; y++)
+    field_row bend;
+    for (nn_dim y = 0; y < h; y++) {
+        if (g->warped) row_of(&bend, &g->bend, y, h);
         for (nn_dim x = 0; x < w; x++) {
             const nn_dim p = y * w + x;
             const double ox = (double)x - g->cx, oy = (double)y - g->cy;
             double sx = g->m[0] * ox + g->m[1] * oy + g->tx, sy = g->m[2] * ox + g->m[3] * oy + g->ty;
-            if (g->warped) add_field(&g->bend, (double)y / (double)h, (double)x / (double)w, &sx, &sy);
+            if (g->warped) add_field(&bend, x, w, &sx, &sy);
             sample_at(rgb + 3 * p, mass, from, K, sy, sx);
             const double known = 1.0 - mass[K];
             weight[p] = known > 0.5;
             for (nn_dim k = 0; k < K; k++) target[p * K + k] = (real)(known > 0.5 ? mass[k] / known : 0.0);
         }
+    }
 }
 
 /* ---- stain ----------------------------------------------------------------------------------------------------------------------------- */
@@ -198,10 +225,15 @@ static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, d
     for (int c = 0; c < 3; c++) bg[c] = background(rgb, pixels, c, room);
     densities(od, rgb, pixels, bg);
     class_means(y.mean, od, target, pixels, K);
+    field_row row;
     for (nn_dim p = 0; p < pixels; p++) {
-        double log_u[2] = { 0.0, 0.0 };
-        if (a->uneven > 0) add_field(&slow, (double)(p / w) / (double)h, (double)(p % w) / (double)w, &log_u[0], &log_u[1]);
-        const double u[2] = { exp(log_u[0]), exp(log_u[1]) };
+        double u[2] = { 1.0, 1.0 };
+        if (a->uneven > 0) {
+            double log_u[2] = { 0.0, 0.0 };
+            if (p % w == 0) row_of(&row, &slow, p / w, h);
+            add_field(&row, p % w, w, &log_u[0], &log_u[1]);
+            for (int i = 0; i < 2; i++) u[i] = exp(log_u[i]);
+        }
         for (int c = 0; c < 3; c++) {
             double sum = 0.0, mass = 0.0;
             for (nn_dim k = 0; k < K; k++) {
@@ -249,6 +281,23 @@ static void colour(real *rgb, nn_dim pixels, dice *d, double strength)
     for (nn_dim i = 0; i < 3 * pixels; i++) {
         const double v = rgb[i] > 0 ? 255.0 * pow(rgb[i] / 255.0, gamma) : 0.0;
         rgb[i] = (real)(v * gain[i % 3] + offset[i % 3]);
+    }
+}
+
+/* Noise of a camera: the sum of a random word's four bytes is close to normal (excess kurtosis -0.3), and one block of words serves four
+ * numbers.  Then the limits of a byte. */
+static void add_noise(real *rgb, nn_dim pixels, dice *d, double sd)
+{
+    static const double mean = 4 * 127.5, spread = 147.80054127099807;                    /* sqrt(4 (256^2 - 1) / 12) */
+    uint32_t word[4] = { 0 };
+    for (nn_dim i = 0; i < 3 * pixels; i++) {
+        double v = rgb[i];
+        if (sd > 0) {
+            if (i % 4 == 0) nn_rng_block(d->seed, NN_RNG_AUGMENT, d->step, d->at++, word);
+            const uint32_t b = word[i % 4];
+            v += sd / spread * ((b & 255) + (b >> 8 & 255) + (b >> 16 & 255) + (b >> 24) - mean);
+        }
+        rgb[i] = (real)(v < 0 ? 0 : v > 255 ? 255 : v);
     }
 }
 
@@ -306,11 +355,8 @@ nn_status dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn
     const double sd = between(&d, 0.0, 1.0) * a->blur;
     if (sd > 0.3) blur(x, h, w, sd, room);                                /* below, nothing of the neighbours is left */
     if (a->colour > 0) colour(x, pixels, &d, a->colour);
-    const double noise = uniform(&d) * uniform(&d) * a->noise;
-    for (nn_dim i = 0; i < 3 * pixels; i++) {
-        const double v = x[i] + (noise > 0 ? noise * normal(&d) : 0.0);
-        x[i] = normalised(v < 0 ? 0 : v > 255 ? 255 : v, i);
-    }
+    add_noise(x, pixels, &d, uniform(&d) * uniform(&d) * a->noise);
+    for (nn_dim i = 0; i < 3 * pixels; i++) x[i] = normalised(x[i], i);
     if (a->jpeg <= 0 || uniform(&d) >= 0.5) return NN_OK;
     return lose_to_jpeg(x, h, w, a->jpeg + (int)((101 - a->jpeg) * uniform(&d)), err);
 }

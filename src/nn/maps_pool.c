@@ -71,64 +71,94 @@ void nn_avgpool_bwd(real *dx, const real *dy, nn_map in, int threads)
 
 /* ---- bilinear ------------------------------------------------------------------------------------------------------------ */
 
+enum { ROWS = 8 };                 /* of a unit of work, for which a column's positions are found once */
+
 void nn_resize_fwd(const nn_kernels *k, real *y, const real *x, nn_map in, nn_dim oh, nn_dim ow, int threads)
 {
+    const nn_dim rows = in.n * oh;
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (nn_dim r = 0; r < in.n * oh; r++) {
-        nn_dim y0, y1, x0, x1;
-        double ty, tx;
-        nn_bilinear_at(r % oh, in.h, oh, &y0, &y1, &ty);
-        const real *top = x + (r / oh * in.h + y0) * in.w * in.c, *low = x + (r / oh * in.h + y1) * in.w * in.c;
+    for (nn_dim r0 = 0; r0 < rows; r0 += ROWS) {
+        struct { const real *top, *low; double t; } row[ROWS];
+        const nn_dim n = rows - r0 < ROWS ? rows - r0 : ROWS;
+        for (nn_dim i = 0; i < n; i++) {
+            nn_dim y0, y1;
+            nn_bilinear_at((r0 + i) % oh, in.h, oh, &y0, &y1, &row[i].t);
+            row[i].top = x + ((r0 + i) / oh * in.h + y0) * in.w * in.c;
+            row[i].low = x + ((r0 + i) / oh * in.h + y1) * in.w * in.c;
+        }
         for (nn_dim o = 0; o < ow; o++) {
+            nn_dim x0, x1;
+            double tx;
             nn_bilinear_at(o, in.w, ow, &x0, &x1, &tx);
-            const real *from[4] = { top + x0 * in.c, top + x1 * in.c, low + x0 * in.c, low + x1 * in.c };
-            const real w[4] = { (real)((1 - ty) * (1 - tx)), (real)((1 - ty) * tx), (real)(ty * (1 - tx)), (real)(ty * tx) };
-            k->mix(y + (r * ow + o) * in.c, from, w, 4, in.c, false);
+            for (nn_dim i = 0; i < n; i++) {
+                const real *top = row[i].top, *low = row[i].low;
+                const double ty = row[i].t;
+                const real *from[4] = { top + x0 * in.c, top + x1 * in.c, low + x0 * in.c, low + x1 * in.c };
+                const real w[4] = { (real)((1 - ty) * (1 - tx)), (real)((1 - ty) * tx), (real)(ty * (1 - tx)), (real)(ty * tx) };
+                k->mix(y + ((r0 + i) * ow + o) * in.c, from, w, 4, in.c, false);
+            }
         }
     }
 }
 
-/* Outputs [*first, *last] are the only ones that read input i. */
-static void readers(nn_dim i, nn_dim in, nn_dim out, nn_dim *first, nn_dim *last)
+/* The outputs that read an input, and their weights; more than MOST come in several pieces. */
+enum { MOST = 40 };
+typedef struct { nn_dim at[MOST]; double w[MOST]; int n; nn_dim next, last; } readers;
+
+static void readers_begin(readers *r, nn_dim i, nn_dim in, nn_dim out)
 {
-    *first = (i - 1) * out / in - 1 < 0 ? 0 : (i - 1) * out / in - 1;
-    *last = (i + 2) * out / in + 1 > out - 1 ? out - 1 : (i + 2) * out / in + 1;
-    if (i == in - 1) *last = out - 1;
+    r->next = (i - 1) * out / in - 1 < 0 ? 0 : (i - 1) * out / in - 1;              /* no others do */
+    r->last = (i + 2) * out / in + 1 > out - 1 || i == in - 1 ? out - 1 : (i + 2) * out / in + 1;
 }
 
-/* The weight with which output o reads input i. */
-static double reads(nn_dim o, nn_dim i, nn_dim in, nn_dim out)
+/* The next piece.  False: there is none. */
+static bool readers_more(readers *r, nn_dim i, nn_dim in, nn_dim out)
 {
-    nn_dim i0, i1;
-    double t;
-    nn_bilinear_at(o, in, out, &i0, &i1, &t);
-    return (i0 == i ? 1.0 - t : 0.0) + (i1 == i ? t : 0.0);
+    r->n = 0;
+    for (; r->next <= r->last && r->n < MOST; r->next++) {
+        nn_dim i0, i1;
+        double t;
+        nn_bilinear_at(r->next, in, out, &i0, &i1, &t);
+        const double w = (i0 == i ? 1.0 - t : 0.0) + (i1 == i ? t : 0.0);
+        if (!(w > 0)) continue;
+        r->at[r->n] = r->next;
+        r->w[r->n++] = w;
+    }
+    return r->n > 0;
 }
 
 /* Every input pixel gathers from the outputs that read it, four at a time. */
+static void gather_readers(const nn_kernels *k, real *to, const real *dy, const readers *ys, const readers *xs, nn_dim ow, nn_dim c)
+{
+    const real *from[4];
+    real w[4];
+    int held = 0;
+    for (int y = 0; y < ys->n; y++)
+        for (int x = 0; x < xs->n; x++) {
+            from[held] = dy + (ys->at[y] * ow + xs->at[x]) * c;
+            w[held++] = (real)(ys->w[y] * xs->w[x]);
+            if (held == 4) k->mix(to, from, w, 4, c, true), held = 0;
+        }
+    if (held) k->mix(to, from, w, held, c, true);
+}
+
 void nn_resize_bwd(const nn_kernels *k, real *dx, const real *dy, nn_map in, nn_dim oh, nn_dim ow, int threads)
 {
+    const nn_dim blocks = (in.h + ROWS - 1) / ROWS;
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (nn_dim r = 0; r < in.n * in.h; r++) {
-        nn_dim y0, y1, x0, x1;
-        readers(r % in.h, in.h, oh, &y0, &y1);
-        for (nn_dim i = 0; i < in.w; i++) {
-            real *to = dx + (r * in.w + i) * in.c;
-            const real *from[4];
-            real w[4];
-            int held = 0;
-            readers(i, in.w, ow, &x0, &x1);
-            for (nn_dim y = y0; y <= y1; y++) {
-                const double wy = reads(y, r % in.h, in.h, oh);
-                for (nn_dim x = x0; wy > 0 && x <= x1; x++) {
-                    const double wx = reads(x, i, in.w, ow);
-                    if (!(wx > 0)) continue;
-                    from[held] = dy + ((r / in.h * oh + y) * ow + x) * in.c;
-                    w[held++] = (real)(wy * wx);
-                    if (held == 4) k->mix(to, from, w, 4, in.c, true), held = 0;
-                }
+    for (nn_dim u = 0; u < in.n * blocks; u++) {
+        const nn_dim first = u % blocks * ROWS, n = in.h - first < ROWS ? in.h - first : ROWS;
+        readers ys[ROWS], xs;
+        for (nn_dim j = 0; j < n; j++) readers_begin(&ys[j], first + j, in.h, oh);
+        for (bool more = true; more;) {
+            more = false;
+            for (nn_dim j = 0; j < n; j++) if (readers_more(&ys[j], first + j, in.h, oh)) more = true;
+            for (nn_dim i = 0; more && i < in.w; i++) {
+                readers_begin(&xs, i, in.w, ow);
+                while (readers_more(&xs, i, in.w, ow))
+                    for (nn_dim j = 0; j < n; j++)
+                        gather_readers(k, dx + ((u / blocks * in.h + first + j) * in.w + i) * in.c, dy + u / blocks * oh * ow * in.c, &ys[j], &xs, ow, in.c);
             }
-            if (held) k->mix(to, from, w, held, in.c, true);
         }
     }
 }
