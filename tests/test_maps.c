@@ -4,6 +4,7 @@
 
 void map_cases(const nn_kernels *k);
 void map64_cases(const void *row);           /* NULL: the row `ref` in double */
+void map64_differences(void);
 
 int main(void)
 {
@@ -12,5 +13,6 @@ int main(void)
         else t_skip("maps/%s: not on this CPU", nn_kernels_at(i)->name);
     }
     map64_cases(NULL);
+    map64_differences();
     return t_done();
 }

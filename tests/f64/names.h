@@ -193,8 +193,9 @@
 /* tests/torchvision_cases.c */
 #define torchvision_cases torchvision64_cases
 
-/* tests/map_cases.c */
+/* tests/map_cases.c, map_differences.c */
 #define map_cases map64_cases
+#define map_differences map64_differences
 
 /* tests/net_cases.c */
 #define net_cases net64_cases

@@ -1,0 +1,2 @@
+#include "tests/f64/names.h"
+#include "tests/map_differences.c"
