@@ -188,8 +188,18 @@ bench-compare: $(BUILD)/bench  ## PyTorch, ONNX Runtime, OpenVINO, MNN, ncnn on 
 bench-step: $(BUILD)/bench_step  ## a training step against PyTorch's, alternating (PYTHON= with torch and torchvision)
 	@$(PYTHON) bench/bench_step.py $(BUILD)/bench_step
 
-nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's long checks, exports in mmsegmentation and Ultralytics, full-width networks with random weights: time, memory, agreement (minutes)
+nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's long checks, exports in mmsegmentation and Ultralytics, full-width networks with random weights: time, memory, agreement; AArch64 (minutes)
 	@tools/nightly.sh $(BUILD)
+	@if command -v $(CROSS)-gcc >/dev/null; then $(MAKE) arm64; else echo "no $(CROSS)-gcc: AArch64 skipped"; fi
+
+# ARM_TESTS: arithmetic first, then the readers of bytes; others spend minutes of the emulator on what no processor changes.
+CROSS      ?= aarch64-linux-gnu
+ARM_TESTS  ?= $(patsubst %,test_%,kernels ops maps net stylegan label metrics rng image jpeg npy json safetensors zip rle raster)
+ARM_BUILD  := build/release-$(CROSS)-gcc
+arm64: $(BIN) $(BUILD)/levels  ## cross compile for AArch64 and test under qemu-user (needs gcc-aarch64-linux-gnu, qemu-user, arm64 libraries: docs/NUMERICS.md)
+	PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)/pkgconfig:/usr/share/pkgconfig \
+	    $(MAKE) CC=$(CROSS)-gcc AR=$(CROSS)-ar $(ARM_BUILD)/datasetgan $(ARM_BUILD)/bench $(ARM_TESTS:%=$(ARM_BUILD)/tests/%)
+	@tools/arm64.sh $(ARM_BUILD) $(BUILD) $(ARM_TESTS)
 
 DIALECT ?= all
 PYTHON  ?= python3
@@ -204,7 +214,7 @@ $(BUILD)/report: $(call obj,$(wildcard tools/report*.c))
 $(BUILD)/pictures $(BUILD)/report: $(LIB)
 	$(LINK) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 
-$(BUILD)/bench_%: $(BUILD)/obj/bench/bench_%.o $(LIB)
+$(BUILD)/bench_%: $(BUILD)/obj/bench/bench_%.o $(BUILD)/obj/bench/clock.o $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@
 
 $(BUILD)/bench: $(call obj,$(BENCH_SRC)) $(LIB)
@@ -253,5 +263,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(BENCH_SRC) $(wildcard tools/*.c) tests/sys_faulty.c)
-.PHONY: all help lib nightly agree test exports pace faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
+.PHONY: all help lib nightly arm64 agree test exports pace faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
 .SECONDARY:

@@ -1,11 +1,13 @@
 /* peak.c: what this machine can do: fused multiply-adds per second and bytes per second.
  *
- * FMA: 12 independent chains of the widest vectors that the rows "avx512" and "avx2" use.  Bandwidth: the better of reading and of
- * STREAM's triad (McCalpin 1995: 12 bytes an element), on arrays that no cache holds. */
+ * FMA: 12 independent chains of the widest vectors that the rows "avx512", "avx2" and "neon" use.  Bandwidth: the better of
+ * reading and of STREAM's triad (McCalpin 1995: 12 bytes an element), on arrays that no cache holds. */
 #include <omp.h>
 #include <stdlib.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "bench/bench.h"
@@ -29,7 +31,11 @@ __attribute__((target("avx2,fma"))) static float chains8(long n) { CHAIN_LOOP(__
 #endif
 typedef float four __attribute__((vector_size(16)));
 static four four_set1(float v) { return (four){ v, v, v, v }; }
-static four four_fma(four a, four x, four y) { return a * x + y; }
+#if defined(__aarch64__)
+static four four_fma(four a, four x, four y) { return vfmaq_f32(a, x, y); }        /* FMLA adds to its own operand: no move */
+#else
+static four four_fma(four a, four x, four y) { return a * x + y; }       /* in two steps: -ffp-contract=off */
+#endif
 static float chains4(long n) { CHAIN_LOOP(four, four_set1, four_fma) }
 
 double bench_fma_peak(int threads)

@@ -1,8 +1,10 @@
 #!/bin/sh
-# Run every test program of a build folder and every tests/test_*.sh, as many at once as there are cores (JOBS=1: one), add up
-# their last lines, print one total.  A program that hangs is ended after TEST_SECONDS and named.
-# usage: tests/run.sh BUILD-FOLDER
+# Run every test program of a build folder and every tests/test_*.sh (or only those named), as many at once as there are cores
+# (JOBS=1: one), add up their last lines, print one total.  A program that hangs is ended after TEST_SECONDS and named.
+# usage: tests/run.sh BUILD-FOLDER [TEST...]
 build=$1
+shift
+tests=${*:-tests/test_*.sh $build/tests/test_*}                 # the shell tests take longest: first
 # Waiting threads sleep: on a machine that others use too, spinning costs more than it saves.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 passed=0 failed=0 skipped=0
@@ -14,7 +16,7 @@ case $build in *asan-clang) export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:
 rm -rf build/tmp
 mkdir -p build/tmp
 list() {
-    for t in tests/test_*.sh "$build"/tests/test_*; do          # the shell tests take longest: first
+    for t in $tests; do
         case $t in *.o | *.d) continue ;; esac
         [ -f "$t" ] && echo "$t"
     done

@@ -1,6 +1,6 @@
 /* fast_gemm.h: the register tile under every product, and the matrix product.
  *
- * How the fast rows are built: kernels_avx512.c, kernels_avx2.c and kernels_portable.c each name a vector type
+ * How the fast rows are built: kernels_avx512.c, kernels_avx2.c, kernels_neon.c and kernels_portable.c each name a vector type
  * (simd_*.h) and include the fast_*.h files, which are written once over it.  Nothing here is public.
  *
  *            B(k, 0..NR)                 A tile of mr <= MR rows (pixels, matrix rows) by nv <= 2 vectors of columns (output
@@ -42,8 +42,9 @@ INLINE void tile_zero(tile *t, int mr, int nv)
 #define TILE_ROWS(m, body) TILE_CASE(m, 1, body) TILE_CASE(m, 2, body)
 #define TILE_SWITCH_4(body) TILE_ROWS(1, body) TILE_ROWS(2, body) TILE_ROWS(3, body) TILE_ROWS(4, body)
 #define TILE_SWITCH_6(body) TILE_SWITCH_4(body) TILE_ROWS(5, body) TILE_ROWS(6, body)
-#define TILE_SWITCH_14(body) TILE_SWITCH_6(body) TILE_ROWS(7, body) TILE_ROWS(8, body) TILE_ROWS(9, body) TILE_ROWS(10, body) \
-    TILE_ROWS(11, body) TILE_ROWS(12, body) TILE_ROWS(13, body) TILE_ROWS(14, body)
+#define TILE_SWITCH_8(body) TILE_SWITCH_6(body) TILE_ROWS(7, body) TILE_ROWS(8, body)
+#define TILE_SWITCH_14(body) TILE_SWITCH_8(body) TILE_ROWS(9, body) TILE_ROWS(10, body) TILE_ROWS(11, body) TILE_ROWS(12, body) \
+    TILE_ROWS(13, body) TILE_ROWS(14, body)
 #define TILE_SWITCH(mr, nv, body) switch (2 * (mr) + (nv) - 1) { TILE_SWITCH_MR(body) default: NN_ASSERT(false); }
 
 /* Near-equal pieces of n rows, none above MR: better filled than MR, MR, ..., rest. */

@@ -1,11 +1,16 @@
-/* kernels.c: the table of rows and the choice among them. */
+/* kernels.c: the table of rows of this architecture and the choice among them. */
 #include "nn/kernels.h"
 
 #include <string.h>
 
 /* Slowest first; `auto` takes the last usable one. */
 static const nn_kernels *const table[] = {
-    &nn_kernels_ref, &nn_kernels_portable, &nn_kernels_avx2, &nn_kernels_avx512,
+    &nn_kernels_ref, &nn_kernels_portable,
+#if defined(__x86_64__)
+    &nn_kernels_avx2, &nn_kernels_avx512,
+#elif defined(__aarch64__)
+    &nn_kernels_neon,
+#endif
 };
 
 int nn_kernels_count(void) { return (int)(sizeof table / sizeof *table); }

@@ -49,7 +49,7 @@ static inline nn_rows nn_rows_map(nn_layout l, const real *map, nn_dim h, nn_dim
 }
 
 typedef struct nn_kernels {
-    const char *name;              /* "ref", "portable", "avx2", "avx512" */
+    const char *name;              /* "ref", "portable", "avx2", "avx512", "neon" */
     bool (*usable)(void);          /* on this processor */
     nn_layout layout;
 
@@ -117,12 +117,12 @@ typedef struct nn_kernels {
                     bool add);
 } nn_kernels;
 
-/* The table, slowest first.  auto = the last usable one. */
+/* The table, slowest first: the rows that this architecture may have.  auto = the last usable one. */
 int nn_kernels_count(void);
 const nn_kernels *nn_kernels_at(int i);
 /* By name, or "auto".  NULL and NN_EINVAL naming the usable rows when unknown or not usable here. */
 const nn_kernels *nn_kernels_pick(const char *name, nn_err *err);
-extern const nn_kernels nn_kernels_ref, nn_kernels_portable, nn_kernels_avx2, nn_kernels_avx512;
+extern const nn_kernels nn_kernels_ref, nn_kernels_portable, nn_kernels_avx2, nn_kernels_avx512, nn_kernels_neon;
 
 /* ---- layers: they share units out over OpenMP threads (the team size is OpenMP's own setting) -------------------- */
 

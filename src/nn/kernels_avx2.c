@@ -2,7 +2,7 @@
 #include "nn/kernels.h"
 #include "nn/metrics.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__)
 
 #include <math.h>
 #include <string.h>
@@ -35,10 +35,5 @@ static bool usable(void) { return __builtin_cpu_supports("avx2") && __builtin_cp
 
 #include "nn/fast_row.h"
 const nn_kernels nn_kernels_avx2 = FAST_ROW("avx2");
-
-#else
-
-static bool usable(void) { return false; }
-const nn_kernels nn_kernels_avx2 = { "avx2", usable, NN_BLOCKED };
 
 #endif

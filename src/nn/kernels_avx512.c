@@ -3,7 +3,7 @@
 #include "nn/kernels.h"
 #include "nn/metrics.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__)
 
 #include <math.h>
 #include <string.h>
@@ -40,10 +40,5 @@ static bool usable(void)
 
 #include "nn/fast_row.h"
 const nn_kernels nn_kernels_avx512 = FAST_ROW("avx512");
-
-#else
-
-static bool usable(void) { return false; }
-const nn_kernels nn_kernels_avx512 = { "avx512", usable, NN_BLOCKED };
 
 #endif
