@@ -1,41 +1,37 @@
-/* bench.c: the benchmark program: options, timing, the table and its CSV.
- *
- * usage: bench [--quick] [--cpu] [--only NAME,NAME] [--threads 1,2] [--rows avx512,avx2] [--csv FILE] [--folder build]
- *        bench --turns ...            (turns.c)
- * --only: rows whose "work name" contains one of the names.  --folder: where random generators lie (bench/random_generator.py).
- * --cpu: processor time over threads, for a busy machine.
- * BENCH_COMMIT in the environment names what was measured. */
+/* bench.c: the benchmark program: options, timing, the table and its CSV. */
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench/bench.h"
+#include "nn/json.h"
 
-enum { RUNS_MIN = 3, RUNS_MAX = 199 };
+static const char help[] =
+    "usage: bench [--quick] [--cpu] [--only NAME,NAME] [--threads N,N] [--rows ROW,ROW] [--csv FILE] [--folder DIR]\n"
+    "       bench --turns WORK ...          one piece of work whenever asked (bench/compare.py); alone it lists them\n"
+    "\n"
+    "Measures this machine's limits, then layers, products, pictures, labels, training and datasets against them.\n"
+    "\n"
+    "  --quick      a few rows of each kind, for less time\n"
+    "  --cpu        processor time over threads instead of wall time: for a busy machine\n"
+    "  --only       rows whose \"work name\" contains one of the names: --only 'conv 512,picture'\n"
+    "  --threads    default: 1 and all (--quick: all)\n"
+    "  --rows       rows of kernels, or auto, the default\n"
+    "  --csv        write the rows there, too\n"
+    "  --folder     where random generators lie (bench/random_generator.py) and work files go; default build\n"
+    "\n"
+    "BENCH_COMMIT in the environment names what was measured.\n";
+
+enum { RUNS_MIN = 3, RUNS_MAX = 199, NAME_WIDTH = 34 };
 bench_options bench_chosen = { .folder = "build" };
 static double peak[8], bandwidth[8];                     /* by place in bench_chosen.threads */
 static char cpu_name[128] = "unknown";
 static const char *commit_name = "unknown";
 static FILE *csv;
 
-double bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double bench_clock(int threads) { return bench_chosen.cpu ? bench_cpu() / threads : bench_now(); }
-
-double bench_cpu(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_size(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
 void bench_sort(double *a, int n) { qsort(a, (size_t)n, sizeof *a, by_size); }
@@ -95,6 +91,28 @@ bool bench_wanted(const char *work, const char *name, bool in_quick)
     return false;
 }
 
+/* A line of the table, at most 130 columns; a note, and a name too long for its column, have lines of their own. */
+static void print_row(const bench_row *row, double ms, double spread, double rate, double of_peak, double of_bandwidth, double of_bound, const char *by)
+{
+    static char note[160];                               /* the last one printed */
+    const char *now = row->note ? row->note : "", *name = row->name;
+    if (strcmp(note, now) && *now) printf("(%s)\n", now);
+    nn_format(note, sizeof note, "%s", now);
+    if (strlen(name) > NAME_WIDTH) { printf("%-8s %s\n", row->work, name); name = ""; }
+    printf("%-8s %-*s %-8s %2d %10.3f %4.0f %7.1f %5.2f %5.2f %5.2f %-5s", row->work, NAME_WIDTH, name, row->k->name, row->threads, ms, spread, rate,
+           of_peak, of_bandwidth, of_bound, by);
+    if (!isnan(row->error)) printf(" %8.3g %s", row->error, row->error_unit);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void print_head(void)
+{
+    printf("\nGFLOP/s in direct count; peak: its part of the FMA peak; bytes: part of the bandwidth; bound: part of the bound, which `by` names\n"
+           "%-8s %-*s %-8s %2s %10s %4s %7s %5s %5s %5s %-5s %8s\n", "work", NAME_WIDTH, "name", "row", "t", "ms", "+-%", "GFLOP/s", "peak", "bytes", "bound",
+           "by", "error");
+}
+
 void bench_report(bench_row *row, double *seconds, int count, double cpu)
 {
     int at = 0;
@@ -102,12 +120,8 @@ void bench_report(bench_row *row, double *seconds, int count, double cpu)
     bench_sort(seconds, count);
     const double t = seconds[count / 2] / row->units, by_fma = 2.0 * row->cost.slots / peak[at], by_bytes = row->cost.bytes / bandwidth[at];
     const double bound = by_fma > by_bytes ? by_fma : by_bytes;
-    printf("%-8s %-38s %-8s %d %10.3f ms  +-%4.0f%% %7.1f GFLOP/s %5.2f peak %5.2f bandwidth %5.2f of bound (%s)", row->work, row->name, row->k->name,
-           row->threads, t * 1e3, 50.0 * (seconds[count - 1] - seconds[0]) / seconds[count / 2], row->cost.direct / t / 1e9, row->cost.direct / t / peak[at],
-           row->cost.bytes / t / bandwidth[at], bound / t, by_fma > by_bytes ? "FMA" : "bytes");
-    if (!isnan(row->error)) printf("  error %.3g %s", row->error, row->error_unit);
-    printf("%s%s\n", row->note ? "  " : "", row->note ? row->note : "");
-    fflush(stdout);
+    print_row(row, t * 1e3, 50.0 * (seconds[count - 1] - seconds[0]) / seconds[count / 2], row->cost.direct / t / 1e9, row->cost.direct / t / peak[at],
+              row->cost.bytes / t / bandwidth[at], bound / t, by_fma > by_bytes ? "FMA" : "bytes");
     if (!csv) return;
     fprintf(csv, "%s,\"%s\",%s,%s,%s,%d,%d,%.6f,%.6f,%.6f,%.6f,%.3f,%.4f,%.4f,%.6f,%s,%.4f,", commit_name, cpu_name,
             row->work, row->name, row->k->name, row->threads, count, t * 1e3, seconds[0] / row->units * 1e3, seconds[count - 1] / row->units * 1e3,
@@ -163,9 +177,12 @@ static void choose_rows(char *list)
 static void choose_threads(char *list)
 {
     for (char *save = NULL, *one = strtok_r(list, ",", &save); one && bench_chosen.thread_count < 8; one = strtok_r(NULL, ",", &save)) {
-        const int n = atoi(one);
-        if (n < 1 || n > 1024) { fprintf(stderr, "bench: --threads: expected 1 to 1024, found %s\n", one); exit(2); }
-        bench_chosen.threads[bench_chosen.thread_count++] = n;
+        double n = 0;
+        if (nn_json_number(one, "--threads", &n, NULL) || n < 1 || n > 1024 || n != floor(n)) {
+            fprintf(stderr, "bench: --threads: expected whole numbers from 1 to 1024, found %s\n", one);
+            exit(2);
+        }
+        bench_chosen.threads[bench_chosen.thread_count++] = (int)n;
     }
 }
 
@@ -181,7 +198,7 @@ static void read_options(int argc, char **argv)
         else if (value && !strcmp(argv[i], "--folder")) bench_chosen.folder = value;
         else if (value && !strcmp(argv[i], "--rows")) choose_rows(value);
         else if (value && !strcmp(argv[i], "--threads")) choose_threads(value);
-        else { fprintf(stderr, "usage: bench [--quick] [--cpu] [--only NAMES] [--threads 1,2] [--rows avx512,avx2] [--csv FILE] [--folder build]\n"); exit(2); }
+        else { fprintf(stderr, "bench: %s: no such option, or no value for it; --help lists them\n", argv[i]); exit(2); }
         i++;
     }
     if (!bench_chosen.row_count) choose_rows(every);
@@ -198,6 +215,7 @@ static void write_machine(const char *name, int threads, double value)
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "--turns")) return bench_turns(argc - 2, argv + 2);
+    if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(help, stdout) < 0;
     read_options(argc, argv);
     read_cpu_name();
     if (getenv("BENCH_COMMIT")) commit_name = getenv("BENCH_COMMIT");
@@ -213,6 +231,7 @@ int main(int argc, char **argv)
         write_machine("FMA peak GFLOP/s", bench_chosen.threads[i], peak[i] / 1e9);
         write_machine("bandwidth GB/s", bench_chosen.threads[i], bandwidth[i] / 1e9);
     }
+    print_head();
     void (*const group[])(void) = { bench_convolutions, bench_maps, bench_products, bench_pictures, bench_labels, bench_trainings,
                                      bench_datasets, bench_segments };
     for (size_t g = 0; g < sizeof group / sizeof *group; g++) group[g]();

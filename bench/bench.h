@@ -47,9 +47,7 @@ bool bench_wanted(const char *work, const char *name, bool in_quick);
 void bench_measure(bench_row *row, void (*work)(void *user), void *user);
 /* The same for times taken elsewhere: seconds of `count` runs, sorted in place; cpu: their processor time in all. */
 void bench_report(bench_row *row, double *seconds, int count, double cpu);
-double bench_now(void);              /* seconds */
 double bench_clock(int threads);     /* what rows are timed with: bench_now, or with cpu bench_cpu over threads */
-double bench_cpu(void);              /* processor time of all threads: what a shared machine disturbs least */
 void bench_sort(double *a, int n);
 
 void bench_fail(const nn_err *err);  /* prints and exits: for what must not go wrong here */
@@ -57,6 +55,10 @@ void *bench_alloc(size_t bytes);
 real *bench_random(nn_dim count, double sd);             /* normal-like numbers, the same at every call */
 /* Largest |a - b| in rounding units of b's root mean square. */
 double bench_units(const real *a, const real *b, nn_dim n);
+
+/* clock.c: seconds. */
+double bench_now(void);
+double bench_cpu(void);              /* processor time of all threads: what a shared machine disturbs least */
 
 /* peak.c */
 double bench_fma_peak(int threads);          /* flop/s, the widest vectors of this processor */

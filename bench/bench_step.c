@@ -1,22 +1,16 @@
 /* bench_step.c: processor time of training steps, one at a time, on request: bench_step.py alternates them with PyTorch's.
  *
- * usage: bench_step NET SIZE BATCH THREADS        reads lines, does a step for each, prints its seconds of processor time and the loss.
+ * usage: bench_step NET SIZE BATCH THREADS
+ * Reads lines, does a step for each, prints its seconds of processor time and the loss.
  * A step: loss and every gradient of a batch (auxiliary head off), then Adam on all weights.  Making the batch is not in it. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench/bench.h"
 #include "deeplab/net.h"
 #include "nn/rng.h"
 
 enum { CLASSES = 4 };
-
-static double processor_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fill(real *x, real *target, real *weight, nn_dim pixels, nn_dim size)
 {
@@ -32,6 +26,7 @@ int main(int argc, char **argv)
     if (argc != 5) return fprintf(stderr, "usage: bench_step NET SIZE BATCH THREADS\n"), 2;
     const nn_dim size = atoi(argv[2]), batch = atoi(argv[3]), pixels = batch * size * size;
     const int threads = atoi(argv[4]);
+    if (size < 1 || batch < 1 || threads < 1) return fprintf(stderr, "bench_step: expected SIZE, BATCH and THREADS from 1 on\n"), 2;
     nn_err err = { 0 };
     dl_net net;
     const nn_kernels *k = nn_kernels_pick("auto", &err);
@@ -43,10 +38,10 @@ int main(int argc, char **argv)
     real *grad = state, *m1 = state + net.param_count, *m2 = m1 + net.param_count;
     fill(dl_work_input(work), target, target + pixels * CLASSES, pixels, size);
     for (int step = 0; getchar() != EOF; step++) {
-        const double start = processor_seconds();
+        const double start = bench_cpu();
         const double loss = dl_gradient(k, &net, work, target, target + pixels * CLASSES, grad, 1, (uint32_t)step);
         k->adam(net.param, m1, m2, grad, net.param_count, &(nn_adam){ 1e-4, 0.9, 0.999, 1e-8, 0, step + 1 });
-        printf("%.6f %.6f\n", processor_seconds() - start, loss);
+        printf("%.6f %.6f\n", bench_cpu() - start, loss);
         fflush(stdout);
     }
     dl_work_close(work);

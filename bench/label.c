@@ -164,7 +164,7 @@ void bench_labels(void)
     if (!bench_wanted("label", large, false) && !bench_wanted("labelled", large, false)) return;
     nn_format(generator, sizeof generator, "%s/random512.safetensors", bench_chosen.folder);
     nn_format(path, sizeof path, "%s/bench-interpreter512.safetensors", bench_chosen.folder);
-    if (!nn_path_exists(generator)) { printf("label    %-38s not there: %s\n", large, generator); return; }
+    if (!nn_path_exists(generator)) { printf("label    %s: %s is not there\n", large, generator); return; }
     bench_drawing d = bench_drawing_open(generator, bench_chosen.row[0], 1, true, omp_get_max_threads());
     bench_write_interpreter(d.m, &(bench_interpreter){ "editgan", 256, 128, 34, 10 }, path);
     bench_drawing_close(&d);

@@ -91,7 +91,7 @@ static void bench_generator(const char *name, const char *path, int batch, bool 
     char full[96];
     nn_format(full, sizeof full, "%s batch %d", name, batch);
     if (!bench_wanted("picture", full, quick)) return;
-    if (!nn_path_exists(path)) { printf("picture  %-38s not there: %s (make bench makes it; needs python3 with NumPy)\n", full, path); return; }
+    if (!nn_path_exists(path)) { printf("picture  %s: %s is not there (make bench makes it; needs python3 with NumPy)\n", full, path); return; }
     for (int r = 0; r < bench_chosen.row_count; r++) {
         double error = NAN;
         for (int t = 0; t < bench_chosen.thread_count; t++) {

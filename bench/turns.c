@@ -1,13 +1,4 @@
-/* turns.c: one piece of work, run when asked, so that bench/compare.py can time it in turn with others.
- *
- * usage: bench --turns picture GENERATOR ROW THREADS BATCH
- *        bench --turns label GENERATOR INTERPRETER ROW THREADS
- *        bench --turns train bundle|car ROW THREADS BATCH       (a step of THREADS members)
- *        bench --turns dataset GENERATOR INTERPRETER ROW THREADS COUNT FOLDER
- *        bench --turns interpreter GENERATOR TAPS H1 H2 CLASSES MEMBERS FILE      (writes one with random weights, ends)
- *        bench --turns bundle-interpreter                        (makes build/bench-interpreter.safetensors, ends)
- * Answers "ready"; then to every line "go" with seconds and processor seconds of one run; to "save FILE" by writing the results as
- * safetensors: "picture" (batch,C,H,W), or the taps of picture 0, "label" (H,W) and "mean" (K,H,W). */
+/* turns.c: one piece of work, run when asked, so that bench/compare.py can time it in turn with others. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +6,17 @@
 
 #include "bench/bench.h"
 #include "datasetgan/datasetgan.h"
+
+static const char help[] =
+    "usage: bench --turns picture GENERATOR ROW THREADS BATCH\n"
+    "       bench --turns label GENERATOR INTERPRETER ROW THREADS\n"
+    "       bench --turns train bundle|car ROW THREADS BATCH             a step of THREADS members\n"
+    "       bench --turns dataset GENERATOR INTERPRETER ROW THREADS COUNT FOLDER\n"
+    "       bench --turns interpreter GENERATOR TAPS H1 H2 CLASSES MEMBERS FILE      writes one with random weights, ends\n"
+    "       bench --turns bundle-interpreter                             makes build/bench-interpreter.safetensors, ends\n"
+    "\n"
+    "Answers \"ready\"; then to every line \"go\" with seconds and processor seconds of one run; to \"save FILE\" by writing the\n"
+    "results as safetensors: \"picture\" (batch,C,H,W), or the taps of picture 0, \"label\" (H,W) and \"mean\" (K,H,W).\n";
 
 typedef struct {
     bench_drawing d;
@@ -125,8 +127,9 @@ int bench_turns(int argc, char **argv)
         t.count = (uint64_t)atol(argv[5]), t.folder = argv[6];
         run = run_dataset;
     } else {
-        fprintf(stderr, "bench --turns: see bench/turns.c\n");
-        return 2;
+        const bool asked = argc == 0 || !strcmp(what, "--help");
+        fputs(help, asked ? stdout : stderr);
+        return asked ? 0 : 2;
     }
     char line[1024];
     printf("ready\n");
