@@ -280,13 +280,15 @@ int main(void)
         { 40, 50, 35, 49, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 64, 33, 32, 66, 3, 1, 0, 0, true, false, false, false, INFINITY },
         { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 64 tiles */
-        { 128, 160, 8, 8, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* and of up-convolutions: four parts of the panels */
+        { 128, 160, 8, 8, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* and of up-convolutions: four parts of the panels, one empty */
         { 67, 70, 17, 30, 3, 2, 4, 4, true, true, true, true, 60.0 },           /* nothing a multiple of 3 or 16, two groups, two parts */
         { 64, 33, 33, 34, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* five groups */
         { 64, 81, 18, 16, 3, 2, 4, 4, false, false, false, false, INFINITY },
         { 66, 64, 16, 19, 3, 2, 2, 2, true, true, true, true, INFINITY },       /* StyleGAN1's box */
         { 64, 65, 8, 17, 3, 2, 1, 6, false, true, true, true, INFINITY },
-        { 64, 65, 20, 8, 3, 2, 5, 1, false, true, true, true, INFINITY },
+        { 64, 65, 20, 8, 3, 2, 5, 1, false, true, true, true, INFINITY },       /* one column: the last of t is not read.  Of the last tile */
+        { 64, 32, 9, 9, 3, 2, 4, 1, false, true, true, true, INFINITY },        /* are here 4 columns and 5 rows, then 0 and 1, */
+        { 64, 32, 10, 10, 3, 2, 1, 1, true, true, true, true, INFINITY },       /* then 2 and 3 */
         { 512, 32, 26, 26, 3, 2, 4, 4, true, true, true, true, INFINITY },      /* groups of up to 64 tiles */
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
