@@ -53,8 +53,8 @@ for mode in ('bilinear', 'nearest'):
         want['%s.%s.label' % (mode, when)] = got.label.astype(np.float64)
         want['%s.%s.js' % (mode, when)] = got.js.numpy().reshape(RES, RES)
         want['%s.%s.score' % (mode, when)] = np.array([got.score])
-    want[mode + '.votes'] = got.votes.astype(np.float64)        # the same before and after: what members chose was not changed
-    want[mode + '.gap'] = got.gap                               # how near the closest decision of any member is to a tie
+        if when == 'after':                                     # what members chose was not changed
+            want[mode + '.votes'], want[mode + '.gap'] = got.votes.astype(np.float64), got.gap
 for name, a in want.items():
     print(name, a.shape, a.min(), a.max())
 print('classes', np.bincount(want['bilinear.after.label'].astype(int).ravel(), minlength=KNOWN))

@@ -75,7 +75,7 @@ def score(statements, js):
 
 def segment(statements, names, members, columns, classes):
     """What the statements make of features (D, H, W): label (H, W), votes (classes, H, W), divergences (H*W), score, and the gap between
-    the two largest logits of the member that is nearest to a tie (H, W)."""
+    the two largest logits of the member that is nearest to a tie (H, W); not of BEFORE, which adds the others' logits into the first's."""
     d, h, w = columns.shape
     space = dict(names, args={'dim': [h, w, d], 'model_num': len(members)}, classifier_list=members, affine_layers=columns,
                  softmax_f=nn.Softmax(dim=1), Categorical=Categorical, scipy=types.SimpleNamespace(stats=scipy.stats), entropy_calculate=[])
