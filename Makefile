@@ -203,8 +203,8 @@ arm64: $(BIN) $(BUILD)/levels  ## cross compile for AArch64 and test under qemu-
 
 DIALECT ?= all
 PYTHON  ?= python3
-agree: $(BIN)  ## full-width pictures of a dialect's own code and ours: levels, units, time, memory (PYTHON= with PyTorch, DIALECT=tf1 ..., CODE=checkouts)
-	$(PYTHON) tools/agree.py --program $(BIN) $(if $(CODE),--code $(CODE)) $(DIALECT)
+agree: $(BIN)  ## full-width pictures of a dialect's own code and ours: levels, units, time, memory (PYTHON= with PyTorch, DIALECT=tf1 ..., CODE=checkouts, ORIGIN=where to clone)
+	$(PYTHON) tools/agree.py --program $(BIN) $(if $(CODE),--code $(CODE)) $(if $(ORIGIN),--origin $(ORIGIN)) $(DIALECT)
 
 $(BUILD)/levels: $(call obj,bench/levels.c) $(LIB)
 	$(LINK) $^ $(LDLIBS) -o $@

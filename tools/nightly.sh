@@ -10,6 +10,7 @@ rm -rf "$out"
 mkdir -p "$out"
 NIGHTLY=1 BUILD=$build sh tests/test_convert.sh
 NIGHTLY=1 BUILD=$build sh tests/test_dialects.sh
+NIGHTLY=1 BUILD=$build sh tests/test_official.sh
 NIGHTLY=1 "$build/tests/test_segnet"
 "${PYTHON:-python3}" -B tests/torchvision_checks.py "$build/datasetgan"      # needs torch and torchvision
 tests/exports.sh "$build/datasetgan" "$out/exports" --heavy
