@@ -48,8 +48,10 @@ def checkout(key, folder, origin):
     path = os.path.join(folder, repo.split('/')[1])
     if not os.path.isdir(path):
         os.makedirs(folder, exist_ok=True)
-        subprocess.run(['git', 'clone', '-q', '%s/%s' % (origin, repo), path], check=True)
-        subprocess.run(['git', '-C', path, 'checkout', '-q', commit], check=True)
+        with tempfile.TemporaryDirectory(dir=folder) as part:           # a clone that fails half-way leaves nothing
+            subprocess.run(['git', 'clone', '-q', '--no-checkout', '%s/%s' % (origin, repo), part + '/clone'], check=True)
+            subprocess.run(['git', '-C', part + '/clone', 'checkout', '-q', commit], check=True)
+            os.rename(part + '/clone', path)
     head = subprocess.run(['git', '-C', path, 'rev-parse', 'HEAD'], capture_output=True, text=True, check=True).stdout
     if not head.startswith(commit):
         sys.exit('agree: %s: expected commit %s of %s, found %s' % (path, commit, repo, head[:7]))
@@ -309,7 +311,7 @@ def good(r):
 
 
 def interpreter(a):
-    """The rows of published interpreters: (head, row, whether they agree)."""
+    """Published interpreters: (head, row, whether they agree)."""
     import agree_interpreter as rows
     a.code = {'port': checkout('port', a.folder, a.origin)}
     torch.set_num_threads(a.threads)

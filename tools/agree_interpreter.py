@@ -1,9 +1,9 @@
-"""The rows of published interpreters for tools/agree.py: DatasetGAN's model_0.pth ... model_9.pth on its car network, at full width.
+"""The row of published interpreters for tools/agree.py: DatasetGAN's model_0.pth ... model_9.pth on its car network, at full width.
 
 A StyleGAN1 of 512 x 512 px (5056 numbers a pixel, rows 64 to 447) and ten of the released code's own classifiers with random
 weights, every tensor random, are saved as that code saves them, converted, and label the picture of one seed.  The judge is the
 released code: its generator, its classifier, the statements of its generate_data (tests/golden/released.py), in float64; the same in
-float32 says what its own rounding is worth.  Features are enlarged for BAND rows at a time: for all, they are 8 GB.
+float32 says what its own rounding is worth.  Features are enlarged for BAND rows at a time: for all rows they are 8 GB.
 """
 import copy
 import json
@@ -41,13 +41,21 @@ def make(code, names, network, average, folder):
     return maps, members
 
 
+def enlarged(m, first):
+    """BAND rows of the map (1, C, h, w) enlarged as the code does it; of the others only what these are made of is computed."""
+    scale = SIZE // m.shape[-1]
+    begin = max(0, first // scale - 1)
+    part = nn.Upsample(scale_factor=SIZE / m.shape[-1], mode='bilinear')(m[:, :, begin:(first + BAND) // scale + 2])
+    return part[0, :, first - begin * scale:first - begin * scale + BAND].clone()
+
+
 def judged(real, draw, maps, members, statements, names):
     """(label, votes, divergences, score, gap) of the released code in one precision."""
     taps, parts = draw(real)[1], []
     nets = [copy.deepcopy(m).to(torch.float64 if real is np.float64 else torch.float32).eval() for m in members]
     native = [torch.from_numpy(taps[m])[None] for m in maps]
     for first in range(TOP, TOP + ROWS, BAND):
-        columns = torch.cat([nn.Upsample(scale_factor=SIZE / m.shape[-1], mode='bilinear')(m)[0, :, first:first + BAND].clone() for m in native])
+        columns = torch.cat([enlarged(m, first) for m in native])
         parts.append(released.segment(statements, names, nets, columns, CLASSES))
         del columns
     js = torch.cat([p.js for p in parts])
@@ -90,3 +98,9 @@ def shown(r):
         return '%d | %d, %.1e | %.0f, %.1f' % d
     return '| `interpreter` | %.0f | %.1f, %.0f | %.1f, %.0f | %s | %s |' % (r['file_mb'], *r['convert'], *r['label'], numbers(r['ours']),
                                                                          numbers(r['theirs']).replace(' | ', '; '))
+
+
+def good(r):
+    """Nothing further off than 4 times what the released code's float32 is, at least the 64 units of tests/test_official.sh."""
+    (_, _, gap, js, score), (_, _, own_gap, own_js, own_score) = r['ours'], r['theirs']
+    return r['classes'] > 5 and js <= max(64, 4 * own_js) and score <= max(64, 4 * own_score) and gap <= max(1e-4, 4 * own_gap)
