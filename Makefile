@@ -196,7 +196,7 @@ nightly: $(BIN) $(BUILD)/levels $(BUILD)/tests/test_segnet  ## the converter's l
 CROSS      ?= aarch64-linux-gnu
 ARM_TESTS  ?= $(patsubst %,test_%,kernels ops maps net stylegan label metrics rng image jpeg npy json safetensors zip rle raster)
 ARM_BUILD  := build/release-$(CROSS)-gcc
-arm64: $(BIN) $(BUILD)/levels  ## cross compile for AArch64 and test under qemu-user (needs gcc-aarch64-linux-gnu, qemu-user, arm64 libraries: docs/NUMERICS.md)
+arm64: $(BIN) $(BUILD)/levels  ## cross compile for AArch64 and test under qemu-user (needs gcc-aarch64-linux-gnu, qemu-user, arm64 libraries: README)
 	PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)/pkgconfig:/usr/share/pkgconfig \
 	    $(MAKE) CC=$(CROSS)-gcc AR=$(CROSS)-ar $(ARM_BUILD)/datasetgan $(ARM_BUILD)/bench $(ARM_TESTS:%=$(ARM_BUILD)/tests/%)
 	@tools/arm64.sh $(ARM_BUILD) $(BUILD) $(ARM_TESTS)
