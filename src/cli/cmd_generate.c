@@ -216,7 +216,7 @@ static void close_taps(taps *t)
 }
 
 /* The file holds what this command writes: same settings, same seeds in the same order. */
-static bool taps_there(const job *j, const taps *t)
+static bool taps_there(const job *j, const taps *t, nn_err *err)
 {
     nn_st f = { 0 };
     nn_err unreadable = { 0 };
@@ -230,6 +230,7 @@ static bool taps_there(const job *j, const taps *t)
     const size_t bytes = j->seeds.count * sizeof *t->seeds;
     same = e && e->end - e->begin == bytes && !memcmp(f.data + e->begin, t->seeds, bytes);
     nn_st_close(&f);
+    if (unreadable.status == NN_ENOMEM) nn_fail(err, NN_ENOMEM, "%s", unreadable.msg);      /* nothing is said of what it holds */
     return same;
 }
 
@@ -316,7 +317,7 @@ static nn_status run(const job *j, size_t *written, nn_err *err)
     taps t = { 0 };
     bool draw_taps = false;
     int lock = -1;
-    if (j->taps && open_taps(j, &t, err) == NN_OK && (j->force || !nn_path_exists(j->taps) || !taps_there(j, &t)))
+    if (j->taps && open_taps(j, &t, err) == NN_OK && (j->force || !nn_path_exists(j->taps) || !taps_there(j, &t, err)))
         draw_taps = cli_refuse_existing(j->taps, j->force, err) == NN_OK && alloc_taps(j, &t, err) == NN_OK;
     if (err->status == NN_OK) open_folder(j, &lock, err);
     if (err->status == NN_OK && j->save_w) write_latents(j, err);
