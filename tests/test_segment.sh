@@ -11,6 +11,16 @@ tensors_of() { tail -c 20000 "$1" | cksum; }        # without the header, which 
 # ---- training: threads, again, other settings, validation
 try 0 train "$D/net" --threads 1; prints "is trained"; quiet; holds "$D/net" "$D/net.sheet.png"; lacks "$D/net.part"
 try 0 train "$D/net3" --threads 3 --val "$D/six" --val-every 2; prints "validation mIoU"
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+    script -qec "$BIN segment train --dataset $D/six --width 4 --size 32 --batch 2 --steps 6 --val $D/six --val-every 2 --out $D/tty" "$D/typescript" </dev/null >/dev/null 2>&1
+    grep -q "step  6/6  .*/s  .* left  loss [0-9.]*, validation mIoU 0.[0-9]" "$D/typescript" && ok || no "no loss, mIoU, rate and time left on a terminal"
+else
+    skip "no script(1) or no terminals: progress on a terminal"
+fi
+# by the clock: it ends, and the file says after how many steps
+try 0 $BIN segment train --dataset "$D/six" --width 4 --size 32 --batch 2 --steps 1000000 --minutes 0.01 --out "$D/clock"
+steps=$(sed -n 's/^\([0-9]*\) steps, loss.*/\1/p' "$D/out")
+[ "${steps:-0}" -ge 1 ] && [ "${steps:-0}" -lt 1000000 ] && grep -aq "curve[^[]*\[\[$steps," "$D/clock" && ok || no "--minutes: '$steps' steps, the file has another number"
 try 0 train "$D/net2" --threads 2
 [ "$(hash_of "$D/net")" = "$(hash_of "$D/net2")" ] && ok || no "two threads give other bytes"
 try 0 train "$D/net"; prints "there already"

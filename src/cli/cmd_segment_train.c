@@ -329,6 +329,17 @@ static nn_status keep_network(void *user, int64_t step, nn_err *err)
     return dl_model_write(&p->model, path, err);
 }
 
+/* dl_progress's callback, user = the learning curve: its last mIoU stands beside the loss. */
+static bool report_step(void *user, const char *what, double done, double total, double loss)
+{
+    const json_t *curve = user, *miou = json_array_get(json_array_get(curve, json_array_size(curve) - 1), 2);
+    char note[96];
+    nn_format(note, sizeof note, "loss %.4g", loss);
+    if (json_is_real(miou)) nn_format(note + strlen(note), sizeof note - strlen(note), ", validation mIoU %.4f", json_real_value(miou));
+    cli_progress(what, done, total, note);
+    return !cli_interrupted();
+}
+
 static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_err *err)
 {
     char part[CLI_PATH], weights[65] = "";
@@ -347,7 +358,7 @@ static nn_status run_with(const job *j, parts *p, int threads, bool *there, nn_e
         nn_st_close(&f);
     }
     json_t *settings = describe(j, &o, &p->folder, &p->more, &p->online, &p->val, weights, err), *curve = json_array();
-    const dl_progress progress = { cli_progress_report, (void *)"loss" };
+    const dl_progress progress = { report_step, curve };
     nn_format(part, sizeof part, "%s.part", j->out);
     nn_status s = settings && curve ? NN_OK : nn_fail(err, NN_ENOMEM, "%s: not enough memory for its settings", j->out);
     if (!s && !j->force) s = finished(j->out, settings, there, err);
