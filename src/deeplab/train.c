@@ -207,15 +207,19 @@ static nn_status make_batch(trainer *t, const dl_source *source, nn_err *err)
     const nn_dim size = t->m->size, K = t->m->net.classes, pixels = size * size, room = dl_augment_room(size, size, K);
     nn_status s = source->fetch(source->user, (uint64_t)t->step * (uint64_t)o->batch, o->batch, t->sample, err);
     if (s) return s;
+    omp_lock_t lock;                     /* not a critical section: that would be one for all trainings of the process */
+    omp_init_lock(&lock);
     #pragma omp parallel for num_threads(o->threads) schedule(dynamic) if (o->threads > 1)
     for (nn_dim i = 0; i < o->batch; i++) {
         nn_err own = { 0 };
         if (dl_augment(t->x + 3 * i * pixels, t->target + i * pixels * K, t->weight + i * pixels, size, size, K, &t->sample[i], &t->sample[(i + 1) % o->batch],
                        &o->augment, o->seed, (uint32_t)t->step, (uint32_t)i, t->room + omp_get_thread_num() * room, &own)) {
-            #pragma omp critical
+            omp_set_lock(&lock);
             s = nn_fail(err, own.status, "%s", own.msg);
+            omp_unset_lock(&lock);
         }
     }
+    omp_destroy_lock(&lock);
     return s;
 }
 
