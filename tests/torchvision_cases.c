@@ -24,7 +24,7 @@ static const judged nets[] = {
     { "resnet50", "segment", 8, 24, STEPS, 1e-9, { 6e-14, 9e-11, 4e-7, 9e-5, 2e-1 } },
 };
 
-/* make_segment.py numbers */
+/* hashed.py numbers */
 static double number(uint32_t i, uint64_t j, double scale, double shift)
 {
     uint32_t h = (uint32_t)(j * 2654435761u + (uint64_t)i * 40503u + 12345u);

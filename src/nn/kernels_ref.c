@@ -1,9 +1,8 @@
 /* kernels_ref.c: the row `ref`: planar maps, and every kernel a plain composition of the definitions in ops.h. */
+#include <math.h>
 #include <string.h>
 
 #include "nn/kernels.h"
-
-#include <math.h>
 
 static bool any_cpu(void) { return true; }
 

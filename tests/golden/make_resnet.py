@@ -3,7 +3,7 @@ graph built from torch.nn, in float64, with random weights: predictions, loss an
 
     python tests/golden/make_resnet.py resnet18 tests/golden/resnet18.safetensors      (needs torch alone; resnet34 likewise)
 
-2 pictures of 17 x 25, auxiliary head, ASPP's rates 2, 4, 6.  Weights come from the hash of make_segment.py (tests/torchvision_cases.c).  Prints how far losses,
+2 pictures of 17 x 25, auxiliary head, ASPP's rates 2, 4, 6.  Weights come from hashed.py.  Prints how far losses,
 predictions and gradients move at most when each number of the input is multiplied by 1 + 1e-14 normal(), four times: the test's limits.
 """
 import sys
@@ -12,20 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 import st
+from hashed import fill, numbers
 
 torch.set_num_threads(1)
 N, CLASSES, H, W, LR, DECAY, RATE, PICKS = 2, 4, 17, 25, 0.0001, 0.0005, 2, 8
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 STRIDE = {"resnet18": 8, "resnet34": 16}
-
-
-def numbers(i, count, scale, shift=0.0):
-    j = np.arange(count, dtype=np.uint64)
-    h = (j * np.uint64(2654435761) + np.uint64(i) * np.uint64(40503) + np.uint64(12345)) & np.uint64(0xFFFFFFFF)
-    h ^= h >> np.uint64(15)
-    h = (h * np.uint64(2246822519)) & np.uint64(0xFFFFFFFF)
-    h ^= h >> np.uint64(13)
-    return ((h >> np.uint64(16)).astype(np.float64) / 65536.0 - 0.5) * scale + shift
 
 
 def conv(cin, cout, k, stride=1, dilation=1, bias=False):
@@ -95,18 +87,6 @@ class DeepLab(nn.Module):
     def forward(self, x):
         third, last = self.backbone(x)
         return [F.interpolate(y, x.shape[2:], mode="bilinear", align_corners=False) for y in (self.classifier(last), self.aux_classifier(third))]
-
-
-def fill(net):
-    for n, t in net.state_dict().items():
-        if n.endswith("num_batches_tracked"):
-            continue
-        i = sum(n.encode()) + 7 * len(n)
-        if t.dim() == 4:
-            a = numbers(i, t.numel(), 2.0 ** round(np.log2(np.sqrt(24.0 / t[0].numel()))))
-        else:
-            a = numbers(i, t.numel(), 0.5, 1.0 if n.endswith(("weight", "running_var")) else 0.0)
-        t.copy_(torch.tensor(a.reshape(t.shape)))
 
 
 def run(kind, factor):

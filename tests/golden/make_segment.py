@@ -3,8 +3,7 @@ losses of all, a few numbers of every tensor after the last.
 
     python tests/golden/make_segment.py tests/golden/segment.safetensors      (needs torchvision)
 
-resnet50, output stride 8, auxiliary head, 2 pictures of 17 x 25, in float64.  Weights are not stored: they come from a hash, written down in
-tests/torchvision_cases.c once more, so that the file stays small.  Dropout is off (p = 0), as its masks differ.
+resnet50, output stride 8, auxiliary head, 2 pictures of 17 x 25, in float64.  Weights come from hashed.py.  Dropout is off (p = 0), as its masks differ.
 """
 import sys
 import numpy as np
@@ -12,31 +11,10 @@ import torch
 import torch.nn.functional as F
 from torchvision.models.segmentation import deeplabv3_resnet50
 import st
+from hashed import fill, numbers
 
 torch.set_num_threads(2)
 N, CLASSES, H, W, STEPS, LR, DECAY = 2, 4, 17, 25, 5, 0.0001, 0.0005
-
-
-def numbers(i, count, scale, shift=0.0):
-    """Number j of tensor i: an integer hash, the same in C; exact in float32 (24 bits, scale a power of two)."""
-    j = np.arange(count, dtype=np.uint64)
-    h = (j * np.uint64(2654435761) + np.uint64(i) * np.uint64(40503) + np.uint64(12345)) & np.uint64(0xFFFFFFFF)
-    h ^= h >> np.uint64(15)
-    h = (h * np.uint64(2246822519)) & np.uint64(0xFFFFFFFF)
-    h ^= h >> np.uint64(13)
-    return ((h >> np.uint64(16)).astype(np.float64) / 65536.0 - 0.5) * scale + shift
-
-
-def fill(net):
-    tensors = [(n, t) for n, t in net.state_dict().items() if not n.endswith("num_batches_tracked")]
-    for n, t in tensors:
-        i = sum(n.encode()) + 7 * len(n)
-        if t.dim() == 4:
-            scale = 2.0 ** round(np.log2(np.sqrt(24.0 / (t.shape[1] * t.shape[2] * t.shape[3]))))
-            a = numbers(i, t.numel(), scale)
-        else:
-            a = numbers(i, t.numel(), 0.5, 1.0 if n.endswith(("weight", "running_var")) else 0.0)
-        t.copy_(torch.tensor(a.reshape(t.shape)))
 
 
 net = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=True).double()
