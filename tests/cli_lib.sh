@@ -20,6 +20,8 @@ in_memory() {
     trap 'exit 1' HUP INT TERM
 }
 
+. tests/dead.sh
+
 ok() { passed=$((passed + 1)); }
 no() { failed=$((failed + 1)); echo "FAILED $*"; }
 skip() { skipped=$((skipped + 1)); echo " skip  $*"; }
@@ -94,6 +96,7 @@ kill_when() {
     kill -9 $pid 2>/dev/null
     wait $pid 2>/dev/null
     got=$?
+    forget_dead
     [ $got -eq 137 ] && ok || no "ended with $got before it could be killed at $at: $(head -n 1 "$D/err")"
 }
 # small_interpreter FILE: two small members trained on small_task's set in $D/set.

@@ -34,7 +34,7 @@ walk() {
         runs=$((runs + 1))
         case $got in
             0) ;;
-            137) deaths=$((deaths + 1)) ;;
+            137) deaths=$((deaths + 1)); forget_dead ;;
             1)
                 failures=$((failures + 1))
                 [ "$(wc -l <"$D/err")" -eq 1 ] && ok || no "$what: $(wc -l <"$D/err") lines: $(head -n 2 "$D/err" | tr '\n' '|')"
@@ -102,6 +102,7 @@ limits() {
         begin
         sh -c "$how $BIN $command" >"$D/out" 2>"$D/err"
         got=$?
+        forget_dead
         case $got in
             0 | 143) ;;                                  # done, or the signal came before or without a way to stop in good order
             1) [ "$(wc -l <"$D/err")" -eq 1 ] && ok || no "$1, $how: $(wc -l <"$D/err") lines: $(head -n 2 "$D/err" | tr '\n' '|')"; says "File too large" ;;
