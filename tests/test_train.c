@@ -217,7 +217,7 @@ static void test_official_resume(const dg_train_options *o)
     one.members = 1;
     omp_set_num_threads(1);
     if (train(&one, "stop", &p, &err)) t_fail("%s", err.msg);
-    t_check(l.count > 50 + 12 && l.count < 300, "a run of 300 steps stops early, after %d", l.count);
+    t_check(l.count > 50 + 12 && l.count < 1800, "a run of 1800 steps stops early, after %d", l.count);
     nn_bytes want = read_all(out_path("stop"));
     const int at[] = { l.count - 5 };
     stopper s = { .at = at, .count = 1 };
@@ -236,9 +236,9 @@ static void test_bytes(void)
     o = small_options();
     o.standardise = o.one_cycle = false;
     o.official_stop = true;
-    o.epochs = 100;
+    o.epochs = 600;
     o.batch = 1000;                                       /* 2912 pixels: the last batch of an epoch has 912 */
-    o.lr = 0.3;                                           /* noisy enough to stop early */
+    o.lr = 0.3;                                           /* noisy enough to stop early, whatever the order of a sum */
     test_official_rule();
     test_official_resume(&o);
     test_same_bytes(&o, "official stop", 2);
