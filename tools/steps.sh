@@ -9,7 +9,7 @@ step() {
     shift 3
     {
         printf '%s\n' "$*"
-        for s in $before; do sha256sum <"$out/steps/$s.key"; done
+        for earlier in $before; do sha256sum <"$out/steps/$earlier.key"; done
     } >"$out/steps/$name.new"
     cmp -s "$out/steps/$name.new" "$out/steps/$name.key" || {
         for o in $outputs; do (cd "$out" && eval "rm -rf $o"); done

@@ -93,73 +93,74 @@ ours_of() {
 }
 chosen_set() { step "set-$1" "sets/$1" "${5:-}" "$2" "$3" "$4" "$out/sets/$1"; }
 
+# Variables of these loops are of no function above and in steps.sh and methods.sh: a shell has one of each name.
 folds
 if wants number || wants which; then
     : >"$out/number.tsv"
-    for n in $NUMBERS; do
-        for s in $SEEDS; do
-            chosen_set "random-$n-$s" by_draw "$n" "$s"
-            interpreter "interpreter-random-$n-$s" "$out/sets/random-$n-$s/task.json" "$s" "set-random-$n-$s"
-            ours_of "ours-random-$n-$s" "interpreter-random-$n-$s" "$SAMPLES" "$DROP" "$s"
-            row number ours "$n" "ours-random-$n-$s"
-            transfer_run "transfer-random-$n-$s" "$out/sets/random-$n-$s/train" "set-random-$n-$s" "$s"
-            scored "transfer-random-$n-$s" all
-            row number transfer "$n" "transfer-random-$n-$s"
+    for size in $NUMBERS; do
+        for draw in $SEEDS; do
+            chosen_set "random-$size-$draw" by_draw "$size" "$draw"
+            interpreter "interpreter-random-$size-$draw" "$out/sets/random-$size-$draw/task.json" "$draw" "set-random-$size-$draw"
+            ours_of "ours-random-$size-$draw" "interpreter-random-$size-$draw" "$SAMPLES" "$DROP" "$draw"
+            row number ours "$size" "ours-random-$size-$draw"
+            transfer_run "transfer-random-$size-$draw" "$out/sets/random-$size-$draw/train" "set-random-$size-$draw" "$draw"
+            scored "transfer-random-$size-$draw" all
+            row number transfer "$size" "transfer-random-$size-$draw"
         done
     done
     write_table number "Number of annotated pictures (the paper's figure 6); draws and seeds $SEEDS, $STEPS steps" "annotated pictures"
 fi
 if wants which; then
     : >"$out/which.tsv"
-    for s in $SEEDS; do
-        before=
-        for n in $ACTIVE; do
-            if [ "$before" ]; then
-                step "set-active-$n-$s" "sets/active-$n-$s" "interpreter-active-$before-$s" by_doubt "$n" "$out/sets/active-$n-$s" "$out/sets/active-$before-$s" \
-                    "$out/interpreter-active-$before-$s.safetensors"
-            else chosen_set "active-$n-$s" by_draw "$n" "$s"; fi
-            interpreter "interpreter-active-$n-$s" "$out/sets/active-$n-$s/task.json" "$s" "set-active-$n-$s"
-            ours_of "ours-active-$n-$s" "interpreter-active-$n-$s" "$SAMPLES" "$DROP" "$s"
-            row which by-doubt "$n" "ours-active-$n-$s"
-            if [ -e "$out/scores/ours-random-$n-$s.json" ]; then row which at-random "$n" "ours-random-$n-$s"; fi
-            before=$n
+    for draw in $SEEDS; do
+        fewer=
+        for size in $ACTIVE; do
+            if [ "$fewer" ]; then
+                step "set-active-$size-$draw" "sets/active-$size-$draw" "interpreter-active-$fewer-$draw" by_doubt "$size" "$out/sets/active-$size-$draw" "$out/sets/active-$fewer-$draw" \
+                    "$out/interpreter-active-$fewer-$draw.safetensors"
+            else chosen_set "active-$size-$draw" by_draw "$size" "$draw"; fi
+            interpreter "interpreter-active-$size-$draw" "$out/sets/active-$size-$draw/task.json" "$draw" "set-active-$size-$draw"
+            ours_of "ours-active-$size-$draw" "interpreter-active-$size-$draw" "$SAMPLES" "$DROP" "$draw"
+            row which by-doubt "$size" "ours-active-$size-$draw"
+            if [ -e "$out/scores/ours-random-$size-$draw.json" ]; then row which at-random "$size" "ours-random-$size-$draw"; fi
+            fewer=$size
         done
     done
     write_table which "Which pictures are annotated (the paper's table 6): at random, or those the ensemble is least sure of" "annotated pictures"
 fi
 if wants size || wants drop || wants steps; then
     step annotated "sets/annotated" "" split_set "$TASK" train "$out/sets/annotated"
-    for s in $SEEDS; do interpreter "interpreter-$s" "$TASK" "$s"; done
+    for draw in $SEEDS; do interpreter "interpreter-$draw" "$TASK" "$draw"; done
 fi
 if wants size; then
     : >"$out/size.tsv"
-    for n in $SIZES; do for s in $SEEDS; do ours_of "ours-size-$n-$s" "interpreter-$s" "$n" "$DROP" "$s"; row size ours "$n" "ours-size-$n-$s"; done; done
+    for size in $SIZES; do for draw in $SEEDS; do ours_of "ours-size-$size-$draw" "interpreter-$draw" "$size" "$DROP" "$draw"; row size ours "$size" "ours-size-$size-$draw"; done; done
     write_table size "Size of the generated set (the paper's table 3)" samples
 fi
 if wants drop; then
     : >"$out/drop.tsv"
-    for d in $DROPS; do for s in $SEEDS; do ours_of "ours-drop-$d-$s" "interpreter-$s" "$SAMPLES" "$d" "$s"; row drop ours "$d" "ours-drop-$d-$s"; done; done
+    for share in $DROPS; do for draw in $SEEDS; do ours_of "ours-drop-$share-$draw" "interpreter-$draw" "$SAMPLES" "$share" "$draw"; row drop ours "$share" "ours-drop-$share-$draw"; done; done
     write_table drop "Share of the most uncertain samples left out (the paper's table 4)" share
 fi
 if wants steps; then
     : >"$out/steps.tsv"
     for STEPS in $STEPS_LIST; do
-        for s in $SEEDS; do
-            ours_of "ours-steps-$STEPS-$s" "interpreter-$s" "$SAMPLES" "$DROP" "$s"
-            row steps ours "$STEPS" "ours-steps-$STEPS-$s"
-            transfer_run "transfer-steps-$STEPS-$s" "$out/sets/annotated" annotated "$s"
-            scored "transfer-steps-$STEPS-$s" all
-            row steps transfer "$STEPS" "transfer-steps-$STEPS-$s"
+        for draw in $SEEDS; do
+            ours_of "ours-steps-$STEPS-$draw" "interpreter-$draw" "$SAMPLES" "$DROP" "$draw"
+            row steps ours "$STEPS" "ours-steps-$STEPS-$draw"
+            transfer_run "transfer-steps-$STEPS-$draw" "$out/sets/annotated" annotated "$draw"
+            scored "transfer-steps-$STEPS-$draw" all
+            row steps transfer "$STEPS" "transfer-steps-$STEPS-$draw"
             if [ -d "$data/train_128" ]; then
-                semi_run "semi-steps-$STEPS-$s" "transfer-steps-$STEPS-$s" "$s"
-                scored "semi-steps-$STEPS-$s" all
-                row steps semi "$STEPS" "semi-steps-$STEPS-$s"
+                semi_run "semi-steps-$STEPS-$draw" "transfer-steps-$STEPS-$draw" "$draw"
+                scored "semi-steps-$STEPS-$draw" all
+                row steps semi "$STEPS" "semi-steps-$STEPS-$draw"
             fi
-            for k in $SUPERVISED; do
-                step "set-$k-$s" "sets/real-$k-$s" folds draw_real "$k" "$s" "$out/sets/real-$k-$s"
-                supervised_run "supervised-$k-steps-$STEPS-$s" "$k" "$s"
-                scored "supervised-$k-steps-$STEPS-$s" "$s"
-                row steps "supervised-$k" "$STEPS" "supervised-$k-steps-$STEPS-$s"
+            for shots in $SUPERVISED; do
+                step "set-$shots-$draw" "sets/real-$shots-$draw" folds draw_real "$shots" "$draw" "$out/sets/real-$shots-$draw"
+                supervised_run "supervised-$shots-steps-$STEPS-$draw" "$shots" "$draw"
+                scored "supervised-$shots-steps-$STEPS-$draw" "$draw"
+                row steps "supervised-$shots" "$STEPS" "supervised-$shots-steps-$STEPS-$draw"
             done
         done
     done
