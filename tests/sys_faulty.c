@@ -1,7 +1,7 @@
 /* sys_faulty.c: sys.c with failures on request, linked in its place (the program datasetgan-faulty, test_file).
  *
  * DATASETGAN_FAULT="kind:n:error[+]": the n-th call of that kind (from 1) fails with that errno; with + every later one too.
- * Kinds: open read write fsync close rename exchange unlink mkdir rmdir truncate lock free alloc json jpeg crypto (the last three: allocations of
+ * Kinds: open read write fsync close rename exchange unlink mkdir rmdir opendir readdir truncate lock free alloc json jpeg crypto (the last three: allocations of
  * jansson, libjpeg and libcrypto, which makes none; libpng's are among ours).
  * Errors: names as ENOSPC, EIO; SHORT moves half of what was asked (read, write) and succeeds; END reads nothing, as of a file that became
  * shorter; FLIP changes a bit of what is read; KILL ends the process as SIGKILL does, before the call.
@@ -41,7 +41,7 @@ static const struct { const char *name; int value; } errors[] = {
     { "SHORT", SHORT }, { "KILL", KILL }, { "END", END }, { "FLIP", FLIP },
 };
 
-static const char *const kind_names[] = { "open", "read", "write", "fsync", "close", "rename", "exchange", "unlink", "mkdir", "rmdir", "truncate", "lock", "free", "alloc",
+static const char *const kind_names[] = { "open", "read", "write", "fsync", "close", "rename", "exchange", "unlink", "mkdir", "rmdir", "opendir", "readdir", "truncate", "lock", "free", "alloc",
                                           "json", "jpeg", "crypto" };
 enum { KINDS = sizeof kind_names / sizeof *kind_names };
 static long called[KINDS];
@@ -252,6 +252,28 @@ int nn_sys_mkdir(const char *path, unsigned mode)
     return seen(fails("mkdir") ? -1 : mkdir(path, (mode_t)mode), (sys_call){ .kind = "mkdir", .fd = -1, .path = path });
 }
 int nn_sys_rmdir(const char *path) { return seen(fails("rmdir") ? -1 : rmdir(path), (sys_call){ .kind = "rmdir", .fd = -1, .path = path }); }
+
+DIR *nn_sys_opendir(const char *path)
+{
+    DIR *d = fails("opendir") ? NULL : opendir(path);
+    if (d) count(&live_files, 1);
+    return d;
+}
+
+const char *nn_sys_readdir(DIR *d)
+{
+    if (fails("readdir")) return NULL;
+    errno = 0;
+    const struct dirent *e = readdir(d);
+    return e ? e->d_name : NULL;
+}
+
+void nn_sys_closedir(DIR *d)
+{
+    count(&live_files, -1);
+    (void)closedir(d);
+}
+
 int nn_sys_truncate(int fd, int64_t length)
 {
     return seen(fails("truncate") ? -1 : ftruncate(fd, (off_t)length), (sys_call){ .kind = "truncate", .fd = fd, .size = length });

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every system call and allocation fails once, in every command: datasetgan-faulty's n-th open, read, write, fsync, close, rename,
-# unlink, mkdir, rmdir, truncate, lock, allocation of ours, libpng's, libjpeg's or jansson's fails (libcrypto makes none), or the process dies there.
+# unlink, mkdir, rmdir, folder read, truncate, lock, allocation of ours, libpng's, libjpeg's or jansson's fails (libcrypto makes none), or the process dies there.
 # Each run ends with 0, or with 1 and one line; nothing half-written stays, no memory and no file; and the same command then ends with the
 # bytes of an undisturbed run.  A test run walks a sample of the calls, and tries what the system itself refuses.  FAULTS=FOLDER (`make faults`): every call; of unlinks and
 # allocations, which repeat by the thousand, the first, second and last from each place (sys_faulty.c), or all with EVERY=1.  What a
@@ -81,7 +81,7 @@ walk_every() {
     begin
     DATASETGAN_PLACES=1 $FAULTY $command >"$D/out" 2>"$D/places" || no "$1: $(head -n 1 "$D/places")"
     for pair in write:ENOSPC write:EIO write:EINTR write:SHORT write:KILL fsync:EIO fsync:EINTR fsync:KILL rename:EIO rename:KILL exchange:EIO exchange:KILL close:EIO open:EMFILE \
-        read:EIO read:EINTR read:SHORT read:END mkdir:ENOSPC rmdir:EIO rmdir:KILL unlink:EIO unlink:KILL truncate:EIO lock:EIO free:EIO \
+        read:EIO read:EINTR read:SHORT read:END opendir:EMFILE readdir:EIO mkdir:ENOSPC rmdir:EIO rmdir:KILL unlink:EIO unlink:KILL truncate:EIO lock:EIO free:EIO \
         alloc:ENOMEM jpeg:ENOMEM json:ENOMEM; do
         walk "$1" "${pair%:*}" "${pair#*:}" $(numbers "${pair%:*}")
     done
@@ -129,6 +129,7 @@ walk_all() {
         walk "$name" write EIO 2
         walk "$name" rename EIO 1
         walk "$name" open EMFILE 3
+        walk "$name" readdir EIO 2
         walk "$name" alloc ENOMEM 8 40
         walk "$name" jpeg ENOMEM 1 4
         walk "$name" json ENOMEM 8
@@ -146,6 +147,8 @@ walk_all() {
     walk "$name" open EMFILE 3
     walk "$name" read EIO 2
     walk "$name" read END 3
+    walk "$name" opendir EMFILE 1
+    walk "$name" readdir EIO 1 4
     walk "$name" mkdir ENOSPC 1
     walk "$name" truncate EIO 1
     walk "$name" unlink EIO 1

@@ -367,6 +367,66 @@ static void test_json_memory(void)
     json_decref(whole);
 }
 
+/* ---- listing a folder ------------------------------------------------------------------------------------------------ */
+
+static bool has_no_dot(const void *context, const char *name)
+{
+    ++*(int *)context;
+    return !strchr(name, '.');
+}
+
+static bool lists(const char *where, int files, const char *first)
+{
+    nn_names names;
+    nn_err err = { 0 };
+    int asked = 0;
+    const nn_status s = nn_dir_list(&names, where, has_no_dot, &asked, &err);
+    bool right = !s && names.count == (size_t)files && !strcmp(names.name[0], first) && asked == files + 1;
+    for (size_t i = 1; i < names.count; i++) right = right && strcmp(names.name[i - 1], names.name[i]) < 0;
+    nn_names_free(&names);
+    return right;
+}
+
+/* Each call and allocation of a list fails once: a line, nothing open, nothing to free but what nn_names_free frees. */
+static void test_list(void)
+{
+    enum { FILES = 70 };                                         /* more than fit without growing */
+    char sub[300], name[16], file[340];
+    nn_path_join(sub, sizeof sub, folder, "list", NULL);
+    nn_dir_make(sub, NULL);
+    for (int i = 0; i <= FILES; i++) {
+        nn_format(name, sizeof name, i == FILES ? ".hidden" : "f%d", i * 37 % FILES);
+        nn_path_join(file, sizeof file, sub, name, NULL);
+        nn_file_write(file, "", 0, NULL);
+    }
+    t_check(lists(sub, FILES, "f0"), "a folder's names, sorted, each asked about once");
+    const int open = open_files();
+    const long blocks = live_blocks, files = live_files;
+    static const struct { const char *kind, *error; nn_status status; const char *says; } each[] = {
+        { "opendir", "EMFILE", NN_EIO, "list: opendir: Too many open files" }, { "readdir", "EIO", NN_EIO, "list: readdir: Input/output" },
+        { "alloc", "ENOMEM", NN_ENOMEM, "memory" },
+    };
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
+        int n = 1;
+        for (nn_status s = NN_EIO; s; n++) {
+            nn_names names;
+            nn_err err = { 0 };
+            int asked = 0;
+            set_fault(each[k].kind, n, each[k].error);
+            s = nn_dir_list(&names, sub, has_no_dot, &asked, &err);
+            if (s) t_status(s, each[k].status, &err, each[k].says, "%s %d", each[k].kind, n);
+            nn_names_free(&names);
+            t_check(live_blocks == blocks && live_files == files && open_files() == open, "%s %d: nothing is left", each[k].kind, n);
+        }
+        t_check(n == (k == 0 ? 3 : k == 1 ? FILES + 6 : FILES + 4), "%s: %d calls", each[k].kind, n - 2);
+    }
+    set_fault("opendir", 1, "EINTR");
+    t_check(lists(sub, FILES, "f0"), "an interrupted call is repeated");
+    set_fault("readdir", 7, "EINTR");
+    t_check(lists(sub, FILES, "f0"), "here too");
+    no_fault();
+}
+
 int main(void)
 {
     nn_format(folder, sizeof folder, "%s", t_folder("file"));
@@ -388,5 +448,6 @@ int main(void)
     walk_reader("safetensors", act_safetensors, read_safetensors);
     walk_reader("png", act_png, read_png);
     test_manifest_faults();
+    test_list();
     return t_done();
 }

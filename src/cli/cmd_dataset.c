@@ -1,7 +1,6 @@
 /* cmd_dataset.c: datasetgan dataset: any number of pictures with their label maps. */
 #include "cli/cli.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -35,17 +34,22 @@ static bool is_page(const char *name)
     return rest > name + 4 && (!strcmp(rest, ".html") || !strcmp(rest, ".html.tmp"));
 }
 
+typedef struct { const char *folder; bool (*matches)(const char *name); } removal;
+
+static nn_status remove_one(const void *context, const char *name, nn_err *err)
+{
+    const removal *r = context;
+    char path[CLI_PATH];
+    if (r->matches(name) && nn_path_join(path, sizeof path, r->folder, name, err) == NN_OK && nn_sys_unlink(path))
+        nn_fail(err, NN_EIO, "%s: cannot remove it: %s", path, strerror(errno));
+    return err->status;
+}
+
 static nn_status remove_matching(const char *out, const char *name, bool (*matches)(const char *), nn_err *err)
 {
-    char folder[CLI_PATH], path[CLI_PATH];
+    char folder[CLI_PATH];
     if (nn_path_join(folder, sizeof folder, out, name, err) || !nn_path_is_dir(folder)) return err->status;
-    DIR *d = opendir(folder);
-    if (!d) return nn_fail(err, NN_EIO, "%s: cannot list the folder: %s", folder, strerror(errno));
-    for (const struct dirent *e; err->status == NN_OK && (e = readdir(d));)
-        if (matches(e->d_name) && nn_path_join(path, sizeof path, folder, e->d_name, err) == NN_OK && nn_sys_unlink(path))
-            nn_fail(err, NN_EIO, "%s: cannot remove it: %s", path, strerror(errno));
-    closedir(d);
-    return err->status;
+    return nn_dir_each(folder, remove_one, &(removal){ folder, matches }, err);
 }
 
 /* A folder of samples goes with them; one that holds something else stays, and the run will say that it is in the way. */

@@ -4,7 +4,6 @@
  * record is refused, so that two runs never mix in one folder. */
 #include "cli/cli.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,19 +94,13 @@ static bool is_picture_name(const char *name)
 
 /* Pictures in a folder without our record: those of other seeds would later pass for this run's, so they are never
  * adopted; those of our seeds are removed with --force. */
-static nn_status clear_strangers(const job *j, nn_err *err)
+static nn_status clear_stranger(const void *context, const char *name, nn_err *err)
 {
-    DIR *d = opendir(j->out);
-    if (!d) return nn_fail(err, NN_EIO, "%s: cannot list the folder", j->out);
-    for (const struct dirent *e; err->status == NN_OK && (e = readdir(d));) {
-        char path[CLI_PATH];
-        if (!is_picture_name(e->d_name) || nn_path_join(path, sizeof path, j->out, e->d_name, err)) continue;
-        if (!is_wanted(&j->seeds, e->d_name))
-            nn_fail(err, NN_EMISMATCH, "%s is a picture of another run; choose another --out", path);
-        else if (cli_refuse_existing(path, j->force, err) == NN_OK && nn_sys_unlink(path))
-            nn_fail(err, NN_EIO, "%s: cannot remove it", path);
-    }
-    closedir(d);
+    const job *j = context;
+    char path[CLI_PATH];
+    if (!is_picture_name(name) || nn_path_join(path, sizeof path, j->out, name, err)) return err->status;
+    if (!is_wanted(&j->seeds, name)) return nn_fail(err, NN_EMISMATCH, "%s is a picture of another run; choose another --out", path);
+    if (cli_refuse_existing(path, j->force, err) == NN_OK && nn_sys_unlink(path)) nn_fail(err, NN_EIO, "%s: cannot remove it", path);
     return err->status;
 }
 
@@ -120,7 +113,7 @@ static nn_status open_folder(const job *j, int *lock, nn_err *err)
     if (!want) return err->status;
     bool same;
     if (compare_record(path, want, &same, err) == NN_EMISMATCH && j->force) *err = (nn_err){ 0 };
-    if (err->status == NN_OK && !same && clear_strangers(j, err) == NN_OK) nn_json_write(path, want, err);
+    if (err->status == NN_OK && !same && nn_dir_each(j->out, clear_stranger, j, err) == NN_OK) nn_json_write(path, want, err);
     json_decref(want);
     return err->status;
 }

@@ -1,8 +1,6 @@
 /* cmd_segment.c: datasetgan segment: its three commands, and the folders of pictures that they read. */
 #include "cli/segment.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,13 +41,12 @@ static bool ends_with(const char *name, const char *end)
     return true;
 }
 
-static bool is_picture(const char *name)
+static bool is_picture(const void *context, const char *name)
 {
+    (void)context;
     return *name != '.' && strlen(name) < 250 && (ends_with(name, ".png") || ends_with(name, ".jpg") || ends_with(name, ".jpeg"))
         && !ends_with(name, "_label.png");
 }
-
-static int by_name(const void *a, const void *b) { return strcmp(a, b); }
 
 void cli_stem(char out[256], const char *name)
 {
@@ -61,10 +58,10 @@ void cli_stem(char out[256], const char *name)
 static nn_status check_stems(const cli_files *f, nn_err *err)
 {
     char a[256], b[256];
-    for (size_t i = 1; i < f->count; i++) {
-        cli_stem(a, f->name[i - 1]);
-        cli_stem(b, f->name[i]);
-        if (!strcmp(a, b)) return nn_fail(err, NN_EFORMAT, "%s: %s and %s have one stem", f->folder, f->name[i - 1], f->name[i]);
+    for (size_t i = 1; i < f->names.count; i++) {
+        cli_stem(a, f->names.name[i - 1]);
+        cli_stem(b, f->names.name[i]);
+        if (!strcmp(a, b)) return nn_fail(err, NN_EFORMAT, "%s: %s and %s have one stem", f->folder, f->names.name[i - 1], f->names.name[i]);
     }
     return NN_OK;
 }
@@ -75,34 +72,17 @@ nn_status cli_list_pictures(cli_files *f, const char *path, nn_err *err)
     if (!nn_path_is_dir(path)) {
         const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
         if (!nn_path_exists(path)) return nn_fail(err, NN_EIO, "%s: no such file or folder", path);
-        if (strlen(name) >= sizeof *f->name || nn_path_folder(f->folder, sizeof f->folder, path, err)) return nn_fail(err, NN_EINVAL, "%s: the name is too long", path);
-        f->name = nn_alloc(sizeof *f->name, "file names", err);
-        if (!f->name) return NN_ENOMEM;
-        nn_format(f->name[0], sizeof *f->name, "%s", name);
-        f->count = 1;
-        return NN_OK;
+        if (strlen(name) >= 256 || nn_path_folder(f->folder, sizeof f->folder, path, err)) return nn_fail(err, NN_EINVAL, "%s: the name is too long", path);
+        return nn_names_add(&f->names, name, err);
     }
     nn_format(f->folder, sizeof f->folder, "%s", path);
-    DIR *d = opendir(path);
-    if (!d) return nn_fail(err, NN_EIO, "%s: cannot list the folder: %s", path, strerror(errno));
-    size_t room = 0;
-    for (const struct dirent *e; (e = readdir(d));) room += is_picture(e->d_name);
-    rewinddir(d);
-    f->name = nn_alloc((room + 1) * sizeof *f->name, "file names", err);
-    for (const struct dirent *e; f->name && f->count < room && (e = readdir(d));)
-        if (is_picture(e->d_name)) nn_format(f->name[f->count++], sizeof *f->name, "%s", e->d_name);
-    closedir(d);
-    if (!f->name) return NN_ENOMEM;
-    if (!f->count) return nn_fail(err, NN_EINVAL, "%s: expected pictures (.png, .jpg), found none", path);
-    qsort(f->name, f->count, sizeof *f->name, by_name);
+    const nn_status s = nn_dir_list(&f->names, path, is_picture, NULL, err);
+    if (s) return s;
+    if (!f->names.count) return nn_fail(err, NN_EINVAL, "%s: expected pictures (.png, .jpg), found none", path);
     return check_stems(f, err);
 }
 
-void cli_files_free(cli_files *f)
-{
-    nn_free(f->name);
-    *f = (cli_files){ 0 };
-}
+void cli_files_free(cli_files *f) { nn_names_free(&f->names); }
 
 /* ---- labelled pictures --------------------------------------------------------------------------------------------------------------------- */
 
@@ -178,13 +158,13 @@ nn_status cli_labelled_read(cli_labelled *l, const char *images, const char *lab
     *l = (cli_labelled){ .size = size };
     nn_status s = cli_list_pictures(&f, images, err);
     nn_hash *hash = s ? NULL : nn_hash_open(err);
-    l->count = limit > 0 && (size_t)limit < f.count ? (nn_dim)limit : (nn_dim)f.count;
+    l->count = limit > 0 && (size_t)limit < f.names.count ? (nn_dim)limit : (nn_dim)f.names.count;
     if (!s && hash) {
         l->rgb = nn_alloc((size_t)(4 * l->count * size * size), "labelled pictures", err);
         l->label = l->rgb ? l->rgb + 3 * l->count * size * size : NULL;
     }
     if (!s && (!hash || !l->rgb)) s = NN_ENOMEM;
-    for (nn_dim i = 0; i < l->count && !s; i++) s = read_one(l, i, hash, f.folder, labels, f.name[i], classes, err);
+    for (nn_dim i = 0; i < l->count && !s; i++) s = read_one(l, i, hash, f.folder, labels, f.names.name[i], classes, err);
     if (hash) nn_hash_close(hash, l->sha256);
     cli_files_free(&f);
     return s;

@@ -81,9 +81,9 @@ static nn_status score_one(const job *j, dl_predictor *p, const cli_files *f, si
 {
     char path[CLI_PATH];
     nn_image im = { 0 }, truth = { 0 };
-    nn_status s = nn_path_join(path, sizeof path, f->folder, f->name[i], err);
+    nn_status s = nn_path_join(path, sizeof path, f->folder, f->names.name[i], err);
     if (!s) s = nn_picture_read(path, &im, err);
-    if (!s) s = cli_read_label(&truth, j->labels, f->name[i], r->count, im.width, im.height, err);
+    if (!s) s = cli_read_label(&truth, j->labels, f->names.name[i], r->count, im.width, im.height, err);
     const nn_dim pixels = im.width * im.height;
     uint8_t *label = s ? NULL : nn_alloc((size_t)pixels, "a label map", err);
     if (!s && !label) s = NN_ENOMEM;
@@ -124,13 +124,13 @@ static nn_status run(const job *j, int threads, nn_err *err)
     nn_status s = cli_named_classes("central", j->central, &m, central, err);
     if (!s) s = set_classes(j, &m, &r, err);
     if (!s) s = cli_list_pictures(&f, j->images, err);
-    if (!s && f.count < (size_t)r.folds) s = nn_fail(err, NN_EINVAL, "%s: expected a picture a fold at least, found %zu", j->images, f.count);
+    if (!s && f.names.count < (size_t)r.folds) s = nn_fail(err, NN_EINVAL, "%s: expected a picture a fold at least, found %zu", j->images, f.names.count);
     r.fold = s ? NULL : nn_alloc((size_t)(r.folds + 1) * sizeof *r.fold, "scores", err);
     for (int i = 0; r.fold && i <= r.folds; i++) r.fold[i].classes = r.count;
     dl_predictor *p = r.fold ? dl_predictor_open(&m, k, &o, err) : NULL;
-    for (size_t i = 0; p && i < f.count && !err->status; i++) {
+    for (size_t i = 0; p && i < f.names.count && !err->status; i++) {
         score_one(j, p, &f, i, &r, err);
-        if (!cli_progress_report(NULL, "picture", (double)(i + 1), (double)f.count, 0)) nn_fail(err, NN_ECANCEL, "stopped");
+        if (!cli_progress_report(NULL, "picture", (double)(i + 1), (double)f.names.count, 0)) nn_fail(err, NN_ECANCEL, "stopped");
     }
     cli_progress_end();
     if (p && !err->status) report(j, &r, err);

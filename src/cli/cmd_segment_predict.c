@@ -142,18 +142,18 @@ static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, c
 {
     char path[CLI_PATH], stem[256];
     nn_image im = { 0 };
-    nn_status s = nn_path_join(path, sizeof path, f->folder, f->name[i], err);
+    nn_status s = nn_path_join(path, sizeof path, f->folder, f->names.name[i], err);
     if (!s) s = nn_picture_read(path, &im, err);
     const nn_dim pixels = im.width * im.height;
     uint8_t *label = s ? NULL : nn_alloc((size_t)pixels, "a label map", err);
     const bool wanted = j->probs || j->confidence > 0;
     real *prob = s || !wanted ? NULL : nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err);
     if (!s && (!label || (wanted && !prob))) s = NN_ENOMEM;
-    cli_stem(stem, f->name[i]);
+    cli_stem(stem, f->names.name[i]);
     if (!s) s = dl_predict(p, &im, label, prob, NULL, err);
     if (!s && j->confidence > 0) drop_unsure(label, prob, pixels, m->class_count, j->confidence);
     if (!s) s = write_results(j, m, stem, &im, label, prob, err);
-    if (!s && j->csv) s = add_rows(t, m, f->name[i], &im, label, err);
+    if (!s && j->csv) s = add_rows(t, m, f->names.name[i], &im, label, err);
     nn_image_free(&im);
     nn_free(label);
     nn_free(prob);
@@ -188,12 +188,12 @@ static nn_status run(const job *j, size_t *count, int threads, nn_err *err)
     if (!s) s = nn_dir_make(j->out, err);
     dl_predictor *p = s ? NULL : dl_predictor_open(&m, k, &o, err);
     if (!s && j->csv) add_text(&t, "picture,class_id,class,pixels,share,parts,largest_part,mean_part,red,green,blue\n", err);
-    for (size_t i = 0; p && i < f.count && !err->status; i++) {
+    for (size_t i = 0; p && i < f.names.count && !err->status; i++) {
         predict_one(j, p, &m, &f, i, &t, err);
-        if (!cli_progress_report(NULL, "picture", (double)(i + 1), (double)f.count, 0)) nn_fail(err, NN_ECANCEL, "stopped");
+        if (!cli_progress_report(NULL, "picture", (double)(i + 1), (double)f.names.count, 0)) nn_fail(err, NN_ECANCEL, "stopped");
     }
     if (p && !err->status && j->csv) cli_write(j->csv, t.text, t.size, j->force, err);
-    *count = f.count;
+    *count = f.names.count;
     cli_progress_end();
     dl_predictor_close(p);
     cli_files_free(&f);

@@ -7,7 +7,7 @@
 #include "nn/jpeg.h"
 
 /* The pictures of a folder, or one file: names (without folder) in order; a label map STEM_label.png beside STEM.png is no picture. */
-typedef struct { char folder[CLI_PATH]; size_t count; char (*name)[256]; } cli_files;
+typedef struct { char folder[CLI_PATH]; nn_names names; } cli_files;
 nn_status cli_list_pictures(cli_files *f, const char *path, nn_err *err);
 void cli_files_free(cli_files *f);
 /* "STEM" of "STEM.png". */

@@ -1,6 +1,4 @@
 /* eval.c: score labels against truth: on a set's own annotated pictures, and between two folders of label maps. */
-#include <dirent.h>
-#include <errno.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +77,7 @@ nn_status dg_eval_calibrated(const dg_task *t, const char *split, const sg_model
 typedef struct { char key[256], file[256]; bool suffixed; } label_file;
 typedef struct { label_file *at; size_t count; } listing;
 
-static bool is_label(const char *file, label_file *out)
+static bool read_name(label_file *out, const char *file)
 {
     static const char png[] = ".png", suffix[] = "_label";
     const size_t length = strlen(file);
@@ -92,6 +90,13 @@ static bool is_label(const char *file, label_file *out)
     return true;
 }
 
+static bool is_label(const void *context, const char *name)
+{
+    (void)context;
+    label_file one;
+    return read_name(&one, name);
+}
+
 static int by_key(const void *a, const void *b)
 {
     const label_file *x = a, *y = b;
@@ -102,19 +107,13 @@ static int by_key(const void *a, const void *b)
 static nn_status list_labels(listing *out, const char *folder, nn_err *err)
 {
     *out = (listing){ 0 };
-    DIR *d = opendir(folder);
-    if (!d) return nn_fail(err, NN_EIO, "%s: opendir: %s", folder, strerror(errno));
-    size_t room = 0;
-    const struct dirent *e;
-    label_file one;
-    while ((e = readdir(d)) != NULL) room += is_label(e->d_name, &one);
-    rewinddir(d);
-    out->at = nn_alloc(room * sizeof *out->at, "a list of label maps", err);
-    while (out->at && out->count < room && (e = readdir(d)) != NULL)
-        if (is_label(e->d_name, &one)) out->at[out->count++] = one;
-    closedir(d);
-    if (!out->at) return NN_ENOMEM;
-    if (!out->count) return nn_fail(err, NN_EINVAL, "%s: expected label maps (*.png), found none", folder);
+    nn_names names;
+    nn_status s = nn_dir_list(&names, folder, is_label, NULL, err);
+    if (!s && !names.count) s = nn_fail(err, NN_EINVAL, "%s: expected label maps (*.png), found none", folder);
+    if (!s && !(out->at = nn_alloc(names.count * sizeof *out->at, "a list of label maps", err))) s = NN_ENOMEM;
+    for (size_t i = 0; i < names.count && !s; i++) out->count += read_name(&out->at[out->count], names.name[i]);
+    nn_names_free(&names);
+    if (s) return s;
 
     qsort(out->at, out->count, sizeof *out->at, by_key);
     size_t kept = 0;

@@ -2,7 +2,6 @@
 #define _XOPEN_SOURCE 700          /* realpath */
 #include "datasetgan/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,21 +26,25 @@ static bool is_link_free_dir(const char *path)
 
 /* Call visit for everything below path, folders after what they hold; links are not followed.  `last` (a name at the top, or
  * NULL) is left out. */
-static nn_status walk(const char *path, const char *last, int depth, nn_status (*visit)(const char *path, bool folder, nn_err *err), nn_err *err)
+typedef struct { const char *path, *last; int depth; nn_status (*visit)(const char *path, bool folder, nn_err *err); } a_walk;
+
+static nn_status walk(const a_walk *w, nn_err *err);
+
+static nn_status walk_one(const void *context, const char *name, nn_err *err)
 {
-    DIR *d = opendir(path);
-    if (!d) return sys_error(path, "opendir", err);
-    nn_status s = depth > DEPTH_MAX ? nn_fail(err, NN_EFORMAT, "%s: folders nested deeper than %d", path, DEPTH_MAX) : NN_OK;
-    for (const struct dirent *e; !s && (e = readdir(d)) != NULL;) {
-        char below[DG_PATH];
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || (last && !strcmp(e->d_name, last))) continue;
-        s = nn_path_join(below, sizeof below, path, e->d_name, err);
-        const bool folder = !s && is_link_free_dir(below);
-        if (folder) s = walk(below, NULL, depth + 1, visit, err);
-        if (!s) s = visit(below, folder, err);
-    }
-    closedir(d);
-    return s;
+    const a_walk *w = context;
+    char below[DG_PATH];
+    if (w->last && !strcmp(name, w->last)) return NN_OK;
+    nn_status s = nn_path_join(below, sizeof below, w->path, name, err);
+    const bool folder = !s && is_link_free_dir(below);
+    if (folder) s = walk(&(a_walk){ below, NULL, w->depth + 1, w->visit }, err);
+    return s ? s : w->visit(below, folder, err);
+}
+
+static nn_status walk(const a_walk *w, nn_err *err)
+{
+    if (w->depth > DEPTH_MAX) return nn_fail(err, NN_EFORMAT, "%s: folders nested deeper than %d", w->path, DEPTH_MAX);
+    return nn_dir_each(w->path, walk_one, w, err);
 }
 
 static nn_status remove_one(const char *path, bool folder, nn_err *err)
@@ -57,28 +60,30 @@ static nn_status remove_tree(const dg_folder_kind *kind, const char *path, nn_er
 {
     char record[DG_PATH];
     nn_status s = nn_path_join(record, sizeof record, path, kind->record, err);
-    if (!s) s = walk(path, kind->record, 0, remove_one, err);
+    if (!s) s = walk(&(a_walk){ path, kind->record, 0, remove_one }, err);
     if (!s) s = remove_one(record, false, err);
     return s ? s : remove_one(path, true, err);
 }
 
 /* ---- whose folder it is ---------------------------------------------------------------------------------------------- */
 
+static bool is_stranger(const void *context, const char *name)
+{
+    const dg_folder_kind *kind = context;
+    const size_t length = strlen(kind->record);
+    bool known = !strncmp(name, kind->record, length) && (!name[length] || !strcmp(name + length, ".tmp"));
+    for (const char *const *t = kind->top; !known && *t; t++) known = !strcmp(name, *t);
+    return !known;
+}
+
 /* The name of something at the top that does not belong to this kind of folder; "" when there is none. */
 static nn_status find_stranger(const dg_folder_kind *kind, const char *path, char name[256], nn_err *err)
 {
-    name[0] = 0;
-    DIR *d = opendir(path);
-    if (!d) return sys_error(path, "opendir", err);
-    for (const struct dirent *e; !name[0] && (e = readdir(d)) != NULL;) {
-        const size_t length = strlen(kind->record);
-        bool known = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
-        known = known || (!strncmp(e->d_name, kind->record, length) && (!e->d_name[length] || !strcmp(e->d_name + length, ".tmp")));
-        for (const char *const *t = kind->top; !known && *t; t++) known = !strcmp(e->d_name, *t);
-        if (!known) nn_format(name, 256, "%s", e->d_name);
-    }
-    closedir(d);
-    return NN_OK;
+    nn_names strangers;
+    const nn_status s = nn_dir_list(&strangers, path, is_stranger, kind, err);
+    nn_format(name, 256, "%s", strangers.count ? strangers.name[0] : "");
+    nn_names_free(&strangers);
+    return s;
 }
 
 static nn_status read_record(const dg_folder_kind *kind, const char *path, json_t **found, nn_err *err)
@@ -294,7 +299,7 @@ nn_status dg_folder_end(dg_folder *f, nn_status status, nn_err *err)
 {
     if (!f->begun) return status;
     f->begun = false;
-    if (!status) status = walk(f->part, NULL, 0, sync_one, err);
+    if (!status) status = walk(&(a_walk){ f->part, NULL, 0, sync_one }, err);
     if (!status) status = nn_dir_sync(f->part, err);
     if (!status) status = publish(f, err);
     else if (!(f->resume && status == NN_ECANCEL)) (void)remove_tree(f->kind, f->part, NULL);

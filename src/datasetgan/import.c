@@ -2,8 +2,6 @@
  * when there are none, once more to be written; so memory holds one picture at a time, and of those that were drawn the files. */
 #include "datasetgan/import.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,62 +139,29 @@ nn_status dg_import_give(dg_import *x, const char *path, const nn_zip_entry *rec
     return e.status ? dg_import_problem(x, &e, err) : NN_OK;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-void dg_import_free_names(char **name, size_t count)
-{
-    for (size_t i = 0; i < count; i++) nn_free(name[i]);
-    nn_free(name);
-}
-
-static bool has_ending(const char *name, const char *const *endings)
+static bool has_ending(const void *context, const char *name)
 {
     const size_t length = strlen(name);
-    for (; *endings; endings++)
-        if (length > strlen(*endings) && !strcmp(name + length - strlen(*endings), *endings)) return name[0] != '.';
+    for (const char *const *e = context; *e; e++)
+        if (length > strlen(*e) && !strcmp(name + length - strlen(*e), *e)) return name[0] != '.';
     return false;
 }
 
-nn_status dg_import_names(const char *folder, const char *const *endings, char ***out, size_t *count, nn_err *err)
+nn_status dg_import_names(nn_names *out, const char *folder, const char *const *endings, nn_err *err)
 {
-    *out = NULL;
-    *count = 0;
-    DIR *d = opendir(folder);
-    if (!d) return nn_fail(err, NN_EIO, "%s: opendir: %s", folder, strerror(errno));
-    size_t room = 0;
-    char **name = NULL;
-    nn_status s = NN_OK;
-    for (const struct dirent *e; !s && (e = readdir(d)) != NULL;) {
-        if (!has_ending(e->d_name, endings)) continue;
-        if (*count == room) {
-            char **more = nn_alloc((2 * room + 64) * sizeof *more, "import: file names", err);
-            if (more && *count) memcpy(more, name, *count * sizeof *more);
-            if (!more) { s = NN_ENOMEM; break; }
-            nn_free(name);
-            name = more;
-            room = 2 * room + 64;
-        }
-        name[*count] = nn_alloc(strlen(e->d_name) + 1, "import: a file name", err);
-        if (!name[*count]) s = NN_ENOMEM;
-        else strcpy(name[(*count)++], e->d_name);
-    }
-    closedir(d);
-    if (*count) qsort(name, *count, sizeof *name, by_name);      /* problems in the same order on every file system */
-    *out = name;
-    return s;
+    return nn_dir_list(out, folder, has_ending, endings, err);
 }
 
 nn_status dg_import_list(dg_import *x, const char *folder, const char *ending, const char *tail, nn_err *err)
 {
-    char **name;
-    size_t count;
-    nn_status s = dg_import_names(folder, (const char *const[]){ ending, NULL }, &name, &count, err);
-    for (size_t i = 0; i < count && !s; i++) {
+    nn_names names;
+    nn_status s = dg_import_names(&names, folder, (const char *const[]){ ending, NULL }, err);
+    for (size_t i = 0; i < names.count && !s; i++) {
         char path[DG_PATH];
-        s = nn_path_join(path, sizeof path, folder, name[i], err);
+        s = nn_path_join(path, sizeof path, folder, names.name[i], err);
         if (!s && !same_file(path, x->task.path)) s = dg_import_give(x, path, NULL, tail, err);
     }
-    dg_import_free_names(name, count);
+    nn_names_free(&names);
     return s;
 }
 

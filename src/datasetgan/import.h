@@ -71,8 +71,7 @@ nn_status dg_import_give(dg_import *x, const char *path, const nn_zip_entry *rec
 nn_status dg_import_list(dg_import *x, const char *folder, const char *ending, const char *tail, nn_err *err);
 
 /* Names of a folder's files that end in one of `endings` (the last NULL), hidden ones left out, sorted as bytes.  Free them after a failure, too. */
-nn_status dg_import_names(const char *folder, const char *const *endings, char ***name, size_t *count, nn_err *err);
-void dg_import_free_names(char **name, size_t count);
+nn_status dg_import_names(nn_names *out, const char *folder, const char *const *endings, nn_err *err);
 
 /* import_pictures.c.  The pictures of o->pictures as the task's items, by the rows of o->latents. */
 nn_status dg_import_elsewhere(dg_import *x, nn_err *err);

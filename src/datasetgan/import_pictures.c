@@ -81,20 +81,19 @@ nn_status dg_import_elsewhere(dg_import *x, nn_err *err)
 {
     static const char *const endings[] = { ".png", ".jpg", ".jpeg", NULL };
     dg_task *t = &x->task;
-    char **name = NULL;
-    size_t count = 0;
+    nn_names names = { 0 };
     nn_status s = take_latents(x, err);
     json_t *items = json_array();
     if (!s && (!items || json_object_set(t->json, "items", items))) s = nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
-    if (!s) s = dg_import_names(x->o->pictures, endings, &name, &count, err);
-    if (!s && count != t->latents->numbers.dim[0])
+    if (!s) s = dg_import_names(&names, x->o->pictures, endings, err);
+    if (!s && names.count != t->latents->numbers.dim[0])
         s = nn_fail(err, NN_EMISMATCH, "%s: expected a picture for each of the %ju latents of %s, found %zu", x->o->pictures, (uintmax_t)t->latents->numbers.dim[0],
-                    x->o->latents, count);
-    if (!s) t->item = nn_alloc(count * sizeof *t->item, "items", err);
+                    x->o->latents, names.count);
+    if (!s) t->item = nn_alloc(names.count * sizeof *t->item, "items", err);
     if (!s && !t->item) s = NN_ENOMEM;
-    if (!s) qsort(name, count, sizeof *name, by_number);
-    for (size_t i = 0; i < count && !s; i++, t->item_count++) s = add_item(x, name[i], (nn_dim)i, items, err);
-    dg_import_free_names(name, count);
+    if (!s) qsort(names.name, names.count, sizeof *names.name, by_number);
+    for (size_t i = 0; i < names.count && !s; i++, t->item_count++) s = add_item(x, names.name[i], (nn_dim)i, items, err);
+    nn_names_free(&names);
     json_decref(items);
     return s;
 }

@@ -1,6 +1,4 @@
 /* verify.c: a dataset folder against what its manifest says. */
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,20 +97,27 @@ static bool listed(const verify *v, const char *name)
     return !strcmp(again + 1, name) && bsearch(&seed, v->seed, (size_t)v->set.count, sizeof seed, by_value);
 }
 
+typedef struct { verify *v; const char *folder; } a_folder;
+
+static nn_status check_name(const void *context, const char *name, nn_err *err)
+{
+    const a_folder *f = context;
+    char text[DG_PATH + 300];
+    (void)err;
+    if (listed(f->v, name)) return NN_OK;
+    nn_format(text, sizeof text, "%s/%.255s: no line of metadata.jsonl lists it", f->folder, name);
+    problem(f->v, text);
+    return NN_OK;
+}
+
 /* An unfinished run may hold what its next start removes. */
 static nn_status check_strangers(verify *v, nn_err *err)
 {
     for (int i = 0; i < 2 && v->set.finished; i++) {
-        char path[DG_PATH], text[DG_PATH + 300];
-        const nn_status s = nn_path_join(path, sizeof path, v->set.folder, folders[i], err);
-        DIR *d = s ? NULL : opendir(path);
-        if (!d) return s ? s : nn_fail(err, NN_EIO, "%s: opendir: %s", path, strerror(errno));
-        for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || listed(v, e->d_name)) continue;
-            nn_format(text, sizeof text, "%s/%.255s: no line of metadata.jsonl lists it", path, e->d_name);
-            problem(v, text);
-        }
-        closedir(d);
+        char path[DG_PATH];
+        nn_status s = nn_path_join(path, sizeof path, v->set.folder, folders[i], err);
+        if (!s) s = nn_dir_each(path, check_name, &(a_folder){ v, path }, err);
+        if (s) return s;
     }
     return NN_OK;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -288,6 +289,63 @@ nn_status nn_dir_lock(int *lock, const char *path, nn_err *err)
     nn_sys_close(*lock);
     *lock = -1;
     return busy ? nn_fail(err, NN_EIO, "%s: another process is working in this folder", path) : NN_OK;
+}
+
+nn_status nn_dir_each(const char *path, nn_visit *visit, const void *context, nn_err *err)
+{
+    DIR *d = nn_sys_opendir(path);
+    if (!d) return io_error(err, path, "opendir");
+    const char *name;
+    nn_status s = NN_OK;
+    while (!s && (name = nn_sys_readdir(d)) != NULL)
+        if (strcmp(name, ".") && strcmp(name, "..")) s = visit(context, name, err);
+    if (!s && errno) s = io_error(err, path, "readdir");
+    nn_sys_closedir(d);
+    return s;
+}
+
+nn_status nn_names_add(nn_names *n, const char *name, nn_err *err)
+{
+    if (n->count == n->room) {
+        const size_t room = 2 * n->room + 64;
+        char **more = nn_alloc(room * sizeof *more, "file names", err);
+        if (!more) return NN_ENOMEM;
+        if (n->count) memcpy(more, n->name, n->count * sizeof *more);
+        nn_free(n->name);
+        n->name = more;
+        n->room = room;
+    }
+    char *copy = nn_alloc(strlen(name) + 1, "a file name", err);
+    if (!copy) return NN_ENOMEM;
+    strcpy(copy, name);
+    n->name[n->count++] = copy;
+    return NN_OK;
+}
+
+void nn_names_free(nn_names *n)
+{
+    for (size_t i = 0; i < n->count; i++) nn_free(n->name[i]);
+    nn_free(n->name);
+    *n = (nn_names){ 0 };
+}
+
+typedef struct { nn_names *out; nn_wanted *wanted; const void *context; } choice;
+
+static nn_status take_wanted(const void *context, const char *name, nn_err *err)
+{
+    const choice *c = context;
+    return c->wanted(c->context, name) ? nn_names_add(c->out, name, err) : NN_OK;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+nn_status nn_dir_list(nn_names *out, const char *path, nn_wanted *wanted, const void *context, nn_err *err)
+{
+    choice c = { out, wanted, context };
+    *out = (nn_names){ 0 };
+    const nn_status s = nn_dir_each(path, take_wanted, &c, err);
+    if (out->count) qsort(out->name, out->count, sizeof *out->name, by_name);
+    return s;
 }
 
 void nn_dir_unlock(int lock) { if (lock >= 0) nn_sys_close(lock); }

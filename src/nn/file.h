@@ -50,6 +50,16 @@ void      nn_source_close(nn_source *s);
 nn_status nn_file_append(const char *path, const void *data, size_t size, nn_err *err);
 nn_status nn_file_cut(const char *path, int64_t length, nn_err *err);
 
+/* Calls visit with each name in a folder but "." and "..", in the file system's order, until one call fails. */
+typedef nn_status nn_visit(const void *context, const char *name, nn_err *err);
+nn_status nn_dir_each(const char *path, nn_visit *visit, const void *context, nn_err *err);
+/* The names that are wanted (context: handed on), sorted as bytes: the same on every file system.  Free them after a failure, too. */
+typedef struct { char **name; size_t count, room; } nn_names;
+typedef bool nn_wanted(const void *context, const char *name);
+nn_status nn_dir_list(nn_names *out, const char *path, nn_wanted *wanted, const void *context, nn_err *err);
+nn_status nn_names_add(nn_names *n, const char *name, nn_err *err);
+void      nn_names_free(nn_names *n);
+
 /* Make a folder and its parents; an existing folder is fine, a regular file in the way is NN_EIO. */
 nn_status nn_dir_make(const char *path, nn_err *err);
 /* A folder that one process works in at a time: NN_EIO when another has it.  The lock stands on the folder itself, leaves no

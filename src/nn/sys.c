@@ -53,6 +53,25 @@ int nn_sys_unlink(const char *path) { return unlink(path); }
 int nn_sys_mkdir(const char *path, unsigned mode) { return mkdir(path, (mode_t)mode); }
 int nn_sys_rmdir(const char *path) { return rmdir(path); }
 
+DIR *nn_sys_opendir(const char *path)
+{
+    DIR *d;
+    do d = opendir(path); while (!d && errno == EINTR);
+    return d;
+}
+
+const char *nn_sys_readdir(DIR *d)
+{
+    const struct dirent *e;
+    do {
+        errno = 0;
+        e = readdir(d);
+    } while (!e && errno == EINTR);
+    return e ? e->d_name : NULL;
+}
+
+void nn_sys_closedir(DIR *d) { (void)closedir(d); }
+
 int nn_sys_truncate(int fd, int64_t length)
 {
     int rc;

@@ -6,6 +6,7 @@
 #ifndef NN_SYS_H
 #define NN_SYS_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,6 +21,9 @@ int     nn_sys_exchange(const char *a, const char *b);  /* each gets the other's
 int     nn_sys_unlink(const char *path);
 int     nn_sys_mkdir(const char *path, unsigned mode);
 int     nn_sys_rmdir(const char *path);
+DIR    *nn_sys_opendir(const char *path);
+const char *nn_sys_readdir(DIR *d);                    /* the next name, NULL with errno 0: no more; ends with nn_sys_closedir */
+void    nn_sys_closedir(DIR *d);
 int     nn_sys_truncate(int fd, int64_t length);
 int     nn_sys_lock(int fd);                           /* exclusive, at once or EWOULDBLOCK; ends with the descriptor or the process */
 int     nn_sys_free_bytes(const char *path, uint64_t *bytes);       /* that this user may still write on path's file system */
