@@ -67,7 +67,7 @@ try 0 $run --out "$D/whole"
 files() { find "$killed" -name '*.png*' 2>/dev/null | wc -l; }
 for at in $moments; do
     killed=$D/killed$at
-    kill_when $at files $run --out "$killed"
+    kill_when $at files "$killed" $run --out "$killed"
     echo "  ok   killed with $(files) files and $(cat "$killed/metadata.jsonl" 2>/dev/null | wc -l) of $samples samples listed"
     try 0 $run --out "$killed"
     same "$killed" "$D/whole" "resumed after a kill at file $at"
