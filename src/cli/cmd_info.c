@@ -121,10 +121,11 @@ static nn_status print_generator(const info *in, const nn_st *f, nn_err *err)
            c->architecture, c->resolution, c->height, c->img_channels, c->img_channels == 1 ? "" : "s", c->z_dim, c->w_dim,
            c->mapping_layers, c->mapping_layers == 1 ? "" : "s", c->num_ws);
     for (nn_dim l = 0; l < c->levels; l++) printf("%s%td", l ? "," : " ", c->channels[l]);
-    if (c->c_dim) printf(" channels, %td classes", c->c_dim);
-    if (c->norm_eps > 0.0) printf(" channels, eps %g of the instance norm\n", c->norm_eps);
-    else if (isfinite(c->conv_clamp)) printf(" channels, clamp %g\n", c->conv_clamp);
-    else puts(" channels, no clamp");
+    printf(" channels");
+    if (c->c_dim) printf(", %td classes", c->c_dim);
+    if (c->norm_eps > 0.0) printf(", eps %g of the instance norm\n", c->norm_eps);
+    else if (isfinite(c->conv_clamp)) printf(", clamp %g\n", c->conv_clamp);
+    else puts(", no clamp");
     nn_dim D = 0;
     for (int i = 0; i < sg_tap_count(m); i++) D += sg_tap_at(m, i)->c;
     row("feature maps", "%d, %td numbers a pixel", sg_tap_count(m), D);
