@@ -1,5 +1,5 @@
 #!/bin/sh
-# The converter on more than 1,000 mutated files and a file of 1 GB.  Every export and import against its consumers' own libraries, the heavy ones too
+# The converter on more than 1,000 mutated files and a file of 1 GB.  The paper's command chains on made-up files.  Every export and import against its consumers' own libraries, the heavy ones too
 # (skipped and counted where PYTHON, default python3, has none).  DeepLab-v3's gradients against torchvision's, its files both ways.  Then full-width
 # networks of 1024 x 1024 pixels with random weights: StyleGAN1, and StyleGAN2 config-f in its three architectures: time and peak memory of one picture, and how far the picture of every
 # kernel row is from the first one's.  Needs python3 with NumPy.
@@ -11,6 +11,7 @@ mkdir -p "$out"
 NIGHTLY=1 BUILD=$build sh tests/test_convert.sh
 NIGHTLY=1 BUILD=$build sh tests/test_dialects.sh
 NIGHTLY=1 BUILD=$build sh tests/test_official.sh
+NIGHTLY=1 BUILD=$build sh tests/test_chain.sh
 NIGHTLY=1 "$build/tests/test_segnet"
 "${PYTHON:-python3}" -B tests/torchvision_checks.py "$build/datasetgan"      # needs torch and torchvision
 tests/exports.sh "$build/datasetgan" "$out/exports" --heavy
