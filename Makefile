@@ -120,7 +120,7 @@ debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedB
 # The readers of untrusted files under libFuzzer and both sanitizers; a finding is written to build/fuzz/ and fails the target.
 FUZZ_SECONDS ?= 60
 FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SRC := $(patsubst %,src/nn/%.c,base sys file hash json half safetensors image jpeg npy zip)
+FUZZ_SRC := $(patsubst %,src/nn/%.c,base sys file hash json half safetensors image lines jpeg npy zip)
 FUZZ_CC  := clang $(filter-out -fopenmp,$(BASE)) -O1 -g -fno-sanitize-recover=all
 build/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZ_SRC)
 	@mkdir -p $(@D)

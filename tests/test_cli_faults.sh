@@ -222,6 +222,8 @@ walk_all "segment online" segment train --interpreter "$D/i" --generator "$TINY"
 cp "$D/want/n" "$D/n"
 walk_all "segment predict" segment predict --net "$D/n" --in "$D/photos/images" --out "$D/run/o" --overlay --probs --csv "$D/run/o.csv" --no-flips --threads 1
 again
+walk_all "segment in bands" segment predict --net "$D/n" --in "$D/photos/images" --out "$D/run/o" --overlay --probs --csv "$D/run/o.csv" --no-flips --scale 0.5 --tile 64 --threads 1
+again
 walk_all "segment eval" segment eval --net "$D/n" --images "$D/photos/images" --labels "$D/photos/labels" --task "$D/tiny/task.json" --json "$D/run/s.json" --no-flips --threads 1
 again
 # A folder in the place of another, by one exchange of names and by two renames.

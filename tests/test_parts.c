@@ -25,6 +25,39 @@ static void central(const char *before, const char *after, nn_dim w, const char 
     t_same(got, want, (size_t)n, "%s", what);
 }
 
+/* Row by row as by filling: maps of few and of many parts. */
+static void row_by_row(nn_dim h, nn_dim w, int classes, uint32_t noise, int again)
+{
+    enum { MOST = 4096 };
+    static uint8_t label[MOST], mark[MOST];
+    static nn_dim stack[MOST];
+    nn_dim count[NN_VOID + 1], largest[NN_VOID + 1], want_count[NN_VOID + 1] = { 0 }, want_largest[NN_VOID + 1] = { 0 };
+    nn_err err = { 0 };
+    NN_ASSERT(h * w <= MOST);
+    for (nn_dim p = 0; p < h * w; p++) {
+        noise = noise * 1664525 + 1013904223;
+        const bool same = p && (noise >> 28) < (uint32_t)again;                    /* runs */
+        const uint32_t drawn = (noise >> 16) % 16 == 0 ? NN_VOID : (noise >> 20) % (uint32_t)classes;
+        label[p] = same ? label[p - 1] : (uint8_t)drawn;
+    }
+    memset(mark, 0, sizeof mark);
+    for (nn_dim p = 0; p < h * w; p++) {
+        if (mark[p]) continue;
+        bool of[NN_VOID + 1] = { false };
+        of[label[p]] = true;
+        const nn_dim size = dl_part(mark, stack, label, h, w, of, p);
+        want_count[label[p]]++;
+        if (size > want_largest[label[p]]) want_largest[label[p]] = size;
+    }
+    dl_parts *parts = dl_parts_open(w, &err);
+    for (nn_dim y = 0; parts && y < h; y++) dl_parts_add(parts, label + y * w);
+    if (parts) dl_parts_end(parts, count, largest);
+    else t_fail("%s", err.msg);
+    t_same(count, want_count, sizeof count, "numbers of parts, %td x %td, %d classes", h, w, classes);
+    t_same(largest, want_largest, sizeof largest, "largest parts, %td x %td, %d classes", h, w, classes);
+    dl_parts_close(parts);
+}
+
 int main(void)
 {
     central("20000" "00300" "00000" "00022",
@@ -48,5 +81,7 @@ int main(void)
     t_check(dl_part(mark, stack, label, 3, 4, two_three, 0) == 4, "pixels of the first part");
     t_check(mark[1] && mark[5] && mark[8] && !mark[3] && !mark[2], "the first part's pixels are marked");
     t_check(dl_part(mark, stack, label, 3, 4, two_three, 3) == 1 && mark[3], "a part of one pixel");
+
+    for (uint32_t i = 0; i < 40; i++) row_by_row(1 + i * 7 % 64, 1 + i * 11 % 64, 1 + (int)(i % 5), i, (int)(i * 3 % 16));
     return t_done();
 }

@@ -107,6 +107,17 @@ try 0 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/p3" --threads 3
 for f in "$D"/p3/*; do same_file=$(hash_of "$f"); [ "$same_file" = "$(hash_of "$D/p/$(basename "$f")")" ] && ok || no "$(basename "$f"): threads"; done
 try 0 $BIN segment predict --net "$D/net" --in "$D/in/cell.png" --out "$D/tiles" --scale 0.75 --tile 64 --no-flips --adapt 0.3
 [ "$(size "$D/tiles/cell.png")" = 128x128 ] && ok || no "size of a tiled prediction"
+# In tiles a picture comes and goes in bands; with --central, which needs all of it, at once: the same labels where each class has one part.
+tiled() { try 0 $BIN segment predict --net "$D/net" --in "$D/in" --out "$D/$1" --scale 0.5 --tile 64 --no-flips --csv "$D/$1.csv" --overlay --probs $2; }
+tiled bands ""; tiled bands ""; tiled bands3 "--threads 3"; tiled bands-half "--min-confidence 0.5"; tiled at-once "--central nucleus"
+[ "$(hash_of "$D/bands")" = "$(hash_of "$D/bands3")" ] && ok || no "bands: threads"
+for f in "$D"/bands/*_probs.npy; do same_file=$(hash_of "$f"); [ "$same_file" = "$(hash_of "$D/at-once/$(basename "$f")")" ] && ok || no "$(basename "$f"): in bands and at once"; done
+no_nucleus() { awk -F, '$2 && $3 != "nucleus" { print $1, $3, $4 }' "$1"; }
+[ "$(no_nucleus "$D/bands.csv")" = "$(no_nucleus "$D/at-once.csv")" ] && ok || no "the table in bands and at once"
+mkdir "$D/taken"; cp "$D/p/cell.png" "$D/taken/cell.png"
+try 1 $BIN segment predict --net "$D/net" --in "$D/in/cell.png" --out "$D/taken" --scale 0.5 --tile 64; says "--force"; lacks "$D/taken/cell.png.tmp"
+try 0 $BIN segment predict --net "$D/net" --in "$D/in/cell.png" --out "$D/taken" --scale 0.5 --tile 64 --force; lacks "$D/taken/cell.png.tmp"
+for bad in cut huge wide; do try 1 $BIN segment predict --net "$D/net" --in $P/$bad.jpg --out "$D/bad" --scale 0.5; lacks "$D/bad/$bad.png" "$D/bad/$bad.png.tmp"; done
 for c in all 1,2,3 cytoplasm,nucleus 2,3 1,3 1; do try 0 $BIN segment predict --net "$D/net" --in "$D/six/images" --out "$D/c-$c" --central $c --csv "$D/c-$c.csv"; done
 try 0 $BIN segment predict --net "$D/net" --in "$D/six/images" --out "$D/c-none" --csv "$D/c-none.csv"
 for pair in 2,3:cytoplasm,nucleus all:1,2,3; do [ "$(hash_of "$D/c-${pair%:*}")" = "$(hash_of "$D/c-${pair#*:}")" ] && ok || no "--central $pair differ"; done

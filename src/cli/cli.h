@@ -102,6 +102,7 @@ sg_model *cli_open_task_generator(const char *path, const dg_task *t, const char
 /* Write a file.  One that exists with the same bytes is left alone (the command was run before); with other bytes it is
  * NN_EEXISTS unless force. */
 nn_status cli_write(const char *path, const void *data, size_t size, bool force, nn_err *err);
+nn_status cli_publish(nn_stage *stage, const char *path, bool force, nn_err *err);            /* the same of a staged file; the stage is gone then */
 nn_status cli_write_json(const char *path, const json_t *value, bool force, nn_err *err);      /* equal values instead of equal bytes */
 nn_status cli_write_npy(const char *path, const real *data, int rank, const uint64_t *dim, bool force, nn_err *err);           /* of 4-byte floats */
 /* NN_EEXISTS when path exists and force is off. */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cli/segment.h"
+#include "nn/npy.h"
+#include "nn/lines.h"
 
 static const char NAME[] = "segment predict";
 
@@ -35,23 +37,6 @@ static nn_status add_text(table *t, const char *line, nn_err *err)
     return NN_OK;
 }
 
-/* Parts of a class: their number, and the largest.  mark, stack: one a pixel. */
-static nn_dim parts_of(const uint8_t *label, nn_dim h, nn_dim w, int id, uint8_t *mark, nn_dim *stack, nn_dim *largest)
-{
-    bool of[NN_VOID + 1] = { false };
-    nn_dim parts = 0;
-    of[id] = true;
-    *largest = 0;
-    memset(mark, 0, (size_t)(h * w));
-    for (nn_dim p = 0; p < h * w; p++) {
-        if (label[p] != id || mark[p]) continue;
-        const nn_dim size = dl_part(mark, stack, label, h, w, of, p);
-        parts++;
-        if (size > *largest) *largest = size;
-    }
-    return parts;
-}
-
 /* A field in quotes where it has to be. */
 static void quoted(char *out, size_t size, const char *text)
 {
@@ -66,69 +51,86 @@ static void quoted(char *out, size_t size, const char *text)
     out[n] = '\0';
 }
 
-static nn_status add_rows(table *t, const dl_model *m, const char *name, const nn_image *im, const uint8_t *label, nn_err *err)
+/* What the table says of a picture, gathered row by row. */
+typedef struct { nn_dim pixels[NN_VOID + 1]; uint64_t sum[NN_VOID + 1][3]; dl_parts *parts; } tally;
+
+static void tally_row(tally *t, const uint8_t *pixel, nn_dim channels, const uint8_t *label, nn_dim width)
 {
-    const nn_dim pixels = im->width * im->height;
+    dl_parts_add(t->parts, label);
+    for (nn_dim x = 0; x < width; x++, pixel += channels) {
+        t->pixels[label[x]]++;
+        for (int c = 0; c < 3; c++) t->sum[label[x]][c] += pixel[channels < 3 ? 0 : c];
+    }
+}
+
+static nn_status add_rows(table *t, const dl_model *m, const char *name, const nn_image *size, const tally *of, nn_err *err)
+{
     char file[600], class[300], line[1400];
-    uint8_t *mark = nn_alloc((size_t)pixels, "parts", err);
-    nn_dim *stack = nn_alloc((size_t)pixels * sizeof *stack, "parts", err);
-    nn_status s = mark && stack ? NN_OK : NN_ENOMEM;
+    nn_dim parts[NN_VOID + 1], largest[NN_VOID + 1];
+    nn_status s = NN_OK;
+    dl_parts_end(of->parts, parts, largest);
     quoted(file, sizeof file, name);
     for (int k = 0; k < m->class_count && !s; k++) {
-        nn_dim count = 0, largest;
-        uint64_t sum[3] = { 0 };
-        for (nn_dim p = 0; p < pixels; p++) {
-            if (label[p] != k) continue;
-            count++;
-            for (int c = 0; c < 3; c++) sum[c] += im->pixels[p * im->channels + (im->channels < 3 ? 0 : c)];
-        }
-        const nn_dim parts = parts_of(label, im->height, im->width, k, mark, stack, &largest);
+        const nn_dim count = of->pixels[k];
         const double n = count ? (double)count : 1.0;
         quoted(class, sizeof class, m->class_at[k].name);
-        nn_format(line, sizeof line, "%s,%d,%s,%td,%.6f,%td,%td,%.1f,%.1f,%.1f,%.1f\n", file, k, class, count, (double)count / (double)pixels, parts, largest,
-                  parts ? (double)count / (double)parts : 0.0, (double)sum[0] / n, (double)sum[1] / n, (double)sum[2] / n);
+        nn_format(line, sizeof line, "%s,%d,%s,%td,%.6f,%td,%td,%.1f,%.1f,%.1f,%.1f\n", file, k, class, count, (double)count / (double)(size->width * size->height),
+                  parts[k], largest[k], parts[k] ? (double)count / (double)parts[k] : 0.0, (double)of->sum[k][0] / n, (double)of->sum[k][1] / n, (double)of->sum[k][2] / n);
         s = add_text(t, line, err);
     }
-    nn_free(mark);
-    nn_free(stack);
     return s;
 }
 
 /* ---- one picture ------------------------------------------------------------------------------------------------------------------------------- */
 
-static nn_status write_png(const job *j, const char *stem, const char *tail, const nn_image *im, const nn_palette *palette, nn_err *err)
+/* A PNG on its way to a file. */
+typedef struct { nn_stage stage; nn_png_writer *png; char path[CLI_PATH]; } png_out;
+
+/* Everything that is made of a picture, band by band.  Opened files are staged: none has its name before all are whole. */
+typedef struct {
+    const job *j;
+    const dl_model *m;
+    nn_image size;
+    png_out map, both;                           /* labels; --overlay */
+    nn_stage probs;
+    char probs_path[CLI_PATH];
+    uint8_t *row;                                /* --overlay: a row of it */
+    tally tally;                                 /* --csv */
+} results;
+
+static nn_status open_stage(nn_stage *stage, char path[CLI_PATH], const job *j, const char *stem, const char *tail, nn_err *err)
 {
-    char name[300], path[CLI_PATH];
-    nn_bytes b = { 0 };
+    char name[300];
     nn_format(name, sizeof name, "%s%s", stem, tail);
-    if (!nn_path_join(path, sizeof path, j->out, name, err) && !nn_png_encode(im, palette, &b, err)) cli_write(path, b.data, b.size, j->force, err);
-    nn_bytes_free(&b);
-    return err->status;
+    return nn_path_join(path, CLI_PATH, j->out, name, err) ? err->status : nn_stage_open(stage, path, err);
 }
 
-static nn_status write_results(const job *j, const dl_model *m, const char *stem, const nn_image *im, uint8_t *label, const real *prob, nn_err *err)
+static nn_status open_png(png_out *o, const results *r, const char *stem, const char *tail, nn_dim channels, const nn_palette *palette, nn_err *err)
+{
+    const nn_image size = { r->size.width, r->size.height, channels, NULL };
+    if (open_stage(&o->stage, o->path, r->j, stem, tail, err)) return err->status;
+    o->png = nn_png_writer_open(&o->stage, &size, palette, err);
+    return o->png ? NN_OK : err->status;
+}
+
+static nn_status open_results(results *r, const job *j, const dl_model *m, const char *stem, nn_image size, nn_err *err)
 {
     nn_palette palette = { .count = j->confidence > 0 ? NN_VOID + 1 : m->class_count };
-    const nn_image map = { im->width, im->height, 1, label };
     for (int k = 0; k < m->class_count; k++) memcpy(palette.rgb[k], m->class_at[k].rgb, 3);
-    nn_status s = write_png(j, stem, ".png", &map, &palette, err);
-    if (!s && j->overlay) {
-        nn_image both;
-        s = nn_image_make(&both, im->width, im->height, 3, err);
-        if (!s) {
-            cli_overlay(both.pixels, im, label, m->class_at, m->class_count);
-            s = write_png(j, stem, "_overlay.png", &both, NULL, err);
-            nn_image_free(&both);
-        }
+    *r = (results){ .j = j, .m = m, .size = size, .map.stage.status = NN_EIO, .both.stage.status = NN_EIO, .probs.status = NN_EIO };      /* not open */
+    if (open_png(&r->map, r, stem, ".png", 1, &palette, err)) return err->status;
+    if (j->overlay) {
+        r->row = nn_alloc((size_t)(3 * size.width), "a row", err);
+        if (!r->row || open_png(&r->both, r, stem, "_overlay.png", 3, NULL, err)) return err->status;
     }
-    if (!s && j->probs) {
-        char name[300], path[CLI_PATH];
-        const uint64_t dim[] = { (uint64_t)im->height, (uint64_t)im->width, (uint64_t)m->class_count };
-        nn_format(name, sizeof name, "%s_probs.npy", stem);
-        s = nn_path_join(path, sizeof path, j->out, name, err);
-        if (!s) s = cli_write_npy(path, prob, 3, dim, j->force, err);
+    if (j->probs) {
+        char header[NN_NPY_HEADER];
+        const uint64_t dim[] = { (uint64_t)size.height, (uint64_t)size.width, (uint64_t)m->class_count };
+        const size_t n = nn_npy_header(header, "<f4", 3, dim);
+        if (open_stage(&r->probs, r->probs_path, j, stem, "_probs.npy", err) || nn_stage_add(&r->probs, header, n, err)) return err->status;
     }
-    return s;
+    if (j->csv && !(r->tally.parts = dl_parts_open(size.width, err))) return err->status;
+    return NN_OK;
 }
 
 /* Pixels whose class has a lower probability than `least` become void. */
@@ -138,25 +140,91 @@ static void drop_unsure(uint8_t *label, const real *prob, nn_dim pixels, nn_dim 
     for (nn_dim p = 0; p < pixels; p++) if ((double)prob[p * K + label[p]] < least) label[p] = NN_VOID;
 }
 
-static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, const cli_files *f, size_t i, table *t, nn_err *err)
+static nn_status take_band(void *user, const dl_band *b, nn_err *err)
 {
-    char path[CLI_PATH], stem[256];
+    results *r = user;
+    const nn_dim w = r->size.width, channels = r->size.channels, K = r->m->class_count;
+    if (r->j->confidence > 0) drop_unsure(b->label, b->prob, b->rows * w, K, r->j->confidence);
+    if (r->j->probs && nn_stage_add(&r->probs, b->prob, (size_t)(b->rows * w * K) * sizeof *b->prob, err)) return err->status;
+    for (nn_dim y = 0; y < b->rows; y++) {
+        const uint8_t *label = b->label + y * w, *pixel = b->pixels + y * w * channels;
+        if (nn_png_writer_add(r->map.png, label, err)) return err->status;
+        if (r->both.png) {
+            cli_overlay(r->row, &(nn_image){ w, 1, channels, (uint8_t *)pixel }, label, r->m->class_at, r->m->class_count);
+            if (nn_png_writer_add(r->both.png, r->row, err)) return err->status;
+        }
+        if (r->tally.parts) tally_row(&r->tally, pixel, channels, label, w);
+    }
+    return NN_OK;
+}
+
+static nn_status finish_results(results *r, nn_err *err)
+{
+    const bool force = r->j->force;
+    if (nn_png_writer_end(r->map.png, err) || cli_publish(&r->map.stage, r->map.path, force, err)) return err->status;
+    if (r->both.png && (nn_png_writer_end(r->both.png, err) || cli_publish(&r->both.stage, r->both.path, force, err))) return err->status;
+    return r->j->probs ? cli_publish(&r->probs, r->probs_path, force, err) : NN_OK;
+}
+
+static void close_results(results *r)
+{
+    nn_png_writer_close(r->map.png);
+    nn_png_writer_close(r->both.png);
+    nn_stage_abort(&r->map.stage);               /* what is not published by now */
+    nn_stage_abort(&r->both.stage);
+    nn_stage_abort(&r->probs);
+    dl_parts_close(r->tally.parts);
+    nn_free(r->row);
+}
+
+static nn_status next_row(void *user, uint8_t *row, nn_err *err) { return nn_lines_next(user, row, err); }
+
+/* In tiles: the picture is never in memory as a whole. */
+static nn_status predict_in_bands(results *r, const job *j, dl_predictor *p, const dl_model *m, const char *path, const char *stem, bool wanted, nn_err *err)
+{
+    nn_lines *lines = nn_lines_open(path, err);
+    if (!lines) return err->status;
+    const nn_image size = nn_lines_size(lines);
+    const dl_rows from = { size.width, size.height, size.channels, next_row, lines };
+    const dl_bands to = { wanted, take_band, r };
+    const dl_progress progress = { cli_progress_report, NULL };
+    nn_status s = open_results(r, j, m, stem, size, err);
+    if (!s) s = dl_predict_rows(p, &from, &to, &progress, err);
+    nn_lines_close(lines);
+    return s;
+}
+
+static nn_status predict_at_once(results *r, const job *j, dl_predictor *p, const dl_model *m, const char *path, const char *stem, bool wanted, nn_err *err)
+{
     nn_image im = { 0 };
-    nn_status s = nn_path_join(path, sizeof path, f->folder, f->names.name[i], err);
-    if (!s) s = nn_picture_read(path, &im, err);
+    if (nn_picture_read(path, &im, err)) return err->status;
     const nn_dim pixels = im.width * im.height;
-    uint8_t *label = s ? NULL : nn_alloc((size_t)pixels, "a label map", err);
-    const bool wanted = j->probs || j->confidence > 0;
-    real *prob = s || !wanted ? NULL : nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err);
-    if (!s && (!label || (wanted && !prob))) s = NN_ENOMEM;
-    cli_stem(stem, f->names.name[i]);
+    uint8_t *label = nn_alloc((size_t)pixels, "a label map", err);
+    real *prob = wanted ? nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err) : NULL;
+    nn_status s = label && (prob || !wanted) ? NN_OK : NN_ENOMEM;
     if (!s) s = dl_predict(p, &im, label, prob, NULL, err);
-    if (!s && j->confidence > 0) drop_unsure(label, prob, pixels, m->class_count, j->confidence);
-    if (!s) s = write_results(j, m, stem, &im, label, prob, err);
-    if (!s && j->csv) s = add_rows(t, m, f->names.name[i], &im, label, err);
+    if (!s) s = open_results(r, j, m, stem, (nn_image){ im.width, im.height, im.channels, NULL }, err);
+    if (!s) s = take_band(r, &(dl_band){ 0, im.height, im.pixels, label, prob }, err);
     nn_image_free(&im);
     nn_free(label);
     nn_free(prob);
+    return s;
+}
+
+static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, bool in_bands, const cli_files *f, size_t i, table *t, nn_err *err)
+{
+    char path[CLI_PATH], stem[256];
+    const bool wanted = j->probs || j->confidence > 0;
+    results *r = nn_alloc(sizeof *r, "results", err);
+    if (!r) return NN_ENOMEM;
+    *r = (results){ .map.stage.status = NN_EIO, .both.stage.status = NN_EIO, .probs.status = NN_EIO };
+    cli_stem(stem, f->names.name[i]);
+    nn_status s = nn_path_join(path, sizeof path, f->folder, f->names.name[i], err);
+    if (!s) s = (in_bands ? predict_in_bands : predict_at_once)(r, j, p, m, path, stem, wanted, err);
+    if (!s) s = finish_results(r, err);
+    if (!s && j->csv) s = add_rows(t, m, f->names.name[i], &r->size, &r->tally, err);
+    close_results(r);
+    nn_free(r);
     return s;
 }
 
@@ -189,7 +257,7 @@ static nn_status run(const job *j, size_t *count, int threads, nn_err *err)
     dl_predictor *p = s ? NULL : dl_predictor_open(&m, k, &o, err);
     if (!s && j->csv) add_text(&t, "picture,class_id,class,pixels,share,parts,largest_part,mean_part,red,green,blue\n", err);
     for (size_t i = 0; p && i < f.names.count && !err->status; i++) {
-        predict_one(j, p, &m, &f, i, &t, err);
+        predict_one(j, p, &m, o.scale > 0 && !o.central, &f, i, &t, err);
         if (!cli_progress_report(NULL, "picture", (double)(i + 1), (double)f.names.count, 0)) nn_fail(err, NN_ECANCEL, "stopped");
     }
     if (p && !err->status && j->csv) cli_write(j->csv, t.text, t.size, j->force, err);

@@ -24,6 +24,43 @@ nn_status cli_write(const char *path, const void *data, size_t size, bool force,
     return nn_file_write(path, data, size, err);
 }
 
+/* Two files of the same bytes? */
+static nn_status compare_files(const char *a, const char *b, bool *same, nn_err *err)
+{
+    nn_source one = { .fd = -1 }, two = { .fd = -1 };
+    enum { PIECE = 1 << 16 };
+    uint8_t *piece = nn_alloc(2 * PIECE, "comparing files", err);
+    nn_status s = piece ? nn_source_open(&one, a, err) : NN_ENOMEM;
+    if (!s) s = nn_source_open(&two, b, err);
+    *same = !s && one.size == two.size;
+    for (uint64_t at = 0; *same && !s && at < one.size; at += PIECE) {
+        const size_t n = one.size - at < PIECE ? (size_t)(one.size - at) : PIECE;
+        s = nn_source_read(&one, piece, n, err);
+        if (!s) s = nn_source_read(&two, piece + PIECE, n, err);
+        *same = !s && !memcmp(piece, piece + PIECE, n);
+    }
+    nn_source_close(&one);
+    nn_source_close(&two);
+    nn_free(piece);
+    return s;
+}
+
+nn_status cli_publish(nn_stage *stage, const char *path, bool force, nn_err *err)
+{
+    bool same;
+    nn_status s;
+    if (!nn_path_exists(path) || force) {
+        s = nn_stage_publish(stage, path, err);
+        stage->status = NN_EIO;                          /* nothing is left to abort */
+        return s;
+    }
+    s = nn_stage_close(stage, err);
+    if (!s) s = compare_files(stage->path, path, &same, err);
+    if (!s && !same) s = cli_refuse_existing(path, false, err);
+    nn_stage_abort(stage);
+    return s;
+}
+
 nn_status cli_write_json(const char *path, const json_t *value, bool force, nn_err *err)
 {
     if (nn_path_exists(path) && !force) {

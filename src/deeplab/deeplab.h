@@ -82,12 +82,25 @@ void dl_predictor_close(dl_predictor *p);
  * left out.  In tiles memory does not grow with the picture beyond label and prob.  progress (may be NULL) hears of each tile; NN_ECANCEL
  * when it says so. */
 nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, const dl_progress *progress, nn_err *err);
+/* The same in tiles (scale > 0, central NULL), for pictures that memory does not hold.  next gives rows of width * channels bytes, top to bottom; band takes
+ * `rows` of them from row y on, with their labels, which are its to change, and, where `wanted`, probabilities (rows, width, K).  Memory grows with the width and
+ * the tile, not with the height. */
+typedef struct { nn_dim width, height, channels; nn_status (*next)(void *user, uint8_t *row, nn_err *err); void *user; } dl_rows;
+typedef struct { nn_dim y, rows; const uint8_t *pixels; uint8_t *label; const real *prob; } dl_band;
+typedef struct { bool wanted; nn_status (*band)(void *user, const dl_band *b, nn_err *err); void *user; } dl_bands;
+nn_status dl_predict_rows(dl_predictor *p, const dl_rows *from, const dl_bands *to, const dl_progress *progress, nn_err *err);
 /* The class of every pixel, ties to the lowest. */
 void dl_argmax(uint8_t *label, const real *prob, nn_dim pixels, nn_dim K);
 
 /* Pixels of label (h,w) that hang together with pixel `from` by sides and corners through the classes in `of`: their number; they are set
  * in mark (h,w), which must be 0 there before.  stack: h*w. */
 nn_dim dl_part(uint8_t *mark, nn_dim *stack, const uint8_t *label, nn_dim h, nn_dim w, const bool of[NN_VOID + 1], nn_dim from);
+/* Of a label map that comes row by row, by sides and corners: how many parts each class has, and the pixels of its largest. */
+typedef struct dl_parts dl_parts;
+dl_parts *dl_parts_open(nn_dim width, nn_err *err);                                     /* NULL: NN_ENOMEM */
+void dl_parts_add(dl_parts *p, const uint8_t *label);
+void dl_parts_end(dl_parts *p, nn_dim count[NN_VOID + 1], nn_dim largest[NN_VOID + 1]);  /* after the last row */
+void dl_parts_close(dl_parts *p);                                                       /* takes NULL */
 /* Of the parts that the classes in `of` form together, only the one with the pixel nearest to the picture's middle stays (the first row's of
  * equals); the others become class 0.  For photographs that show neighbours of what was meant.  NN_ENOMEM. */
 nn_status dl_keep_central(uint8_t *label, nn_dim h, nn_dim w, const bool of[NN_VOID + 1], nn_err *err);

@@ -138,25 +138,17 @@ static nn_dim mirrored(nn_dim i, nn_dim n)
     return i < n ? i : period - i;
 }
 
+/* Rows [first, first + held) of a picture (height rows in all). */
+typedef struct { nn_dim width, height, channels, first, held; uint8_t *pixels; } strip;
+
 /* Pixels [y0, y0+h) x [x0, x0+w), mirrored beyond the borders, normalised. */
-static void cut_window(real *to, const nn_image *im, nn_dim y0, nn_dim x0, nn_dim h, nn_dim w)
+static void cut_window(real *to, const strip *s, nn_dim y0, nn_dim x0, nn_dim h, nn_dim w)
 {
     for (nn_dim y = 0; y < h; y++)
         for (nn_dim x = 0; x < w; x++) {
-            const uint8_t *from = im->pixels + (mirrored(y0 + y, im->height) * im->width + mirrored(x0 + x, im->width)) * im->channels;
-            for (int c = 0; c < 3; c++) *to++ = ((real)from[im->channels < 3 ? 0 : c] - dl_input_mean[c]) / dl_input_sd[c];
-        }
-}
-
-static void put_core(const dl_predictor *p, uint8_t *label, real *prob, const real *window, const nn_image *im, nn_dim y0, nn_dim x0, nn_dim core,
-                     nn_dim margin)
-{
-    const nn_dim K = p->m->net.classes, side = core + 2 * margin;
-    for (nn_dim y = y0; y < y0 + core && y < im->height; y++)
-        for (nn_dim x = x0; x < x0 + core && x < im->width; x++) {
-            const real *from = window + ((y - y0 + margin) * side + x - x0 + margin) * K;
-            dl_argmax(label + y * im->width + x, from, 1, K);
-            if (prob) memcpy(prob + (y * im->width + x) * K, from, (size_t)K * sizeof *prob);
+            const nn_dim row = mirrored(y0 + y, s->height) - s->first;
+            const uint8_t *from = s->pixels + (row * s->width + mirrored(x0 + x, s->width)) * s->channels;
+            for (int c = 0; c < 3; c++) *to++ = ((real)from[s->channels < 3 ? 0 : c] - dl_input_mean[c]) / dl_input_sd[c];
         }
 }
 
@@ -165,27 +157,107 @@ static nn_status tell(const dl_progress *p, double done, double total, nn_err *e
     return !p || p->report(p->user, "tiles", done, total, 0.0) ? NN_OK : nn_fail(err, NN_ECANCEL, "stopped after tile %.0f of %.0f", done, total);
 }
 
-/* Half of a tile counts, a quarter on each side is context. */
+/* Half of a tile counts (core), a quarter on each side is context (margin). */
+typedef struct { nn_dim core, margin, side, at; } tiling;
+
+static tiling tiles_of(const dl_predict_options *o)
+{
+    const nn_dim core = (nn_dim)fmax(1.0, floor((double)o->tile / 2 / o->scale)), margin = (nn_dim)ceil((double)o->tile / 4 / o->scale);
+    const nn_dim side = core + 2 * margin, at = (nn_dim)floor((double)side * o->scale + 0.5);
+    return (tiling){ core, margin, side, at < MIN_SIDE ? MIN_SIDE : at };
+}
+
+/* The strip that the tiles from row y on look at: margin above and below, and below the picture's end its mirror image, core + margin high.  2 (core + margin)
+ * rows hold both; a picture that is not higher stays whole. */
+static nn_status slide(strip *s, const tiling *t, nn_dim y, const dl_rows *from, nn_err *err)
+{
+    const nn_dim bytes = s->width * s->channels, end = y + t->core + t->margin < s->height ? y + t->core + t->margin : s->height;
+    const nn_dim reach = t->core + t->margin, gone = s->height > 2 * reach && y > reach ? y - reach - s->first : 0;
+    if (gone > 0) {
+        memmove(s->pixels, s->pixels + gone * bytes, (size_t)((s->held - gone) * bytes));
+        s->first += gone;
+        s->held -= gone;
+    }
+    for (; s->first + s->held < end; s->held++) if (from->next(from->user, s->pixels + s->held * bytes, err)) return err->status;
+    return NN_OK;
+}
+
+/* label and prob (NULL: not wanted) of the window's core, into the band's. */
+static void put_core(const dl_predictor *p, const dl_band *b, real *prob, const real *window, nn_dim x0, nn_dim width, const tiling *t)
+{
+    const nn_dim K = p->m->net.classes;
+    for (nn_dim y = 0; y < b->rows; y++)
+        for (nn_dim x = x0; x < x0 + t->core && x < width; x++) {
+            const real *from = window + ((y + t->margin) * t->side + x - x0 + t->margin) * K;
+            dl_argmax(b->label + y * width + x, from, 1, K);
+            if (prob) memcpy(prob + (y * width + x) * K, from, (size_t)K * sizeof *prob);
+        }
+}
+
+nn_status dl_predict_rows(dl_predictor *p, const dl_rows *from, const dl_bands *to, const dl_progress *progress, nn_err *err)
+{
+    NN_ASSERT(p->o.scale > 0 && !p->o.central);
+    const tiling t = tiles_of(&p->o);
+    const nn_dim K = p->m->net.classes, w = from->width, h = from->height, most = 2 * (t.core + t.margin);
+    const nn_dim band = t.core < h ? t.core : h, held = h > most ? most : h;
+    strip s = { w, h, from->channels, 0, 0, nn_alloc((size_t)(held * w * from->channels), "rows of a picture", err) };
+    uint8_t *label = nn_alloc((size_t)(band * w), "labels", err);
+    real *window = nn_alloc((size_t)(t.side * t.side * (3 + K)) * sizeof *window, "a tile", err), *seen = window ? window + 3 * t.side * t.side : NULL;
+    real *prob = to->wanted ? nn_alloc((size_t)(band * w * K) * sizeof *prob, "probabilities", err) : NULL;
+    const double tiles = ceil((double)h / (double)t.core) * ceil((double)w / (double)t.core);
+    double done = 0.0;
+    nn_status status = s.pixels && label && window && (prob || !to->wanted) ? NN_OK : NN_ENOMEM;
+    for (nn_dim y = 0; y < h && !status; y += t.core) {
+        dl_band b = { y, h - y < t.core ? h - y : t.core, NULL, label, prob };
+        status = slide(&s, &t, y, from, err);
+        for (nn_dim x = 0; x < w && !status; x += t.core) {
+            cut_window(window, &s, y - t.margin, x - t.margin, t.side, t.side);
+            status = predict_window(p, seen, window, t.side, t.side, t.at, t.at, err);
+            if (status) break;
+            put_core(p, &b, prob, seen, x, w, &t);
+            status = tell(progress, ++done, tiles, err);
+        }
+        b.pixels = s.pixels + (y - s.first) * w * s.channels;
+        if (!status) status = to->band(to->user, &b, err);
+    }
+    nn_free(s.pixels);
+    nn_free(label);
+    nn_free(window);
+    nn_free(prob);
+    return status;
+}
+
+/* A picture in memory the same way. */
+typedef struct { const nn_image *im; nn_dim row, K; uint8_t *label; real *prob; } in_memory;
+
+static nn_status next_row(void *user, uint8_t *row, nn_err *err)
+{
+    (void)err;
+    in_memory *m = user;
+    const nn_dim bytes = m->im->width * m->im->channels;
+    memcpy(row, m->im->pixels + m->row++ * bytes, (size_t)bytes);
+    return NN_OK;
+}
+
+static nn_status keep_band(void *user, const dl_band *b, nn_err *err)
+{
+    (void)err;
+    const in_memory *m = user;
+    const nn_dim first = b->y * m->im->width, pixels = b->rows * m->im->width;
+    memcpy(m->label + first, b->label, (size_t)pixels);
+    if (m->prob) memcpy(m->prob + first * m->K, b->prob, (size_t)(pixels * m->K) * sizeof *m->prob);
+    return NN_OK;
+}
+
 static nn_status predict_tiles(dl_predictor *p, uint8_t *label, real *prob, const nn_image *im, const dl_progress *progress, nn_err *err)
 {
-    const double scale = p->o.scale;
-    const nn_dim core = (nn_dim)fmax(1.0, floor((double)p->o.tile / 2 / scale)), margin = (nn_dim)ceil((double)p->o.tile / 4 / scale);
-    const nn_dim side = core + 2 * margin, K = p->m->net.classes;
-    nn_dim at = (nn_dim)floor((double)side * scale + 0.5);
-    if (at < MIN_SIDE) at = MIN_SIDE;
-    real *window = nn_alloc((size_t)(side * side * (3 + K)) * sizeof *window, "a tile", err);
-    nn_status s = window ? NN_OK : NN_ENOMEM;
-    const double tiles = ceil((double)im->height / (double)core) * ceil((double)im->width / (double)core);
-    double done = 0.0;
-    for (nn_dim y = 0; y < im->height && !s; y += core)
-        for (nn_dim x = 0; x < im->width && !s; x += core) {
-            cut_window(window, im, y - margin, x - margin, side, side);
-            s = predict_window(p, window + 3 * side * side, window, side, side, at, at, err);
-            if (s) break;
-            put_core(p, label, prob, window + 3 * side * side, im, y, x, core, margin);
-            s = tell(progress, ++done, tiles, err);
-        }
-    nn_free(window);
+    in_memory m = { im, 0, p->m->net.classes, label, prob };
+    const dl_rows from = { im->width, im->height, im->channels, next_row, &m };
+    const dl_bands to = { prob != NULL, keep_band, &m };
+    const bool *central = p->o.central;
+    p->o.central = NULL;                             /* once all is there */
+    const nn_status s = dl_predict_rows(p, &from, &to, progress, err);
+    p->o.central = central;
     return s;
 }
 
@@ -201,7 +273,7 @@ static nn_status predict_whole(dl_predictor *p, uint8_t *label, real *prob, cons
     real *x = nn_alloc((size_t)(3 * h * w) * sizeof *x, "a picture", err), *own = prob ? NULL : nn_alloc((size_t)(K * h * w) * sizeof *own, "probabilities", err);
     nn_status s = x && (prob || own) ? NN_OK : NN_ENOMEM;
     if (!s) {
-        cut_window(x, im, 0, 0, h, w);
+        cut_window(x, &(strip){ w, h, im->channels, 0, h, im->pixels }, 0, 0, h, w);
         s = predict_window(p, prob ? prob : own, x, h, w, fitted(h, longest, p->m->size), fitted(w, longest, p->m->size), err);
     }
     if (!s) dl_argmax(label, prob ? prob : own, h * w, K);

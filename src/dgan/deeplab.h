@@ -28,7 +28,7 @@ DGAN_API int64_t dgan_segmenter_size(const dgan_segmenter *s);
 
 /* Label a picture of bytes (height,width,channels): grey, grey and alpha, RGB, RGBA; alpha is left out.  label (height,width): class of
  * each pixel.  probability (height,width,classes) may be NULL.  progress (may be NULL) hears of each tile; a call that it stops has filled
- * the tiles until then. */
+ * the whole rows of tiles until then. */
 DGAN_API int dgan_segment(dgan_segmenter *s, const uint8_t *picture, int64_t height, int64_t width, int channels, uint8_t *label,
                           float *probability, dgan_progress progress, void *user, dgan_error *err);
 

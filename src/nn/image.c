@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "nn/lines.h"
 #include "nn/sys.h"
 
 enum { PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, CHUNK_MAX = 8000000 };
@@ -27,16 +28,18 @@ typedef struct {
     nn_err *err;
     nn_status status;
     bool no_memory;
-    const uint8_t *from, *end;         /* reading: what is left */
-    nn_bytes out;                      /* writing: bytes so far, in `room` */
+    nn_feed in;                        /* reading: what is left */
+    nn_bytes out;                      /* writing: bytes so far, in `room`, or */
     size_t room;
+    nn_stage *stage;                   /* a file */
 } coder;
 
 static void on_error(png_structp png, png_const_charp text)
 {
     coder *c = png_get_error_ptr(png);
-    c->status = c->no_memory ? nn_fail(c->err, NN_ENOMEM, "%s: not enough memory for a PNG", c->name)
-                             : nn_fail(c->err, NN_EFORMAT, "%s: PNG error: %s", c->name, text);
+    if (c->in.status) c->status = c->in.status;                /* a file that could not be read, or written, has said so */
+    else if (!c->status) c->status = c->no_memory ? nn_fail(c->err, NN_ENOMEM, "%s: not enough memory for a PNG", c->name)
+                                                 : nn_fail(c->err, NN_EFORMAT, "%s: PNG error: %s", c->name, text);
     png_longjmp(png, 1);
 }
 
@@ -100,9 +103,14 @@ void nn_image_from_planar(nn_image *im, const real *x)
 static void on_read(png_structp png, png_bytep to, size_t count)
 {
     coder *c = png_get_io_ptr(png);
-    if (count > (size_t)(c->end - c->from)) png_error(png, "it ends early");
-    memcpy(to, c->from, count);
-    c->from += count;
+    while (count) {
+        if (c->in.from == c->in.end && !nn_feed_more(&c->in)) png_error(png, "it ends early");
+        const size_t most = (size_t)(c->in.end - c->in.from), n = count < most ? count : most;
+        memcpy(to, c->in.from, n);
+        c->in.from += n;
+        to += n;
+        count -= n;
+    }
 }
 
 /* Ask libpng for 8-bit samples; returns the channels they will have, 0 when this is no label map. */
@@ -134,12 +142,12 @@ static nn_status refuse_labels(coder *c)
                    : type == PNG_COLOR_TYPE_RGB ? "RGB" : "RGBA", png_get_bit_depth(c->png, c->info));
 }
 
-/* Everything up to the first pixel: limits, header, a picture of the right size. */
-static nn_status read_header(coder *c, bool labels, nn_image *im)
+/* Everything up to the first pixel: limits, header, the size of a picture that may have at most `most` pixels and `side` on a side. */
+static nn_status read_header(coder *c, bool labels, nn_dim side, nn_dim most, nn_image *size)
 {
     if (setjmp(png_jmpbuf(c->png))) return c->status;
     png_set_read_fn(c->png, c, on_read);
-    png_set_user_limits(c->png, NN_IMAGE_MAX, NN_IMAGE_MAX);
+    png_set_user_limits(c->png, (png_uint_32)side, (png_uint_32)side);
     png_set_chunk_malloc_max(c->png, CHUNK_MAX);
     /* Colour management, texts, dates and transparency are none of our business: skip them unread. */
     png_set_keep_unknown_chunks(c->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
@@ -147,16 +155,16 @@ static nn_status read_header(coder *c, bool labels, nn_image *im)
     png_read_info(c->png, c->info);
 
     const nn_dim width = (nn_dim)png_get_image_width(c->png, c->info), height = (nn_dim)png_get_image_height(c->png, c->info);
-    if (width * height > PIXELS_MAX)
-        return nn_fail(c->err, NN_EFORMAT, "%s: expected at most %d pixels, found %td x %td", c->name, PIXELS_MAX, width, height);
+    if (width * height > most)
+        return nn_fail(c->err, NN_EFORMAT, "%s: expected at most %td pixels, found %td x %td", c->name, most, width, height);
     /* Deflate packs at most 1032:1, so a small file that claims a huge picture is refused before memory is taken for it. */
-    const nn_dim packed = height * (1 + (nn_dim)png_get_rowbytes(c->png, c->info));
-    if (packed / 1032 > c->end - c->from)
-        return nn_fail(c->err, NN_EFORMAT, "%s: expected %td x %td pixels, found %td bytes to hold them", c->name, width, height,
-                       c->end - c->from);
+    const nn_dim packed = height * (1 + (nn_dim)png_get_rowbytes(c->png, c->info)), left = c->in.end - c->in.from + (nn_dim)c->in.left;
+    if (packed / 1032 > left)
+        return nn_fail(c->err, NN_EFORMAT, "%s: expected %td x %td pixels, found %td bytes to hold them", c->name, width, height, left);
     const nn_dim channels = choose_format(c, labels);
     if (!channels) return refuse_labels(c);
-    return nn_image_make(im, width, height, channels, c->err);
+    *size = (nn_image){ width, height, channels, NULL };
+    return NN_OK;
 }
 
 static nn_status read_pixels(coder *c, nn_image *im)
@@ -171,19 +179,70 @@ static nn_status read_pixels(coder *c, nn_image *im)
     return NN_OK;
 }
 
+static nn_status open_coder(coder *c)
+{
+    if (c->in.end - c->in.from < 8 || png_sig_cmp(c->in.from, 0, 8))
+        return nn_fail(c->err, NN_EFORMAT, "%s: expected a PNG file, found another kind", c->name);
+    c->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
+    if (c->png) c->info = png_create_info_struct(c->png);
+    return c->info ? NN_OK : nn_fail(c->err, NN_ENOMEM, "%s: not enough memory for a PNG", c->name);
+}
+
 nn_status nn_png_decode(const void *bytes, size_t size, bool labels, const char *name, nn_image *im, nn_err *err)
 {
     *im = (nn_image){ 0 };
     const uint8_t *from = bytes;
-    if (size < 8 || png_sig_cmp(from, 0, 8)) return nn_fail(err, NN_EFORMAT, "%s: expected a PNG file, found another kind", name);
-    coder c = { .name = name, .err = err, .from = from, .end = from + size };
-    c.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &c, on_error, on_warning, &c, on_alloc, on_free);
-    if (c.png) c.info = png_create_info_struct(c.png);
-    nn_status status = c.info ? read_header(&c, labels, im) : nn_fail(err, NN_ENOMEM, "%s: not enough memory for a PNG", name);
+    nn_image found = { 0 };
+    coder c = { .name = name, .err = err, .in = { .from = from, .end = from + size } };
+    nn_status status = open_coder(&c);
+    if (status == NN_OK) status = read_header(&c, labels, NN_IMAGE_MAX, PIXELS_MAX, &found);
+    if (status == NN_OK) status = nn_image_make(im, found.width, found.height, found.channels, err);
     if (status == NN_OK) status = read_pixels(&c, im);
     png_destroy_read_struct(&c.png, &c.info, NULL);
     if (status != NN_OK) nn_image_free(im);
     return status;
+}
+
+/* The same a row at a time. */
+struct nn_png_reader { coder c; nn_dim left; };
+
+static nn_status begin_rows(coder *c, nn_dim bytes)
+{
+    if (setjmp(png_jmpbuf(c->png))) return c->status;
+    png_read_update_info(c->png, c->info);
+    NN_ASSERT(png_get_rowbytes(c->png, c->info) == (size_t)bytes);
+    return NN_OK;
+}
+
+nn_png_reader *nn_png_reader_open(const nn_feed *feed, const char *name, nn_image *size, bool *streams, nn_err *err)
+{
+    nn_png_reader *r = nn_alloc(sizeof *r, "a PNG", err);
+    if (!r) return NULL;
+    r->c = (coder){ .name = name, .err = err, .in = *feed };
+    nn_status status = open_coder(&r->c);
+    if (status == NN_OK) status = read_header(&r->c, false, NN_LINES_MAX, PTRDIFF_MAX, size);
+    if (status == NN_OK) *streams = png_get_interlace_type(r->c.png, r->c.info) == PNG_INTERLACE_NONE;
+    if (status == NN_OK && *streams) status = begin_rows(&r->c, size->width * size->channels);
+    r->left = size->height;
+    if (status == NN_OK) return r;
+    nn_png_reader_close(r);
+    return NULL;
+}
+
+nn_status nn_png_reader_next(nn_png_reader *r, uint8_t *row, nn_err *err)
+{
+    r->c.err = r->c.in.err = err;
+    if (setjmp(png_jmpbuf(r->c.png))) return r->c.status;
+    png_read_row(r->c.png, row, NULL);
+    if (--r->left == 0) png_read_end(r->c.png, NULL);
+    return NN_OK;
+}
+
+void nn_png_reader_close(nn_png_reader *r)
+{
+    if (!r) return;
+    png_destroy_read_struct(&r->c.png, &r->c.info, NULL);
+    nn_free(r);
 }
 
 static nn_status read_file(const char *path, bool labels, nn_image *im, nn_err *err)
@@ -204,22 +263,29 @@ nn_status nn_png_read_labels(const char *path, nn_image *im, nn_err *err) { retu
 static void on_write(png_structp png, png_bytep from, size_t count)
 {
     coder *c = png_get_io_ptr(png);
-    if (nn_bytes_append(&c->out, &c->room, from, count, c->name, c->err) != NN_OK) {
-        c->no_memory = true;
-        png_error(png, "");
-    }
+    if (c->stage) c->status = nn_stage_add(c->stage, from, count, c->err);
+    else if (nn_bytes_append(&c->out, &c->room, from, count, c->name, c->err) != NN_OK) c->no_memory = true;
+    if (c->status || c->no_memory) png_error(png, "");
 }
 
 static void on_flush(png_structp png) { (void)png; }
 
-static nn_status write_all(coder *c, const nn_image *im, const nn_palette *palette)
+static nn_status open_writer(coder *c)
+{
+    c->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
+    if (c->png) c->info = png_create_info_struct(c->png);
+    return c->info ? NN_OK : nn_fail(c->err, NN_ENOMEM, "%s: not enough memory", c->name);
+}
+
+/* Everything before the first row. */
+static nn_status write_header(coder *c, const nn_image *size, const nn_palette *palette)
 {
     if (setjmp(png_jmpbuf(c->png))) return c->status;
-    const int type = palette ? PNG_COLOR_TYPE_PALETTE : im->channels == 1 ? PNG_COLOR_TYPE_GRAY
-                   : im->channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGB_ALPHA;
+    const int type = palette ? PNG_COLOR_TYPE_PALETTE : size->channels == 1 ? PNG_COLOR_TYPE_GRAY
+                   : size->channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGB_ALPHA;
     png_set_write_fn(c->png, c, on_write, on_flush);
     png_set_user_limits(c->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_IHDR(c->png, c->info, (png_uint_32)im->width, (png_uint_32)im->height, 8, type, PNG_INTERLACE_NONE,
+    png_set_IHDR(c->png, c->info, (png_uint_32)size->width, (png_uint_32)size->height, 8, type, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     if (palette) {
         png_color color[256];
@@ -230,35 +296,88 @@ static nn_status write_all(coder *c, const nn_image *im, const nn_palette *palet
     png_set_compression_strategy(c->png, STRATEGY);
     png_set_filter(c->png, PNG_FILTER_TYPE_BASE, palette ? PNG_FILTER_NONE : PNG_FILTER_PAETH);
     png_write_info(c->png, c->info);
-    for (nn_dim y = 0; y < im->height; y++) png_write_row(c->png, im->pixels + y * im->width * im->channels);
+    return NN_OK;
+}
+
+static nn_status write_rows(coder *c, const uint8_t *row, nn_dim rows, nn_dim bytes)
+{
+    if (setjmp(png_jmpbuf(c->png))) return c->status;
+    for (nn_dim y = 0; y < rows; y++) png_write_row(c->png, row + y * bytes);
+    return NN_OK;
+}
+
+static nn_status write_end(coder *c)
+{
+    if (setjmp(png_jmpbuf(c->png))) return c->status;
     png_write_end(c->png, NULL);
     return NN_OK;
 }
 
 /* An index without a colour would be a file that readers reject. */
-static nn_status check_palette(const nn_image *im, const nn_palette *palette, nn_err *err)
+static nn_status check_palette(const uint8_t *index, nn_dim count, int colours, nn_err *err)
 {
-    NN_ASSERT(im->channels == 1 && palette->count >= 1 && palette->count <= 256);
-    for (nn_dim i = 0; i < im->width * im->height; i++)
-        if (im->pixels[i] >= palette->count)
-            return nn_fail(err, NN_EINVAL, "indexed PNG: expected values below %d, found %d", palette->count, im->pixels[i]);
+    for (nn_dim i = 0; i < count; i++)
+        if (index[i] >= colours) return nn_fail(err, NN_EINVAL, "indexed PNG: expected values below %d, found %d", colours, index[i]);
     return NN_OK;
+}
+
+static void check_size(const nn_image *im, const nn_palette *palette)
+{
+    NN_ASSERT(im->width > 0 && im->height > 0 && (im->channels == 1 || im->channels == 3 || im->channels == 4));
+    NN_ASSERT(!palette || (im->channels == 1 && palette->count >= 1 && palette->count <= 256));
 }
 
 nn_status nn_png_encode(const nn_image *im, const nn_palette *palette, nn_bytes *out, nn_err *err)
 {
     *out = (nn_bytes){ 0 };
-    NN_ASSERT(im->width > 0 && im->height > 0 && (im->channels == 1 || im->channels == 3 || im->channels == 4));
-    nn_status status = palette ? check_palette(im, palette, err) : NN_OK;
+    check_size(im, palette);
+    nn_status status = palette ? check_palette(im->pixels, im->width * im->height, palette->count, err) : NN_OK;
     if (status != NN_OK) return status;
     coder c = { .name = "PNG to be written", .err = err };
-    c.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &c, on_error, on_warning, &c, on_alloc, on_free);
-    if (c.png) c.info = png_create_info_struct(c.png);
-    status = c.info ? write_all(&c, im, palette) : nn_fail(err, NN_ENOMEM, "%s: not enough memory", c.name);
+    status = open_writer(&c);
+    if (status == NN_OK) status = write_header(&c, im, palette);
+    if (status == NN_OK) status = write_rows(&c, im->pixels, im->height, im->width * im->channels);
+    if (status == NN_OK) status = write_end(&c);
     png_destroy_write_struct(&c.png, &c.info);
     if (status == NN_OK) *out = c.out;
     else nn_bytes_free(&c.out);
     return status;
+}
+
+/* The same a row at a time. */
+struct nn_png_writer { coder c; nn_dim bytes; int colours; };
+
+nn_png_writer *nn_png_writer_open(nn_stage *to, const nn_image *size, const nn_palette *palette, nn_err *err)
+{
+    check_size(size, palette);
+    nn_png_writer *w = nn_alloc(sizeof *w, "a PNG", err);
+    if (!w) return NULL;
+    w->c = (coder){ .name = "PNG to be written", .err = err, .stage = to };
+    w->bytes = size->width * size->channels;
+    w->colours = palette ? palette->count : 256;
+    if (open_writer(&w->c) == NN_OK && write_header(&w->c, size, palette) == NN_OK) return w;
+    nn_png_writer_close(w);
+    return NULL;
+}
+
+nn_status nn_png_writer_add(nn_png_writer *w, const uint8_t *row, nn_err *err)
+{
+    w->c.err = err;
+    const nn_status status = check_palette(row, w->colours < 256 ? w->bytes : 0, w->colours, err);
+    return status == NN_OK ? write_rows(&w->c, row, 1, w->bytes) : status;
+}
+
+nn_status nn_png_writer_end(nn_png_writer *w, nn_err *err)
+{
+    w->c.err = err;
+    return write_end(&w->c);
+}
+
+void nn_png_writer_close(nn_png_writer *w)
+{
+    if (!w) return;
+    png_destroy_write_struct(&w->c.png, &w->c.info);
+    nn_free(w);
 }
 
 nn_status nn_png_write(const char *path, const nn_image *im, const nn_palette *palette, nn_err *err)

@@ -10,6 +10,8 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
+#include "nn/lines.h"
+
 enum { PIXELS_MAX = 1 << 28, FILE_MAX = 1 << 30, EXIF = JPEG_APP0 + 1, EXIF_MAX = 65533 };
 
 typedef struct {
@@ -20,7 +22,9 @@ typedef struct {
     const char *name;
     nn_err *err;
     nn_status status;
-    nn_image *im;
+    nn_feed in;                      /* reading in pieces: what is left, through `pieces` */
+    struct jpeg_source_mgr pieces;
+    nn_image size;
     uint8_t *line;                   /* CMYK: a row of four channels */
     unsigned char *made;             /* encoding: libjpeg's own memory */
     unsigned long made_size;
@@ -32,7 +36,7 @@ static void on_error(j_common_ptr d)
     coder *c = d->client_data;
     char text[JMSG_LENGTH_MAX];
     c->mgr.format_message(d, text);
-    c->status = nn_fail(c->err, d->err->msg_code == JERR_OUT_OF_MEMORY ? NN_ENOMEM : NN_EFORMAT, "%s: JPEG error: %s", c->name, text);
+    c->status = c->in.status ? c->in.status : nn_fail(c->err, d->err->msg_code == JERR_OUT_OF_MEMORY ? NN_ENOMEM : NN_EFORMAT, "%s: JPEG error: %s", c->name, text);
     longjmp(c->back, 1);
 }
 
@@ -95,29 +99,65 @@ static nn_status turn_upright(nn_image *im, int how, nn_err *err)
 
 /* ---- pixels ---------------------------------------------------------------------------------------------------------------------------------- */
 
-static nn_status begin(coder *c, const uint8_t *bytes, size_t size)
+/* A file in pieces, as libjpeg asks for it. */
+static void on_begin(j_decompress_ptr d) { (void)d; }
+
+static boolean on_more(j_decompress_ptr d)
+{
+    coder *c = d->client_data;
+    if (!nn_feed_more(&c->in)) {
+        if (c->in.status) ERREXIT(d, JERR_FILE_READ);          /* on_error knows better */
+        WARNMS(d, JWRN_JPEG_EOF);                              /* which is an error here */
+    }
+    d->src->next_input_byte = c->in.from;
+    d->src->bytes_in_buffer = (size_t)(c->in.end - c->in.from);
+    return TRUE;
+}
+
+static void on_skip(j_decompress_ptr d, long count)
+{
+    while (count > (long)d->src->bytes_in_buffer) {
+        count -= (long)d->src->bytes_in_buffer;
+        on_more(d);
+    }
+    if (count <= 0) return;
+    d->src->next_input_byte += count;
+    d->src->bytes_in_buffer -= (size_t)count;
+}
+
+/* Everything up to the first pixel, of bytes at hand or, where they are NULL, in pieces. */
+static nn_status begin(coder *c, const uint8_t *bytes, size_t size, nn_dim side, nn_dim most)
 {
     if (setjmp(c->back)) return c->status;
     jpeg_create_decompress(&c->d);
     c->d.client_data = c;
-    jpeg_mem_src(&c->d, bytes, size);
+    if (bytes) jpeg_mem_src(&c->d, bytes, size);
+    else {
+        c->pieces = (struct jpeg_source_mgr){ c->in.from, (size_t)(c->in.end - c->in.from), on_begin, on_more, on_skip, jpeg_resync_to_restart, on_begin };
+        c->d.src = &c->pieces;
+    }
     jpeg_save_markers(&c->d, EXIF, EXIF_MAX);
     jpeg_read_header(&c->d, TRUE);
     c->how = orientation(c->d.marker_list);          /* libjpeg frees the markers when it is done */
     const nn_dim w = (nn_dim)c->d.image_width, h = (nn_dim)c->d.image_height;
-    if (w < 1 || h < 1 || w > NN_IMAGE_MAX || h > NN_IMAGE_MAX || w * h > PIXELS_MAX)
-        return nn_fail(c->err, NN_EFORMAT, "%s: expected at most %d a side and %d pixels, found %td x %td", c->name, NN_IMAGE_MAX, PIXELS_MAX, w, h);
+    if (w < 1 || h < 1 || w > side || h > side || w * h > most)
+        return nn_fail(c->err, NN_EFORMAT, "%s: expected at most %td a side and %td pixels, found %td x %td", c->name, side, most, w, h);
     /* A block of 64 pixels takes two bits at least, so a small file cannot claim a huge picture. */
     if (w * h / 64 / 4 > (nn_dim)size)
         return nn_fail(c->err, NN_EFORMAT, "%s: expected %td x %td pixels, found %zu bytes to hold them", c->name, w, h, size);
+    c->size = (nn_image){ w, h, c->d.num_components == 1 ? 1 : 3, NULL };
+    return NN_OK;
+}
+
+static nn_status begin_rows(coder *c)
+{
+    if (setjmp(c->back)) return c->status;
     const bool four = c->d.num_components == 4;
     c->d.out_color_space = four ? JCS_CMYK : c->d.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
     c->d.dct_method = JDCT_ISLOW;
     jpeg_start_decompress(&c->d);
-    const nn_status s = nn_image_make(c->im, w, h, c->d.num_components == 1 ? 1 : 3, c->err);
-    if (s || !four) return s;
-    c->line = nn_alloc((size_t)(4 * w), "a row of CMYK", c->err);
-    return c->line ? NN_OK : NN_ENOMEM;
+    if (four) c->line = nn_alloc((size_t)(4 * c->size.width), "a row of CMYK", c->err);
+    return !four || c->line ? NN_OK : NN_ENOMEM;
 }
 
 static void cmyk_row(uint8_t *to, const uint8_t *from, nn_dim w, bool inverted)
@@ -128,33 +168,73 @@ static void cmyk_row(uint8_t *to, const uint8_t *from, nn_dim w, bool inverted)
     }
 }
 
-static nn_status read_rows(coder *c)
+static nn_status read_rows(coder *c, uint8_t *to, nn_dim rows)
 {
     if (setjmp(c->back)) return c->status;
-    while (c->d.output_scanline < c->d.output_height) {
-        uint8_t *row = c->im->pixels + (nn_dim)c->d.output_scanline * c->im->width * c->im->channels, *at = c->line ? c->line : row;
-        if (jpeg_read_scanlines(&c->d, &at, 1) == 1 && c->line) cmyk_row(row, c->line, c->im->width, c->d.saw_Adobe_marker);
+    const nn_dim bytes = c->size.width * c->size.channels, first = (nn_dim)c->d.output_scanline;
+    while ((nn_dim)c->d.output_scanline < first + rows) {
+        uint8_t *row = to + ((nn_dim)c->d.output_scanline - first) * bytes, *at = c->line ? c->line : row;
+        if (jpeg_read_scanlines(&c->d, &at, 1) == 1 && c->line) cmyk_row(row, c->line, c->size.width, c->d.saw_Adobe_marker);
     }
-    jpeg_finish_decompress(&c->d);
+    if (c->d.output_scanline == c->d.output_height) jpeg_finish_decompress(&c->d);
     return NN_OK;
+}
+
+static void open_coder(coder *c)
+{
+    c->d.err = jpeg_std_error(&c->mgr);
+    c->mgr.error_exit = on_error;
+    c->mgr.emit_message = on_message;
+    c->mgr.output_message = on_output;
+    c->d.client_data = c;
 }
 
 nn_status nn_jpeg_decode(const void *bytes, size_t size, const char *name, nn_image *im, nn_err *err)
 {
     *im = (nn_image){ 0 };
-    coder c = { .name = name, .err = err, .im = im };
-    c.d.err = jpeg_std_error(&c.mgr);
-    c.mgr.error_exit = on_error;
-    c.mgr.emit_message = on_message;
-    c.mgr.output_message = on_output;
-    c.d.client_data = &c;
-    nn_status s = begin(&c, bytes, size);
-    if (!s) s = read_rows(&c);
+    coder c = { .name = name, .err = err };
+    open_coder(&c);
+    nn_status s = begin(&c, bytes, size, NN_IMAGE_MAX, PIXELS_MAX);
+    if (!s) s = begin_rows(&c);
+    if (!s) s = nn_image_make(im, c.size.width, c.size.height, c.size.channels, err);
+    if (!s) s = read_rows(&c, im->pixels, im->height);
     if (!s) s = turn_upright(im, c.how, err);
     jpeg_destroy_decompress(&c.d);
     nn_free(c.line);
     if (s) nn_image_free(im);
     return s;
+}
+
+/* The same a row at a time. */
+struct nn_jpeg_reader { coder c; };
+
+nn_jpeg_reader *nn_jpeg_reader_open(const nn_feed *feed, const char *name, nn_image *size, bool *streams, nn_err *err)
+{
+    nn_jpeg_reader *r = nn_alloc(sizeof *r, "a JPEG", err);
+    if (!r) return NULL;
+    r->c = (coder){ .name = name, .err = err, .in = *feed };
+    open_coder(&r->c);
+    nn_status s = begin(&r->c, NULL, (size_t)(feed->end - feed->from) + (size_t)feed->left, NN_LINES_MAX, PTRDIFF_MAX);
+    if (!s) *streams = r->c.how == 1 && !jpeg_has_multiple_scans(&r->c.d);       /* progressive ones have */
+    if (!s && *streams) s = begin_rows(&r->c);
+    *size = r->c.size;
+    if (!s) return r;
+    nn_jpeg_reader_close(r);
+    return NULL;
+}
+
+nn_status nn_jpeg_reader_next(nn_jpeg_reader *r, uint8_t *row, nn_err *err)
+{
+    r->c.err = r->c.in.err = err;
+    return read_rows(&r->c, row, 1);
+}
+
+void nn_jpeg_reader_close(nn_jpeg_reader *r)
+{
+    if (!r) return;
+    jpeg_destroy_decompress(&r->c.d);
+    nn_free(r->c.line);
+    nn_free(r);
 }
 
 static nn_status write_rows(coder *c, const nn_image *im, int quality)
