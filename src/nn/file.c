@@ -341,8 +341,8 @@ static int by_name(const void *a, const void *b) { return strcmp(*(char *const *
 
 nn_status nn_dir_list(nn_names *out, const char *path, nn_wanted *wanted, const void *context, nn_err *err)
 {
-    choice c = { out, wanted, context };
     *out = (nn_names){ 0 };
+    const choice c = { out, wanted, context };
     const nn_status s = nn_dir_each(path, take_wanted, &c, err);
     if (out->count) qsort(out->name, out->count, sizeof *out->name, by_name);
     return s;
