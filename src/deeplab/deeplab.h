@@ -82,7 +82,7 @@ void dl_predictor_close(dl_predictor *p);
  * left out.  In tiles memory does not grow with the picture beyond label and prob.  progress (may be NULL) hears of each tile; NN_ECANCEL
  * when it says so. */
 nn_status dl_predict(dl_predictor *p, const nn_image *picture, uint8_t *label, real *prob, const dl_progress *progress, nn_err *err);
-/* The same in tiles (scale > 0, central NULL), for pictures that memory does not hold.  next gives rows of width * channels bytes, top to bottom; band takes
+/* The same in tiles (scale > 0), for pictures that memory does not hold; `central` is left out, which asks for all of a picture.  next gives rows of width * channels bytes, top to bottom; band takes
  * `rows` of them from row y on, with their labels, which are its to change, and, where `wanted`, probabilities (rows, width, K).  Memory grows with the width and
  * the tile, not with the height. */
 typedef struct { nn_dim width, height, channels; nn_status (*next)(void *user, uint8_t *row, nn_err *err); void *user; } dl_rows;

@@ -196,7 +196,7 @@ static void put_core(const dl_predictor *p, const dl_band *b, real *prob, const 
 
 nn_status dl_predict_rows(dl_predictor *p, const dl_rows *from, const dl_bands *to, const dl_progress *progress, nn_err *err)
 {
-    NN_ASSERT(p->o.scale > 0 && !p->o.central);
+    NN_ASSERT(p->o.scale > 0);
     const tiling t = tiles_of(&p->o);
     const nn_dim K = p->m->net.classes, w = from->width, h = from->height, most = 2 * (t.core + t.margin);
     const nn_dim band = t.core < h ? t.core : h, held = h > most ? most : h;
@@ -254,11 +254,7 @@ static nn_status predict_tiles(dl_predictor *p, uint8_t *label, real *prob, cons
     in_memory m = { im, 0, p->m->net.classes, label, prob };
     const dl_rows from = { im->width, im->height, im->channels, next_row, &m };
     const dl_bands to = { prob != NULL, keep_band, &m };
-    const bool *central = p->o.central;
-    p->o.central = NULL;                             /* once all is there */
-    const nn_status s = dl_predict_rows(p, &from, &to, progress, err);
-    p->o.central = central;
-    return s;
+    return dl_predict_rows(p, &from, &to, progress, err);
 }
 
 static nn_dim fitted(nn_dim side, nn_dim longest, nn_dim size)
