@@ -1,6 +1,6 @@
 #!/bin/sh
 # Test the program that a cross compiler built for AArch64, under qemu-user: the C tests named, then pictures of the bundle against
-# this machine's, which may be 1 level apart.
+# this machine's, which may be 1 level apart.  EMULATED tells the tests that they run 20 times as slow: single cases are left to native runs.
 # usage: tools/arm64.sh ARM-BUILD BUILD TEST...       TEST: test_kernels ...  (make arm64 ARM_TESTS="test_train ..." runs others)
 set -e
 arm=$1 here=$2 run=build/arm64
@@ -15,7 +15,7 @@ for program in datasetgan $(printf 'tests/%s ' "$@"); do
     chmod +x "$run/$program"
 done
 # shellcheck disable=SC2046
-tests/run.sh "$run" $(printf "$run/tests/%s " "$@")
+EMULATED=1 tests/run.sh "$run" $(printf "$run/tests/%s " "$@")
 
 for build in "$here" "$run"; do "$build/datasetgan" generate --seeds 1-4 --psi 0.7 --out "$run/of-$(basename "$build")" --force; done
 for seed in 1 2 3 4; do
