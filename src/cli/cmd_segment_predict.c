@@ -217,7 +217,7 @@ static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, b
     const bool wanted = j->probs || j->confidence > 0;
     results *r = nn_alloc(sizeof *r, "results", err);
     if (!r) return NN_ENOMEM;
-    *r = (results){ .map.stage.status = NN_EIO, .both.stage.status = NN_EIO, .probs.status = NN_EIO };
+    *r = (results){ .j = j, .m = m, .map.stage.status = NN_EIO, .both.stage.status = NN_EIO, .probs.status = NN_EIO };
     cli_stem(stem, f->names.name[i]);
     nn_status s = nn_path_join(path, sizeof path, f->folder, f->names.name[i], err);
     if (!s) s = (in_bands ? predict_in_bands : predict_at_once)(r, j, p, m, path, stem, wanted, err);

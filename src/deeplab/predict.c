@@ -245,6 +245,7 @@ static nn_status keep_band(void *user, const dl_band *b, nn_err *err)
     const in_memory *m = user;
     const nn_dim first = b->y * m->im->width, pixels = b->rows * m->im->width;
     memcpy(m->label + first, b->label, (size_t)pixels);
+    /* analyze: probabilities are wanted where there is room for them */
     if (m->prob) memcpy(m->prob + first * m->K, b->prob, (size_t)(pixels * m->K) * sizeof *m->prob);
     return NN_OK;
 }
