@@ -15,6 +15,6 @@ echo
 echo "3. draw and label $samples new pictures"
 "$bin" dataset --interpreter "$out/interpreter.safetensors" --out "$out/dataset" --count "$samples" --force | tee "$out/dataset.log"
 echo
-peak=$(sed -n 's/.*peak memory \([0-9]*\) MB.*/\1/p' "$out"/*.log | sort -n | tail -n 1)
+peak=$(sed -n 's/.*peak memory \([0-9.]*\) MB.*/\1/p' "$out"/*.log | sort -n | tail -n 1)
 echo "all three steps: $(($(date +%s) - begin)) s, peak memory $peak MB"
 echo "look at $out/dataset/index.html (every sample beside its label) or $out/dataset/preview.png"

@@ -108,7 +108,7 @@ static void print_summary(const job *j, const dg_interp *it, const dg_dataset_re
     const dg_summary *all = &r->summary;
     printf("%llu samples in %s, %llu of them made now (%.1f s", (unsigned long long)(r->written + r->resumed), j->o.out, (unsigned long long)r->written, sec);
     if (r->written) printf(", %.3g/s, %.1f MB", (double)r->written / sec, megabytes(r->bytes));
-    printf("; peak memory %.0f MB)\nuncertainty: mean %.4g nats, highest %.4g (seed %u)\npixels:", megabytes(cli_peak_bytes()), all->uncertainty,
+    printf("; peak memory %.1f MB)\nuncertainty: mean %.4g nats, highest %.4g (seed %u)\npixels:", megabytes(cli_peak_bytes()), all->uncertainty,
            all->highest, (unsigned)all->highest_seed);
     for (int c = 0; c < it->classes; c++)
         printf("%s %s %.2f %%", c ? "," : "", it->class_at[c].name, 100.0 * (double)all->by_class[c] / (double)all->pixels);
