@@ -82,6 +82,23 @@ static void test_write(const char *locale)
     t_check(!nn_json_read(path, 10, &err) && err.status == NN_EFORMAT, "%s: a file above the limit", locale);
 }
 
+/* Editors of Windows begin a file with a byte order mark. */
+static void test_mark(void)
+{
+    static const struct { const char *text; bool good; } c[] = {
+        { "\xef\xbb\xbf{\"a\": 1}\r\n", true }, { "\xef\xbb\xbf", false }, { "\xef\xbb\xbf\xef\xbb\xbf{}", false }, { "\xef\xbb{}", false }, { "{\xef\xbb\xbf}", false },
+    };
+    char path[300];
+    nn_format(path, sizeof path, "%s/mark.json", t_folder("json_mark"));
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        nn_err err = { 0 };
+        t_status(nn_file_write(path, c[i].text, strlen(c[i].text), &err), NN_OK, &err, NULL, "write");
+        json_t *v = nn_json_read(path, 1 << 16, &err);
+        t_check(c[i].good ? json_integer_value(json_object_get(v, "a")) == 1 : !v && err.status == NN_EFORMAT, "file %zu with a byte order mark: %s", i, err.msg);
+        json_decref(v);
+    }
+}
+
 /* A decimal comma: an installed locale, or one made here from the system's sources. */
 static const char *comma_locale(void)
 {
@@ -116,6 +133,7 @@ int main(void)
     test_depth();
     test_write("C");
     test_number("C");
+    test_mark();
     const char *comma = comma_locale();
     if (comma) {
         test_write(comma);

@@ -104,7 +104,8 @@ json_t *nn_json_read(const char *path, size_t max_bytes, nn_err *err)
 {
     nn_bytes b;
     if (nn_file_read(path, max_bytes, &b, err) != NN_OK) return NULL;
-    json_t *value = nn_json_parse((const char *)b.data, b.size, path, err);
+    const size_t mark = b.size >= 3 && !memcmp(b.data, "\xef\xbb\xbf", 3) ? 3 : 0;        /* editors of Windows write one */
+    json_t *value = nn_json_parse((const char *)b.data + mark, b.size - mark, path, err);
     nn_bytes_free(&b);
     return value;
 }

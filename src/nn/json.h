@@ -12,6 +12,7 @@
 json_t *nn_json_parse(const char *text, size_t size, const char *name, nn_err *err);
 /* A number on its own, in any locale: strtod takes the decimal point from the program's.  NN_EFORMAT, NN_ENOMEM. */
 nn_status nn_json_number(const char *text, const char *name, double *out, nn_err *err);
+/* A file; a byte order mark before the text is passed over. */
 json_t *nn_json_read(const char *path, size_t max_bytes, nn_err *err);
 
 /* A deep copy that holds all of v; NULL: not enough memory (or v is NULL).  jansson's own leaves out what it could not put in. */
