@@ -27,8 +27,8 @@ echo "|---|---|---|---|---|---|"
 for n in ${*:-light:8 light:16 light:24 light:32 resnet18}; do
     case $n in light:*) net="--net light --width ${n#light:}" ;; *) net="--net $n" ;; esac
     name=$(echo "$n" | tr -d :)
-    few=$(cpu 2 start) more=$(cpu 6 start)
-    steps=$(awk -v a="$few" -v b="$more" -v s="$seconds" 'BEGIN { n = int(s / ((b - a) / 4)); print n < 1 ? 1 : n }')
+    few=$(cpu 4 start) more=$(cpu 24 start)
+    steps=$(awk -v a="$few" -v b="$more" -v s="$seconds" 'BEGIN { n = int(s / ((b - a) / 20)); print n < 1 ? 1 : n }')
     took=$(cpu "$steps" "$name")
     size=$(($(wc -c <"$out/$name.safetensors") / 4))
     awk -v n="$n" -v size="$size" -v steps="$steps" -v t="$took" -v a="$(miou "$name" "$out/test")" -v b="$(miou "$name" "$held")" \

@@ -91,6 +91,33 @@ static void damaged(const nn_bytes *b, const char *ending)
     free(copy);
 }
 
+/* What comes after the last row counts too. */
+static void without_end(const nn_bytes *b, const char *ending)
+{
+    char path[300];
+    nn_format(path, sizeof path, "%s/without_end.%s", folder, ending);
+    for (size_t less = 1; less <= 13; less += 3) {
+        write_bytes(path, b->data, b->size - less);
+        same_both_ways(path);
+    }
+}
+
+/* Markers that nobody reads, each longer than a piece of the file. */
+static void with_comments(const nn_bytes *b)
+{
+    enum { COMMENTS = 3, LENGTH = 65535 };
+    char path[300];
+    const size_t more = COMMENTS * (size_t)(LENGTH + 2);
+    uint8_t *copy = calloc(b->size + more, 1);
+    memcpy(copy, b->data, 2);
+    for (int i = 0; i < COMMENTS; i++) memcpy(copy + 2 + i * (LENGTH + 2), (uint8_t[]){ 0xff, 0xfe, LENGTH >> 8, LENGTH & 255 }, 4);
+    memcpy(copy + 2 + more, b->data + 2, b->size - 2);
+    nn_format(path, sizeof path, "%s/comments.jpg", folder);
+    write_bytes(path, copy, b->size + more);
+    same_both_ways(path);
+    free(copy);
+}
+
 static void test_large(void)
 {
     static const nn_dim channels[] = { 1, 3, 4 };
@@ -105,6 +132,7 @@ static void test_large(void)
         write_bytes(path, b.data, b.size);
         same_both_ways(path);
         if (i == 1) damaged(&b, "png");
+        without_end(&b, "png");
         nn_bytes_free(&b);
         if (i < 2) {
             t_status(nn_jpeg_encode(&im, 97, &b, &err), NN_OK, &err, NULL, "encode");
@@ -113,6 +141,8 @@ static void test_large(void)
             write_bytes(path, b.data, b.size);
             same_both_ways(path);
             if (i == 1) damaged(&b, "jpg");
+            without_end(&b, "jpg");
+            with_comments(&b);
             nn_bytes_free(&b);
         }
         nn_image_free(&im);
