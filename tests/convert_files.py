@@ -59,7 +59,7 @@ def attempt(path, read=None):
     """What the converter, or another reader, says in this process: '' converted, a text when refused.  Any other exception is a failure."""
     global listening
     stderr, sys.stderr = sys.stderr, open(os.devnull, 'w')
-    start, alarms[:], listening = time.monotonic(), [], True
+    start, alarms[:], listening = time.process_time(), [], True     # not the clock: others may use the machine
     try:
         (read or convert.convert)(path)
         said = ''
@@ -71,7 +71,7 @@ def attempt(path, read=None):
         listening = False
         sys.stderr.close()
         sys.stderr = stderr
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     if alarms:
         said = 'ALARM %s' % alarms[0:2]
     if seconds > 10:
