@@ -46,6 +46,7 @@ static nn_status begin_task(dg_export_job *x, nn_err *err)
     char *line = head ? nn_json_line(head, err) : NULL;
     nn_status s = line ? dg_folder_open(&x->folder, &x->list, "task.json", err) : nn_fail(err, NN_ENOMEM, "task.json: not enough memory");
     x->list_open = !s;
+    /* analyze: nn_fail returns the status it is given, so line is there when s is 0 */
     if (!s) s = nn_stage_add(&x->list, line, strlen(line) - 1, err);
     if (!s) s = dg_export_text(&x->list, ",\"items\":[", err);
     nn_free(line);
