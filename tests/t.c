@@ -26,6 +26,14 @@ bool t_report(bool ok, bool print, const char *detail, const char *fmt, va_list 
 void t_check(bool cond, const char *fmt, ...) { RESULT(cond, false, ""); }
 void t_fail(const char *fmt, ...) { RESULT(false, true, ""); }
 
+bool t_emulated(void) { return getenv("EMULATED") != NULL; }
+
+bool t_left_to_native(const char *what)
+{
+    if (t_emulated()) t_skip("%s: left to native runs", what);
+    return t_emulated();
+}
+
 void t_skip(const char *fmt, ...)
 {
     va_list args;

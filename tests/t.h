@@ -22,6 +22,9 @@ bool t_same(const void *got, const void *want, size_t bytes, const char *fmt, ..
 /* Status equals `want` and err's text holds `part` (NULL: any) and is one line. */
 bool t_status(nn_status got, nn_status want, const nn_err *err, const char *part, const char *fmt, ...) NN_PRINTF(5, 6);
 void t_skip(const char *fmt, ...) NN_PRINTF(1, 2);        /* expected skip: counted, green */
+/* EMULATED, set by tools/arm64.sh and tools/analyze.sh: the processor is a program, 20 times as slow (qemu, valgrind).  left_to_native counts an expected skip then. */
+bool t_emulated(void);
+bool t_left_to_native(const char *what);
 void t_fail(const char *fmt, ...) NN_PRINTF(1, 2);
 int  t_done(void);
 /* Count a result; print it when it failed or `print` asks for it.  The checks above end here, those in double too. */

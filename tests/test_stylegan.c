@@ -415,23 +415,15 @@ static void stated_memory(void)
     }
 }
 
-/* EMULATED, set by tools/arm64.sh: the processor is a program, 20 times as slow.  Every golden is compared there with every row, the bundle
- * with one seed; what no processor changes (row ref spoilt), and more of the same, is left to native runs. */
-static bool emulated(void) { return getenv("EMULATED") != NULL; }
-
-static bool left_to_native(const char *what)
-{
-    if (emulated()) t_skip("%s: left to native runs", what);
-    return emulated();
-}
-
+/* Where the processor is a program every golden is compared with every row, the bundle with one seed; what no processor changes (row ref spoilt), and
+ * more of the same, is left to native runs. */
 int main(void)
 {
     nn_err err = { 0 };
     const nn_kernels *fastest = nn_kernels_pick("auto", &err);
     omp_set_num_threads(1);          /* a second one only where it is what is tested */
     goldens();
-    if (!left_to_native("spoilt tensors, row ref")) {
+    if (!t_left_to_native("spoilt tensors, row ref")) {
         every_tensor_counts("stylegan2_rgb");
         every_tensor_counts("stylegan2_res");
         every_tensor_counts("stylegan2_orig");
@@ -442,16 +434,16 @@ int main(void)
     for (int r = 0; r < nn_kernels_count(); r++) {
         const nn_kernels *k = nn_kernels_at(r);
         if (!k->usable()) continue;
-        bundle_seeds(k, k == &nn_kernels_ref || emulated() ? 1 : 5, taps);      /* ref is the first row */
-        same_bytes(SMALL, k, SG_NOISE_RANDOM, emulated() ? 3 : 8);
+        bundle_seeds(k, k == &nn_kernels_ref || t_emulated() ? 1 : 5, taps);      /* ref is the first row */
+        same_bytes(SMALL, k, SG_NOISE_RANDOM, t_emulated() ? 3 : 8);
     }
     nn_free(taps);
-    if (!left_to_native("annotated pictures of the bundle, and its bytes in batches")) {
+    if (!t_left_to_native("annotated pictures of the bundle, and its bytes in batches")) {
         bundle_annotations(fastest);
         same_bytes(BUNDLE, fastest, SG_NOISE_CONST, 3);
     }
-    same_bytes("tests/golden/stylegan1_b.safetensors", fastest, SG_NOISE_RANDOM, emulated() ? 3 : 8);
-    same_bytes("tests/golden/stylegan1_a.safetensors", fastest, SG_NOISE_CONST, emulated() ? 1 : 3);        /* sums in several pieces */
+    same_bytes("tests/golden/stylegan1_b.safetensors", fastest, SG_NOISE_RANDOM, t_emulated() ? 3 : 8);
+    same_bytes("tests/golden/stylegan1_a.safetensors", fastest, SG_NOISE_CONST, t_emulated() ? 1 : 3);        /* sums in several pieces */
     same_bytes("tests/golden/stylegan2_res.safetensors", fastest, SG_NOISE_RANDOM, 3);
     tap_sets();
     random_noise();

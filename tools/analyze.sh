@@ -64,7 +64,7 @@ fi
 judge scan-build "$out/scan"
 
 # A small part of the tests; leaks too.  The program with the AVX2 row, which valgrind knows, and threads that need not spin.
-export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2
+export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 EMULATED=1
 memcheck="valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"
 for run in "$build/tests/test_json" "$build/tests/test_safetensors" "$build/tests/test_rng" "$build/tests/test_api" \
            "$build/datasetgan generate --generator tests/golden/stylegan2_rgb.safetensors --kernels avx2 --seeds 1 --force --out $out/pictures"; do
