@@ -113,11 +113,13 @@ static nn_status open_png(png_out *o, const results *r, const char *stem, const 
     return o->png ? NN_OK : err->status;
 }
 
-static nn_status open_results(results *r, const job *j, const dl_model *m, const char *stem, nn_image size, nn_err *err)
+static nn_status open_results(results *r, const char *stem, nn_image size, nn_err *err)
 {
+    const job *j = r->j;
+    const dl_model *m = r->m;
     nn_palette palette = { .count = j->confidence > 0 ? NN_VOID + 1 : m->class_count };
     for (int k = 0; k < m->class_count; k++) memcpy(palette.rgb[k], m->class_at[k].rgb, 3);
-    *r = (results){ .j = j, .m = m, .size = size, .map.stage.status = NN_EIO, .both.stage.status = NN_EIO, .probs.status = NN_EIO };      /* not open */
+    r->size = size;
     if (open_png(&r->map, r, stem, ".png", 1, &palette, err)) return err->status;
     if (j->overlay) {
         r->row = nn_alloc((size_t)(3 * size.width), "a row", err);
@@ -180,7 +182,7 @@ static void close_results(results *r)
 static nn_status next_row(void *user, uint8_t *row, nn_err *err) { return nn_lines_next(user, row, err); }
 
 /* In tiles: the picture is never in memory as a whole. */
-static nn_status predict_in_bands(results *r, const job *j, dl_predictor *p, const dl_model *m, const char *path, const char *stem, bool wanted, nn_err *err)
+static nn_status predict_in_bands(results *r, dl_predictor *p, const char *path, const char *stem, bool wanted, nn_err *err)
 {
     nn_lines *lines = nn_lines_open(path, err);
     if (!lines) return err->status;
@@ -188,22 +190,22 @@ static nn_status predict_in_bands(results *r, const job *j, dl_predictor *p, con
     const dl_rows from = { size.width, size.height, size.channels, next_row, lines };
     const dl_bands to = { wanted, take_band, r };
     const dl_progress progress = { cli_progress_report, NULL };
-    nn_status s = open_results(r, j, m, stem, size, err);
+    nn_status s = open_results(r, stem, size, err);
     if (!s) s = dl_predict_rows(p, &from, &to, &progress, err);
     nn_lines_close(lines);
     return s;
 }
 
-static nn_status predict_at_once(results *r, const job *j, dl_predictor *p, const dl_model *m, const char *path, const char *stem, bool wanted, nn_err *err)
+static nn_status predict_at_once(results *r, dl_predictor *p, const char *path, const char *stem, bool wanted, nn_err *err)
 {
     nn_image im = { 0 };
     if (nn_picture_read(path, &im, err)) return err->status;
     const nn_dim pixels = im.width * im.height;
     uint8_t *label = nn_alloc((size_t)pixels, "a label map", err);
-    real *prob = wanted ? nn_alloc((size_t)(pixels * m->class_count) * sizeof *prob, "probabilities", err) : NULL;
+    real *prob = wanted ? nn_alloc((size_t)(pixels * r->m->class_count) * sizeof *prob, "probabilities", err) : NULL;
     nn_status s = label && (prob || !wanted) ? NN_OK : NN_ENOMEM;
     if (!s) s = dl_predict(p, &im, label, prob, NULL, err);
-    if (!s) s = open_results(r, j, m, stem, (nn_image){ im.width, im.height, im.channels, NULL }, err);
+    if (!s) s = open_results(r, stem, (nn_image){ im.width, im.height, im.channels, NULL }, err);
     if (!s) s = take_band(r, &(dl_band){ 0, im.height, im.pixels, label, prob }, err);
     nn_image_free(&im);
     nn_free(label);
@@ -217,10 +219,10 @@ static nn_status predict_one(const job *j, dl_predictor *p, const dl_model *m, b
     const bool wanted = j->probs || j->confidence > 0;
     results *r = nn_alloc(sizeof *r, "results", err);
     if (!r) return NN_ENOMEM;
-    *r = (results){ .j = j, .m = m, .map.stage.status = NN_EIO, .both.stage.status = NN_EIO, .probs.status = NN_EIO };
+    *r = (results){ .j = j, .m = m, .map.stage.status = NN_EIO, .both.stage.status = NN_EIO, .probs.status = NN_EIO };      /* not open */
     cli_stem(stem, f->names.name[i]);
     nn_status s = nn_path_join(path, sizeof path, f->folder, f->names.name[i], err);
-    if (!s) s = (in_bands ? predict_in_bands : predict_at_once)(r, j, p, m, path, stem, wanted, err);
+    if (!s) s = (in_bands ? predict_in_bands : predict_at_once)(r, p, path, stem, wanted, err);
     if (!s) s = finish_results(r, err);
     if (!s && j->csv) s = add_rows(t, m, f->names.name[i], &r->size, &r->tally, err);
     close_results(r);
