@@ -75,7 +75,7 @@ sweeps() { tools/sweeps.sh "$BUILD" "$D/sweeps" "$D/data"; }
 try 0 sweeps
 rows() { sed -n 's/^| \([a-z0-9-]*\) | \([0-9.]*\) | 2 | 0*\.[0-9]* ± .*/\1 \2/p' "$D/sweeps/$1.md" | paste -sd , -; }
 is "$(rows number)" "ours 1,transfer 1,ours 2,transfer 2" "sweeps, number"
-is "$(rows which)" "by-doubt 1,at-random 1,by-doubt 2,at-random 2" "sweeps, which"
+is "$(rows which)" "at-random 1,at-random 2,by-doubt 2" "sweeps, which"
 is "$(rows size)" "ours 3,ours 6" "sweeps, size"
 is "$(rows drop)" "ours 0,ours 0.5" "sweeps, drop"
 is "$(rows steps)" "ours 2,transfer 2,semi 2,supervised-1 2,ours 4,transfer 4,semi 4,supervised-1 4" "sweeps, steps"

@@ -19,8 +19,8 @@ step() {
     if [ -e "$out/steps/$name.done" ]; then return; fi
     printf '%-24s ' "$name"
     began=$(date +%s)
-    times >"$out/steps/times"
-    cpu=$(children "$out/steps/times")
+    times >"$out/steps/times.$$"
+    cpu=$(children "$out/steps/times.$$")
     set +e                                              # a list with || would turn -e off inside as well
     (set -e; "$@") >"$out/logs/$name.log" 2>"$out/logs/$name.err"
     rc=$?
@@ -30,8 +30,8 @@ step() {
         tail -n 5 "$out/logs/$name.err" >&2
         exit $rc
     fi
-    times >"$out/steps/times"
-    printf '%s\t%s\t%s\n' "$name" $(($(date +%s) - began)) "$(children "$out/steps/times" | awk -v b="$cpu" '{ printf "%.1f", $1 - b }')" >"$out/steps/$name.done"
+    times >"$out/steps/times.$$"
+    printf '%s\t%s\t%s\n' "$name" $(($(date +%s) - began)) "$(children "$out/steps/times.$$" | awk -v b="$cpu" '{ printf "%.1f", $1 - b }')" >"$out/steps/$name.done"
     awk '{ printf "%5d s, %7.1f s of processor time\n", $2, $3 }' "$out/steps/$name.done"
 }
 # Processor seconds of the finished children, from what `times` printed.

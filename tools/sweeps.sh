@@ -2,6 +2,7 @@
 # The paper's ablations on the bundle: table 3 (size of the set), table 4 (share dropped), table 6 (which pictures are annotated), figure 6 (their
 # number, ours and transfer), and how many steps each method needs.  mIoU on all photographs, mean ± sd.  Settings: tools/reproduce.conf.
 # Takes hours; the same command goes on where it was stopped.  SWEEPS chooses some of them, SEEDS the repetitions.  Tables: OUT/*.md.
+# Processes with other SEEDS may share OUT and the work; once they have ended, the command with all SEEDS writes the tables.
 # usage: tools/sweeps.sh BUILD OUT DATA        (make sweeps)
 # shellcheck disable=SC2154
 set -eu
@@ -84,25 +85,27 @@ write_table() {
     echo
     cat "$out/$1.md"
 }
-# Ours on SAMPLES samples of an interpreter: ours_of NAME INTERPRETER SAMPLES DROP SEED
+# ours_of INTERPRETER SAMPLES DROP SEED: ours of so many samples; $ours is the network's name, by what made it: no two sweeps train it twice.
 ours_of() {
-    dataset "dataset-$1" "$2" "$3"
-    filtered "filtered-$1" "dataset-$1" "$4"
-    ours_run "$1" "$2" "filtered-$1" "$5"
-    scored "$1" all
+    of=${1#interpreter-}-$2
+    ours=ours-$of-$3-$STEPS
+    dataset "dataset-$of" "$1" "$2"
+    filtered "filtered-$of-$3" "dataset-$of" "$3"
+    ours_run "$ours" "$1" "filtered-$of-$3" "$4"
+    scored "$ours" all
 }
 chosen_set() { step "set-$1" "sets/$1" "${5:-}" "$2" "$3" "$4" "$out/sets/$1"; }
 
 # Variables of these loops are of no function above and in steps.sh and methods.sh: a shell has one of each name.
 folds
-if wants number || wants which; then
+if wants number; then
     : >"$out/number.tsv"
     for size in $NUMBERS; do
         for draw in $SEEDS; do
             chosen_set "random-$size-$draw" by_draw "$size" "$draw"
             interpreter "interpreter-random-$size-$draw" "$out/sets/random-$size-$draw/task.json" "$draw" "set-random-$size-$draw"
-            ours_of "ours-random-$size-$draw" "interpreter-random-$size-$draw" "$SAMPLES" "$DROP" "$draw"
-            row number ours "$size" "ours-random-$size-$draw"
+            ours_of "interpreter-random-$size-$draw" "$SAMPLES" "$DROP" "$draw"
+            row number ours "$size" "$ours"
             transfer_run "transfer-random-$size-$draw" "$out/sets/random-$size-$draw/train" "set-random-$size-$draw" "$draw"
             scored "transfer-random-$size-$draw" all
             row number transfer "$size" "transfer-random-$size-$draw"
@@ -113,17 +116,19 @@ fi
 if wants which; then
     : >"$out/which.tsv"
     for draw in $SEEDS; do
-        fewer=
+        grown=
         for size in $ACTIVE; do
-            if [ "$fewer" ]; then
-                step "set-active-$size-$draw" "sets/active-$size-$draw" "interpreter-active-$fewer-$draw" by_doubt "$size" "$out/sets/active-$size-$draw" "$out/sets/active-$fewer-$draw" \
-                    "$out/interpreter-active-$fewer-$draw.safetensors"
-            else chosen_set "active-$size-$draw" by_draw "$size" "$draw"; fi
-            interpreter "interpreter-active-$size-$draw" "$out/sets/active-$size-$draw/task.json" "$draw" "set-active-$size-$draw"
-            ours_of "ours-active-$size-$draw" "interpreter-active-$size-$draw" "$SAMPLES" "$DROP" "$draw"
-            row which by-doubt "$size" "ours-active-$size-$draw"
-            if [ -e "$out/scores/ours-random-$size-$draw.json" ]; then row which at-random "$size" "ours-random-$size-$draw"; fi
-            fewer=$size
+            chosen_set "random-$size-$draw" by_draw "$size" "$draw"
+            random=random-$size-$draw
+            interpreter "interpreter-$random" "$out/sets/$random/task.json" "$draw" "set-$random"
+            ours_of "interpreter-$random" "$SAMPLES" "$DROP" "$draw"
+            row which at-random "$size" "$ours"
+            fewer=$grown grown=active-$size-$draw
+            if [ -z "$fewer" ]; then grown=$random; continue; fi
+            step "set-$grown" "sets/$grown" "interpreter-$fewer" by_doubt "$size" "$out/sets/$grown" "$out/sets/$fewer" "$out/interpreter-$fewer.safetensors"
+            interpreter "interpreter-$grown" "$out/sets/$grown/task.json" "$draw" "set-$grown"
+            ours_of "interpreter-$grown" "$SAMPLES" "$DROP" "$draw"
+            row which by-doubt "$size" "$ours"
         done
     done
     write_table which "Which pictures are annotated (the paper's table 6): at random, or those the ensemble is least sure of" "annotated pictures"
@@ -134,20 +139,20 @@ if wants size || wants drop || wants steps; then
 fi
 if wants size; then
     : >"$out/size.tsv"
-    for size in $SIZES; do for draw in $SEEDS; do ours_of "ours-size-$size-$draw" "interpreter-$draw" "$size" "$DROP" "$draw"; row size ours "$size" "ours-size-$size-$draw"; done; done
+    for size in $SIZES; do for draw in $SEEDS; do ours_of "interpreter-$draw" "$size" "$DROP" "$draw"; row size ours "$size" "$ours"; done; done
     write_table size "Size of the generated set (the paper's table 3)" samples
 fi
 if wants drop; then
     : >"$out/drop.tsv"
-    for share in $DROPS; do for draw in $SEEDS; do ours_of "ours-drop-$share-$draw" "interpreter-$draw" "$SAMPLES" "$share" "$draw"; row drop ours "$share" "ours-drop-$share-$draw"; done; done
+    for share in $DROPS; do for draw in $SEEDS; do ours_of "interpreter-$draw" "$SAMPLES" "$share" "$draw"; row drop ours "$share" "$ours"; done; done
     write_table drop "Share of the most uncertain samples left out (the paper's table 4)" share
 fi
 if wants steps; then
     : >"$out/steps.tsv"
     for STEPS in $STEPS_LIST; do
         for draw in $SEEDS; do
-            ours_of "ours-steps-$STEPS-$draw" "interpreter-$draw" "$SAMPLES" "$DROP" "$draw"
-            row steps ours "$STEPS" "ours-steps-$STEPS-$draw"
+            ours_of "interpreter-$draw" "$SAMPLES" "$DROP" "$draw"
+            row steps ours "$STEPS" "$ours"
             transfer_run "transfer-steps-$STEPS-$draw" "$out/sets/annotated" annotated "$draw"
             scored "transfer-steps-$STEPS-$draw" all
             row steps transfer "$STEPS" "transfer-steps-$STEPS-$draw"
