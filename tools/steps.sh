@@ -1,10 +1,16 @@
 # steps.sh: steps that are done once (sourced).  Needs $out.  What a step depends on is its key: its command and the keys of the steps before
 # it.  A step with the same key is skipped when it ended and gone on with when it was stopped (datasetgan resumes by itself); with another key,
-# what it made is removed first.
+# what it made is removed first.  Processes may share $out: who comes to a step that another is at waits for it.
 mkdir -p "$out/steps" "$out/logs"
 
 # step NAME "OUTPUTS" "STEPS BEFORE" COMMAND...: OUTPUTS are patterns below $out.
 step() {
+    exec 8>"$out/steps/$1.lock"
+    flock 8
+    do_step "$@"
+    exec 8>&-
+}
+do_step() {
     name=$1 outputs=$2 before=$3
     shift 3
     {
