@@ -20,10 +20,8 @@ endif
 BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fopenmp -fPIC -fvisibility=hidden -Isrc -I. $(WARN)
 ifeq ($(CONFIG),debug)
 OPT     := -O0 -g3
-else ifeq ($(CONFIG),asan)
-OPT     := -O1 -g -fsanitize=address -fno-omit-frame-pointer
-else ifeq ($(CONFIG),ubsan)
-OPT     := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
+else ifeq ($(CONFIG),sanitize)
+OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
 OPT     := -O2 -g
 endif
@@ -114,7 +112,7 @@ $(BUILD)/tests/test_options: $(call obj,src/cli/options.c src/cli/report.c src/c
 test: $(REPRODUCE) $(BUILD)/bench $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (under 2 minutes, no Python)
 	@tests/run.sh $(BUILD)
 
-debug asan ubsan:  ## build and test with -O0 -g / AddressSanitizer / UndefinedBehaviorSanitizer
+debug sanitize:  ## build and test with -O0 -g / AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) CONFIG=$@ test
 
 # The readers of untrusted files under libFuzzer and both sanitizers; a finding is written to build/fuzz/ and fails the target.
@@ -263,5 +261,5 @@ clean:  ## remove build/
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(BENCH_SRC) $(wildcard tools/*.c) tests/sys_faulty.c)
-.PHONY: all help lib nightly arm64 agree test exports pace faults mutants bench bench-compare bench-step fuzz debug asan ubsan demo score reproduce sweeps weights install tarball uninstall analyze deps clean
+.PHONY: all help lib nightly arm64 agree test exports pace faults mutants bench bench-compare bench-step fuzz debug sanitize demo score reproduce sweeps weights install tarball uninstall analyze deps clean
 .SECONDARY:

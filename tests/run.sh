@@ -12,7 +12,7 @@ passed=0 failed=0 skipped=0
 export BUILD="$build" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" KMP_BLOCKTIME="${KMP_BLOCKTIME:-0}"
 # clang 14's leak check crashes itself when OpenMP's threads end beside it ("Tracer caught signal 11": once in 40 runs of test_train);
 # the same leaks are looked for in gcc's build.
-case $build in *asan-clang) export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}" ;; esac
+case $build in *sanitize-clang) export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}" ;; esac
 . tests/dead.sh
 forget_dead
 rm -rf build/tmp

@@ -119,7 +119,7 @@ static void test_tall(const dl_model *m, const char *program)
     nn_png_writer_close(w);
     nn_lines_close(l);
     t_status(nn_stage_publish(&stage, out, &err), NN_OK, &err, NULL, "its labels: %s", err.msg);
-    if (strstr(program, "asan")) t_skip("memory: AddressSanitizer's own shadow is counted");
+    if (strstr(program, "sanitize")) t_skip("memory: AddressSanitizer's own shadow is counted");
     else t_limit((double)(peak_kb() - before) / 1e3, TALL_MB, "MB for a picture of 37 MB");
     dl_predictor_close(p);
 }

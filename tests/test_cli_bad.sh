@@ -98,7 +98,7 @@ no_temporaries "$D"
 
 # ---- too little address space: from what the loader needs up to enough, every size ends in a result or in one line
 case $BUILD in
-*asan*) skip "ulimit -v: AddressSanitizer reserves terabytes" ;;
+*sanitize*) skip "ulimit -v: AddressSanitizer reserves terabytes" ;;
 # When memory ends while it starts, clang 14's OpenMP wants to say so, for which it starts, and waits for its own lock.
 *clang*) skip "ulimit -v: clang's OpenMP can wait for itself for ever" ;;
 *)

@@ -4,7 +4,7 @@
 make() { env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s BUILD="$BUILD" -o "$BUILD/datasetgan" "$@"; }
 P=$D/prefix
 CC=${CC:-cc}
-case $BUILD in *asan*) SAN=-fsanitize=address ;; *ubsan*) SAN=-fsanitize=undefined ;; *) SAN= ;; esac
+case $BUILD in *sanitize*) SAN=-fsanitize=address,undefined ;; *) SAN= ;; esac
 LIB=$BUILD/lib/libdatasetgan.so
 GENERATOR=$P/share/datasetgan/blood128/generator.safetensors
 
