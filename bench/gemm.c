@@ -4,7 +4,7 @@
 #include "bench/bench.h"
 
 typedef struct { const nn_kernels *k; nn_dim m, n, depth; nn_rows a; real *b, *c; } product;
-static void run(void *user) { product *p = user; p->k->gemm(p->m, p->n, p->depth, p->a, p->b, p->n, p->c, p->n, false); }
+static void run(void *user) { product *p = user; p->k->gemm(p->m, p->n, p->depth, p->a, p->b, p->n, p->c, p->n, false, NULL); }
 
 /* The first row of C in double. */
 static double error_of(const product *p)

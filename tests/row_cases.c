@@ -108,14 +108,18 @@ static void gemm_linear(void)
     real *dx = golden_room(B * D, golden(B * D, "linear.dx0")), *dw = golden_room(O * D, golden(O * D, "linear.dw0"));
     real *y = golden_room(B * O, NULL), *wt = golden_room(D * O, NULL);
     transpose(wt, w, O, D);
-    ref->gemm(B, O, D, nn_rows_matrix(x, D), wt, O, y, O, false);
+    ref->gemm(B, O, D, nn_rows_matrix(x, D), wt, O, y, O, false, NULL);
     t_close(y, golden(B * O, "linear.y_nobias"), B * O, limit(1, D), "%s row: gemm", IN);
-    ref->gemm(B, D, O, nn_rows_matrix(dy, O), w, D, dx, D, true);
+    ref->gemm(B, D, O, nn_rows_matrix(dy, O), w, D, dx, D, true, NULL);
     t_close(dx, golden(B * D, "linear.dx"), B * D, limit(1, O), "%s row: gemm, added", IN);
-    ref->gemm(O, D, B, nn_rows_transposed(dy, O), x, D, dw, D, true);
+    ref->gemm(O, D, B, nn_rows_transposed(dy, O), x, D, dw, D, true, NULL);
     t_close(dw, golden(O * D, "linear.dw"), O * D, limit(1, B), "%s row: gemm with transposed rows, added", IN);
-    real *const all[] = { y, dx, dw, wt };
-    for (int p = 0; p < 4; p++) t_guarded_free(all[p]);
+    real *want = golden_room(B * O, NULL);
+    nn_relu_fwd_ref(want, golden(B * O, "linear.y"), B * O);
+    ref->gemm(B, O, D, nn_rows_matrix(x, D), wt, O, y, O, false, golden(O, "linear.b"));
+    t_close(y, want, B * O, limit(1, D + 1), "%s row: gemm, bias and ReLU", IN);
+    real *const all[] = { y, dx, dw, wt, want };
+    for (int p = 0; p < 5; p++) t_guarded_free(all[p]);
 }
 
 /* A 1x1 convolution as a product over a map's pixels, in both layouts; 19 channels: one block and a part. */
@@ -141,7 +145,7 @@ static void gemm_map(void)
 
     for (int b = 0; b < 2; b++) {
         const nn_rows rows = nn_rows_map(b ? NN_BLOCKED : NN_PLANAR, b ? blocked : x, H, W, Y, X);
-        ref->gemm(M, COUT, CIN, rows, wt, COUT, got, COUT, false);
+        ref->gemm(M, COUT, CIN, rows, wt, COUT, got, COUT, false, NULL);
         transpose(turned, got, M, COUT);
         t_close(turned, part, COUT * M, limit(1, CIN), "%s row: gemm over the pixels of a %s map", IN, b ? "blocked" : "planar");
     }
@@ -160,6 +164,15 @@ static void mix(void)
     memcpy(y, golden(N, "mix.y0"), N * sizeof *y);
     ref->mix(y, four, weight, 4, N, true);
     t_close(y, golden(N, "mix.added"), N, limit(1, 5), "%s row: mix, added", IN);
+    /* The same as rows: all four terms; two of them; the other two. */
+    const int32_t at[3][4] = { { 0, N, 2 * N, 3 * N }, { N, 3 * N, 0, 0 }, { 2 * N, 0, N, N } };
+    const real by[3][4] = { { w[0], w[1], w[2], w[3] }, { w[1], w[3], 0, 0 }, { w[2], w[0], 0, 0 } };
+    real *rows = golden_room(3 * N, NULL);
+    ref->mix_rows(rows, 3, N, x, at[0], by[0], 4);
+    t_close(rows, golden(N, "mix.y"), N, limit(1, 4), "%s row: mix_rows", IN);
+    for (int i = 0; i < N; i++) y[i] = rows[N + i] + rows[2 * N + i];
+    t_close(y, golden(N, "mix.y"), N, limit(1, 6), "%s row: mix_rows, in two halves", IN);
+    t_guarded_free(rows);
     t_guarded_free(y);
 }
 
@@ -171,12 +184,12 @@ static void training(void)
     enum { B = 9, O = 7, N = 13, C = 7 };
     real *y = golden_room(B * O, NULL), *want = golden_room(B * O, NULL), *dx = golden_room(N * C, NULL), *plain = golden_room(N * C, NULL);
     nn_relu_fwd_ref(want, golden(B * O, "linear.y"), B * O);
-    ref->bias_relu(y, golden(B * O, "linear.y_nobias"), golden(O, "linear.b"), B, O);
-    t_close(y, want, B * O, limit(2, 2), "%s row: bias and ReLU", IN);
     memcpy(y, golden(B * O, "linear.y_nobias"), B * O * sizeof *y);
     y[3] = (real)NAN;
-    ref->bias_relu(y, y, golden(O, "linear.b"), B, O);
-    t_check(isnan((double)y[3]) && y[4] == want[4], "%s row: bias and ReLU in place, NaN travels", IN);
+    ref->gemm(B, O, 0, nn_rows_matrix(y, O), y, O, y, O, true, golden(O, "linear.b"));
+    t_check(isnan((double)y[3]), "%s row: bias and ReLU of an empty product: NaN travels", IN);
+    y[3] = want[3];
+    t_close(y, want, B * O, limit(2, 2), "%s row: bias and ReLU", IN);
 
     const real *x = golden(35, "relu.x"), *dy = golden(35, "relu.dy");
     nn_relu_fwd_ref(y, x, 35);

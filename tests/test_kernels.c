@@ -87,22 +87,23 @@ static void test_conv_bits_do_not_depend_on_tiles(const nn_kernels *k)
 
 /* ---- products ------------------------------------------------------------------------------------------------------ */
 
-static void test_gemm(nn_dim m, nn_dim n, nn_dim k, bool transposed, bool add)
+static void test_gemm(nn_dim m, nn_dim n, nn_dim k, bool transposed, bool add, bool relu)
 {
-    real *a = randn(m * k, 1), *b = randn(k * n, 2), *c = randn(m * n, 3), *want = t_guarded(m * n, true), *got = t_guarded(m * n, true);
+    real *a = randn(m * k, 1), *b = randn(k * n, 2), *c = randn(m * n, 3), *given = randn(n, 4), *bias = relu ? given : NULL, *want = t_guarded(m * n, true), *got = t_guarded(m * n, true);
     const nn_rows rows = transposed ? nn_rows_transposed(a, m) : nn_rows_matrix(a, k);
     memcpy(want, c, (size_t)(m * n) * sizeof *c);
     if (!add) memset(want, 0xff, (size_t)(m * n) * sizeof *c);
-    nn_kernels_ref.gemm(m, n, k, rows, b, n, want, n, add);
+    nn_kernels_ref.gemm(m, n, k, rows, b, n, want, n, add, bias);
     for (int i = 1; i < nn_kernels_count(); i++) {
         const nn_kernels *kern = nn_kernels_at(i);
         if (!kern->usable()) { t_skip("gemm/%s: not on this CPU", kern->name); continue; }
         memcpy(got, c, (size_t)(m * n) * sizeof *c);
         if (!add) memset(got, 0xff, (size_t)(m * n) * sizeof *c);      /* NaN: must not be read */
-        kern->gemm(m, n, k, rows, b, n, got, n, add);
-        t_close(got, want, m * n, sum_units(k), "gemm %tdx%tdx%td%s%s/%s", m, n, k, transposed ? " transposed" : "", add ? " add" : "", kern->name);
+        kern->gemm(m, n, k, rows, b, n, got, n, add, bias);
+        t_close(got, want, m * n, sum_units(k), "gemm %tdx%tdx%td%s%s%s/%s", m, n, k, transposed ? " transposed" : "", add ? " add" : "", relu ? " bias, ReLU" : "",
+                kern->name);
     }
-    real *const all[] = { a, b, c, want, got };
+    real *const all[] = { a, b, c, given, want, got };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
 }
 
@@ -113,10 +114,10 @@ static void test_gemm_rows(const nn_kernels *k)
     real *planar = randn(C * P, 1), *map = t_guarded(nn_map_count(k->layout, C, H, W), true), *b = randn(C * N, 2);
     real *want = t_guarded(P * N, true), *got = t_guarded(P * N, true), *one = t_guarded(N, true);
     nn_map_from_planar(k->layout, map, planar, C, H, W);
-    nn_kernels_ref.gemm(P, N, C, nn_rows_map(NN_PLANAR, planar, H, W, 0, 0), b, N, want, N, false);
-    k->gemm(P, N, C, nn_rows_map(k->layout, map, H, W, 0, 0), b, N, got, N, false);
+    nn_kernels_ref.gemm(P, N, C, nn_rows_map(NN_PLANAR, planar, H, W, 0, 0), b, N, want, N, false, NULL);
+    k->gemm(P, N, C, nn_rows_map(k->layout, map, H, W, 0, 0), b, N, got, N, false, NULL);
     t_close(got, want, P * N, sum_units(C), "gemm on a map/%s", k->name);
-    k->gemm(1, 5, C, nn_rows_map(k->layout, map, H, W, 3, 4), b + 3, N, one, N, false);
+    k->gemm(1, 5, C, nn_rows_map(k->layout, map, H, W, 3, 4), b + 3, N, one, N, false, NULL);
     t_same(one, got + (3 * W + 4) * N + 3, 5 * sizeof *one, "gemm/%s: the bits do not depend on m or n", k->name);
     real *const all[] = { planar, map, b, want, got, one };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
@@ -156,6 +157,14 @@ static void test_maps(const nn_kernels *k)
         k->mix(got, x, weight, 4, 8 * 16 + 37, add);
         t_close(got, want, 8 * 16 + 37, 6, "mix%s, long/%s", add ? " add" : "", k->name);
     }
+    const int32_t at[2][2] = { { 0, 61 }, { 300, 7 } };
+    const real by[2][2] = { { (real)0.3, (real)-0.2 }, { (real)1.7, (real)0.9 } };
+    for (nn_dim n = 61; n <= 8 * 16 + 2; n += 8 * 16 + 2 - 61)                /* eight vectors at once; a few numbers alone */
+        for (int terms = 0; terms <= 2; terms += 2) {
+            nn_kernels_ref.mix_rows(want, 2, n, planar, at[0], by[0], terms);
+            k->mix_rows(got, 2, n, planar, at[0], by[0], terms);
+            t_close(got, want, 2 * n, 4, "mix_rows of %td, %d terms/%s", n, terms, k->name);
+        }
     real *const all[] = { planar, map, w, style, bias, want, got, filter, up, up_want };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
 }
@@ -180,9 +189,6 @@ static void test_train(const nn_kernels *k)
     for (int i = 0; i < 12; i++) { stat[i] = t_guarded(C, true); for (int c = 0; c < C; c++) stat[i][c] = (real)(1 + c % 3); }
     for (int i = 0; i < N; i++) x[i] += (real)(i % C) / 20;                /* means up to 1.8 sd: after a ReLU they are about that */
 
-    nn_kernels_ref.bias_relu(want, x, beta, B, C);
-    k->bias_relu(got, x, beta, B, C);
-    t_close(got, want, N, 1, "bias_relu/%s", k->name);
     nn_kernels_ref.relu_bwd(want, dy, x, N);
     k->relu_bwd(got, dy, x, N);
     t_close(got, want, N, 0, "relu_bwd/%s", k->name);
@@ -292,10 +298,10 @@ int main(void)
         { 512, 32, 26, 26, 3, 2, 4, 4, true, true, true, true, INFINITY },      /* groups of up to 64 tiles */
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
-    static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 3, 2, 0 } };
+    static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 205, 131, 20 }, { 3, 2, 0 } };
     for (size_t i = 0; i < sizeof mnk / sizeof *mnk; i++)
-        for (int how = 0; how < 4; how++)
-            if (mnk[i][2] > 0) test_gemm(mnk[i][0], mnk[i][1], mnk[i][2], how & 1, how > 1);
+        for (int how = 0; how < 8; how++)
+            if (mnk[i][2] > 0 || how & 2) test_gemm(mnk[i][0], mnk[i][1], mnk[i][2], how & 1, how & 2, how & 4);
     for (int i = 0; i < nn_kernels_count(); i++) {
         const nn_kernels *k = nn_kernels_at(i);
         if (!k->usable()) { t_skip("%s: not on this CPU", k->name); continue; }

@@ -6,8 +6,8 @@
  * cache, threads share out tiles, and no sum depends on who computes it.
  *
  *   level    all maps of one size.  A level below the picture's size is upsampled: SHARED levels are multiplied once for
- *            the whole picture, TILED ones for each tile's own region (memory).  FULL levels go straight into the tile.
- *            A level larger than the picture is REDUCED first, as the released code does (utils.Interpolate).
+ *            the whole picture, TILED ones for each tile's own region (memory).  The maps of FULL levels are laid side by side, a
+ *            tile's at a time; a level larger than the picture is REDUCED to that, as the released code does (utils.Interpolate).
  *   hidden   what the first layer gives, before bias and ReLU: h1 numbers a pixel, of one member.
  *   strip    some rows of a tile, as many as a small cache holds the hidden numbers of.
  *
@@ -34,6 +34,7 @@ typedef struct {
     nn_dim c, first;                 /* channels of its maps together; their place among the packed inputs of layer 1 */
     nn_dim region_h, region_w;       /* most rows and columns of the level that one tile touches */
     position *y, *x;                 /* (height), (res) */
+    nn_dim line;                     /* SHARED, TILED: where its line starts among a thread's */
     real *hidden;                    /* SHARED: (members,h,w,h1) */
     nn_dim chunk_rows, chunk_first, chunk_count;      /* SHARED: units of work */
 } level_plan;
@@ -42,8 +43,8 @@ typedef struct { nn_dim c, first, at; int level, index; } tap_plan;      /* firs
 /* One thread's memory. */
 typedef struct {
     real *region[SG_TAPS_MAX];       /* TILED level: (region_h, region_w, h1) */
-    real *line[SG_TAPS_MAX];         /* SHARED or TILED level: one picture row, not yet upsampled in x: (region_w, h1) */
-    real *reduced[SG_TAPS_MAX];      /* REDUCED level: (tile, c) */
+    real *lines;                     /* one picture row of the SHARED and TILED levels, not yet upsampled in x: (region_w, h1) each */
+    real *own[SG_TAPS_MAX];          /* FULL or REDUCED level: its maps at the tile's pixels, (tile, c) */
     real *pixels;                    /* maps of one level side by side, of as many pixels as one product takes: (pixels, c) */
     real *hidden, *second, *logit;   /* (strip, h1) (strip, h2) (strip, Kw) */
     real *sum;                       /* (K, plane) probabilities of the members so far; of_logits: their logits */
@@ -59,6 +60,11 @@ struct dg_labeller {
     dg_frame frame;
     nn_dim D, h1, h2, K, chunks;
     nn_dim Kw;                       /* K padded with zero weights to whole vectors of every row: a product without edges */
+    nn_dim line_numbers;
+    int terms;                       /* of a pixel of the lines: two a level */
+    int32_t *column;                 /* (res, terms) where among the lines a pixel's terms start, */
+    real *share;                     /* and what they are multiplied by */
+    int last_own;                    /* the last level of the picture's size or larger; -1: none */
     nn_dim tile, strip, plane;       /* a tile's side, a strip's rows; numbers between the classes of `sum`: no power of two */
     tap_plan tap[SG_TAPS_MAX];
     level_plan level[SG_TAPS_MAX];
@@ -131,7 +137,15 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
         first += tap[i].c;
     }
     for (int i = 1; i < l->level_count; i++) l->level[i].first = l->level[i - 1].first + l->level[i - 1].c;
-    for (int i = 0; i < l->level_count; i++) plan_level(l, &l->level[i], shared_bytes);
+    l->last_own = -1;
+    for (int i = 0; i < l->level_count; i++) {
+        level_plan *v = &l->level[i];
+        plan_level(l, v, shared_bytes);
+        if (!upsampled(v)) { l->last_own = i; continue; }
+        v->line = l->line_numbers;
+        l->line_numbers += v->region_w * l->h1;
+        l->terms += 2;
+    }
 }
 
 static thread_room place_room(const dg_labeller *l, nn_arena *a)
@@ -142,11 +156,11 @@ static thread_room place_room(const dg_labeller *l, nn_arena *a)
     for (int i = 0; i < l->level_count; i++) {
         const level_plan *v = &l->level[i];
         if (v->kind == TILED) r.region[i] = nn_take_real(a, v->region_h * v->region_w * l->h1);
-        if (upsampled(v)) r.line[i] = nn_take_real(a, v->region_w * l->h1);
-        if (v->kind == REDUCED) r.reduced[i] = nn_take_real(a, tile * v->c);
-        const nn_dim rows = v->kind == SHARED ? v->chunk_rows * v->w : v->kind == TILED ? v->region_w : v->kind == FULL ? strip : 0;
+        if (!upsampled(v)) r.own[i] = nn_take_real(a, tile * v->c);
+        const nn_dim rows = v->kind == SHARED ? v->chunk_rows * v->w : v->kind == TILED ? v->region_w : 0;
         if (rows * v->c > pixels) pixels = rows * v->c;
     }
+    r.lines = nn_take_real(a, l->line_numbers);
     r.pixels = nn_take_real(a, pixels);
     r.hidden = nn_take_real(a, strip * l->h1);
     r.second = nn_take_real(a, strip * l->h2);
@@ -168,6 +182,8 @@ static void place(dg_labeller *l, nn_arena *a)
         v->x = nn_take(a, (size_t)l->frame.res * sizeof *v->x);
         if (v->kind == SHARED) v->hidden = nn_take_real(a, l->members * v->h * v->w * l->h1);
     }
+    l->column = nn_take(a, (size_t)(l->frame.res * l->terms) * sizeof *l->column);
+    l->share = nn_take_real(a, l->frame.res * l->terms);
     l->w1 = nn_take_real(a, l->members * l->D * l->h1);
     l->b1 = nn_take_real(a, l->members * l->h1);
     l->w2 = nn_take_real(a, l->members * l->h1 * l->h2);
@@ -251,6 +267,25 @@ static void fill_positions(position *at, nn_dim n, nn_dim first, nn_dim in, nn_d
     }
 }
 
+/* What each pixel of a row is the sum of, by the tile that it is in. */
+static void fill_columns(dg_labeller *l)
+{
+    int term = 0;
+    for (int i = 0; i < l->level_count; i++) {
+        const level_plan *v = &l->level[i];
+        if (!upsampled(v)) continue;
+        for (nn_dim x = 0; x < l->frame.res; x++) {
+            const position at = v->x[x];
+            const nn_dim first = v->x[x / l->tile * l->tile].i0, to = x * l->terms + term;
+            l->column[to] = (int32_t)(v->line + (at.i0 - first) * l->h1);
+            l->column[to + 1] = (int32_t)(v->line + (at.i1 - first) * l->h1);
+            l->share[to] = 1 - at.t;
+            l->share[to + 1] = at.t;
+        }
+        term += 2;
+    }
+}
+
 dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, dg_frame frame, size_t shared_bytes,
                               int threads, nn_err *err)
 {
@@ -269,6 +304,7 @@ dg_labeller *dg_labeller_make(const dg_interp *in, const nn_kernels *k, const sg
         fill_positions(l->level[i].y, frame.height, frame.top, l->level[i].h, frame.res, in->nearest);
         fill_positions(l->level[i].x, frame.res, 0, l->level[i].w, frame.res, in->nearest);
     }
+    fill_columns(l);
     if (fold_weights(l, in, err) == NN_OK) return l;
     dg_labeller_close(l);
     return NULL;
@@ -320,12 +356,13 @@ size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads)
 
 /* ---- first layer ---------------------------------------------------------------------------------------------------- */
 
-/* dst (n,out) = rows (n,k) * inputs first .. first + k - 1 of a layer w (in,out), in panels. */
-static void product(const dg_labeller *l, nn_dim n, nn_rows rows, const real *w, nn_dim in, nn_dim first, nn_dim k, nn_dim out, real *dst, bool add)
+/* dst (n,out) = rows (n,k) * inputs first .. first + k - 1 of a layer w (in,out), in panels; add, bias: as in nn_kernels.gemm. */
+static void product(const dg_labeller *l, nn_dim n, nn_rows rows, const real *w, nn_dim in, nn_dim first, nn_dim k, nn_dim out, real *dst, bool add,
+                    const real *bias)
 {
     for (nn_dim o = 0; o < out; o += PANEL) {
         const nn_dim width = at_most(PANEL, out - o);
-        l->k->gemm(n, width, k, rows, w + o * in + first * width, width, dst + o, out, add);
+        l->k->gemm(n, width, k, rows, w + o * in + first * width, width, dst + o, out, add, bias ? bias + o : NULL);
     }
 }
 
@@ -347,11 +384,11 @@ static void gather(const dg_labeller *l, int v, const real *const *map, nn_dim y
     }
 }
 
-/* dst (n,h1) = W1 of level v times n gathered pixels. */
-static void multiply(const dg_labeller *l, int v, const real *pixels, nn_dim member, nn_dim n, real *dst, bool add)
+/* dst (n,h1) = W1 of level v times n gathered pixels; add, bias: as in nn_kernels.gemm. */
+static void multiply(const dg_labeller *l, int v, const real *pixels, nn_dim member, nn_dim n, real *dst, bool add, const real *bias)
 {
     const level_plan *lv = &l->level[v];
-    product(l, n, nn_rows_matrix(pixels, lv->c), l->w1 + member * l->D * l->h1, l->D, lv->first, lv->c, l->h1, dst, add);
+    product(l, n, nn_rows_matrix(pixels, lv->c), l->w1 + member * l->D * l->h1, l->D, lv->first, lv->c, l->h1, dst, add, bias);
 }
 
 /* Rows of a map lie one after another, so a chunk of whole rows is one product. */
@@ -363,7 +400,7 @@ static void shared_unit(const dg_labeller *l, const thread_room *r, const real *
         if (lv->kind != SHARED || chunk < lv->chunk_first || chunk >= lv->chunk_first + lv->chunk_count) continue;
         const nn_dim y0 = (chunk - lv->chunk_first) * lv->chunk_rows, rows = at_most(lv->chunk_rows, lv->h - y0);
         gather(l, v, map, y0, 0, rows * lv->w, r->pixels);
-        multiply(l, v, r->pixels, member, rows * lv->w, lv->hidden + ((member * lv->h + y0) * lv->w) * l->h1, false);
+        multiply(l, v, r->pixels, member, rows * lv->w, lv->hidden + ((member * lv->h + y0) * lv->w) * l->h1, false, NULL);
     }
 }
 
@@ -376,7 +413,7 @@ static void region_products(const dg_labeller *l, thread_room *r, const real *co
         const nn_dim y0 = lv->y[tile.y0].i0, h = lv->y[tile.y1 - 1].i1 - y0 + 1;
         for (nn_dim y = 0; y < h; y++) {
             gather(l, v, map, y0 + y, x0, w, r->pixels);
-            multiply(l, v, r->pixels, member, w, r->region[v] + y * lv->region_w * l->h1, false);
+            multiply(l, v, r->pixels, member, w, r->region[v] + y * lv->region_w * l->h1, false, NULL);
         }
     }
 }
@@ -393,56 +430,46 @@ static void mix_lines(const dg_labeller *l, thread_room *r, nn_dim member, rect 
         const nn_dim y0 = whole ? 0 : lv->y[tile.y0].i0, row = (whole ? lv->w : lv->region_w) * l->h1;
         const position p = lv->y[y];
         const real *a = base + (p.i0 - y0) * row, *b = base + (p.i1 - y0) * row;
-        l->k->mix(r->line[v], (const real *const[2]){ a, b }, (const real[2]){ 1 - p.t, p.t }, 2, w * l->h1, false);
+        l->k->mix(r->lines + lv->line, (const real *const[2]){ a, b }, (const real[2]){ 1 - p.t, p.t }, 2, w * l->h1, false);
     }
 }
 
 /* hidden (w,h1) of one picture row of the tile: the levels below the picture's size. */
 static void mixed_row(const dg_labeller *l, thread_room *r, nn_dim member, rect tile, nn_dim y, real *hidden)
 {
+    const nn_dim first = tile.x0 * l->terms;
     mix_lines(l, r, member, tile, y);
-    for (nn_dim x = tile.x0; x < tile.x1; x++, hidden += l->h1) {
-        const real *from[2 * SG_TAPS_MAX];
-        real by[2 * SG_TAPS_MAX];
-        int terms = 0;
-        for (int v = 0; v < l->level_count; v++) {
-            const level_plan *lv = &l->level[v];
-            if (!upsampled(lv)) continue;
-            const position at = lv->x[x];
-            const nn_dim x0 = lv->x[tile.x0].i0;
-            from[terms] = r->line[v] + (at.i0 - x0) * l->h1;
-            by[terms++] = 1 - at.t;
-            from[terms] = r->line[v] + (at.i1 - x0) * l->h1;
-            by[terms++] = at.t;
-        }
-        l->k->mix(hidden, from, by, terms, l->h1, false);
-    }
+    l->k->mix_rows(hidden, tile.x1 - tile.x0, l->h1, r->lines, l->column + first, l->share + first, l->terms);
 }
 
-/* hidden (rows,w,h1) of rows of the tile from y0 on: the mixed levels, then the maps of the picture's own size, then larger ones. */
-static void hidden_rows(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim member, rect tile, nn_dim y0, nn_dim rows)
+/* hidden (rows,w,h1) of rows of the tile from y0 on: the mixed levels, then the maps at the tile's own pixels, bias and ReLU. */
+static void hidden_rows(const dg_labeller *l, thread_room *r, nn_dim member, rect tile, nn_dim y0, nn_dim rows)
+{
+    const nn_dim w = tile.x1 - tile.x0, n = rows * w, first = (y0 - tile.y0) * w;
+    const real *bias = l->b1 + member * l->h1;
+    for (nn_dim y = 0; y < rows; y++) mixed_row(l, r, member, tile, y0 + y, r->hidden + y * w * l->h1);
+    for (int v = 0; v < l->level_count; v++)
+        if (r->own[v]) multiply(l, v, r->own[v] + first * l->level[v].c, member, n, r->hidden, true, v == l->last_own ? bias : NULL);
+    if (l->last_own < 0) product(l, n, nn_rows_matrix(r->hidden, l->h1), l->w1, l->D, 0, 0, l->h1, r->hidden, true, bias);
+}
+
+/* own (pixels of the tile, c): maps of the picture's size side by side. */
+static void lay_out_maps(const dg_labeller *l, const thread_room *r, const real *const *map, rect tile)
 {
     const nn_dim w = tile.x1 - tile.x0;
-    for (nn_dim y = 0; y < rows; y++) mixed_row(l, r, member, tile, y0 + y, r->hidden + y * w * l->h1);
-    for (int v = 0; v < l->level_count; v++) {
-        const level_plan *lv = &l->level[v];
-        if (lv->kind == FULL) {
-            for (nn_dim y = 0; y < rows; y++) gather(l, v, map, y0 + y + l->frame.top, tile.x0, w, r->pixels + y * w * lv->c);
-            multiply(l, v, r->pixels, member, rows * w, r->hidden, true);
-        }
-    }
     for (int v = 0; v < l->level_count; v++)
-        if (r->reduced[v]) multiply(l, v, r->reduced[v] + (y0 - tile.y0) * w * l->level[v].c, member, rows * w, r->hidden, true);
+        for (nn_dim y = tile.y0; l->level[v].kind == FULL && y < tile.y1; y++)
+            gather(l, v, map, y + l->frame.top, tile.x0, w, r->own[v] + (y - tile.y0) * w * l->level[v].c);
 }
 
-/* reduced (pixels of the tile, c) of maps larger than the picture. */
-static void reduce_maps(const dg_labeller *l, thread_room *r, const real *const *map, rect tile)
+/* own (pixels of the tile, c) of maps larger than the picture. */
+static void reduce_maps(const dg_labeller *l, const thread_room *r, const real *const *map, rect tile)
 {
     for (int i = 0; i < l->tap_count; i++) {
         const tap_plan *t = &l->tap[i];
         const level_plan *lv = &l->level[t->level];
         if (lv->kind != REDUCED) continue;
-        real *dst = r->reduced[t->level] + t->at;
+        real *dst = r->own[t->level] + t->at;
         for (nn_dim y = tile.y0; y < tile.y1; y++)
             for (nn_dim x = tile.x0; x < tile.x1; x++, dst += lv->c) {
                 const position p = lv->y[y], q = lv->x[x];
@@ -459,16 +486,13 @@ static void reduce_maps(const dg_labeller *l, thread_room *r, const real *const 
 
 /* ---- the rest of the network, votes --------------------------------------------------------------------------------- */
 
-static void label_strip(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim member, rect tile, nn_dim y0, nn_dim rows)
+static void label_strip(const dg_labeller *l, thread_room *r, nn_dim member, rect tile, nn_dim y0, nn_dim rows)
 {
-    const nn_kernels *k = l->k;
     const nn_dim w = tile.x1 - tile.x0, n = rows * w, first = (y0 - tile.y0) * w, h1 = l->h1, h2 = l->h2, K = l->K;
-    hidden_rows(l, r, map, member, tile, y0, rows);
-    k->bias_relu(r->hidden, r->hidden, l->b1 + member * h1, n, h1);
-    product(l, n, nn_rows_matrix(r->hidden, h1), l->w2 + member * h1 * h2, h1, 0, h1, h2, r->second, false);
-    k->bias_relu(r->second, r->second, l->b2 + member * h2, n, h2);
-    product(l, n, nn_rows_matrix(r->second, h2), l->w3 + member * h2 * l->Kw, h2, 0, h2, l->Kw, r->logit, false);
-    k->vote(r->sum + first, l->plane, r->entropy + first, r->total + first, r->votes + first * K, r->logit, l->Kw, l->b3 + member * K, n, K, l->of_logits);
+    hidden_rows(l, r, member, tile, y0, rows);
+    product(l, n, nn_rows_matrix(r->hidden, h1), l->w2 + member * h1 * h2, h1, 0, h1, h2, r->second, false, l->b2 + member * h2);
+    product(l, n, nn_rows_matrix(r->second, h2), l->w3 + member * h2 * l->Kw, h2, 0, h2, l->Kw, r->logit, false, NULL);
+    l->k->vote(r->sum + first, l->plane, r->entropy + first, r->total + first, r->votes + first * K, r->logit, l->Kw, l->b3 + member * K, n, K, l->of_logits);
 }
 
 static void write_tile(const dg_labeller *l, const thread_room *r, rect tile, const dg_labels *out, float *divergence)
@@ -515,11 +539,12 @@ static void label_tile(const dg_labeller *l, thread_room *r, const real *const *
     memset(r->entropy, 0, (size_t)n * sizeof *r->entropy);
     for (nn_dim p = 0; p < n; p++) r->total[p] = 1;
     memset(r->votes, 0, (size_t)(n * l->K) * sizeof *r->votes);
+    lay_out_maps(l, r, map, tile);
     reduce_maps(l, r, map, tile);
     for (nn_dim m = 0; m < l->members; m++) {
         region_products(l, r, map, m, tile);
         for (nn_dim y = tile.y0; y < tile.y1; y += l->strip)
-            label_strip(l, r, map, m, tile, y, at_most(l->strip, tile.y1 - y));
+            label_strip(l, r, m, tile, y, at_most(l->strip, tile.y1 - y));
         if (m % FLUSH == FLUSH - 1 || m == l->members - 1) add_totals(r, n);
     }
     write_tile(l, r, tile, out, divergence);

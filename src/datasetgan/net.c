@@ -145,14 +145,18 @@ static void dropout(real *x, nn_dim n, double p, const dg_step *o, uint64_t laye
     }
 }
 
-/* C (m,n) = A (m,k) B (k,n); the same with A stored as (k,m); and row sums written as a product with ones. */
+/* C (m,n) = A (m,k) B (k,n); relu(the same + bias); the same with A stored as (k,m).  Sums over rows are products with ones. */
 static void product(const nn_kernels *k, real *c, const real *a, const real *b, nn_dim m, nn_dim inner, nn_dim n)
 {
-    k->gemm(m, n, inner, nn_rows_matrix(a, inner), b, n, c, n, false);
+    k->gemm(m, n, inner, nn_rows_matrix(a, inner), b, n, c, n, false, NULL);
+}
+static void layer(const nn_kernels *k, real *c, const real *a, const real *b, const real *bias, nn_dim m, nn_dim inner, nn_dim n)
+{
+    k->gemm(m, n, inner, nn_rows_matrix(a, inner), b, n, c, n, false, bias);
 }
 static void product_at(const nn_kernels *k, real *c, const real *a, const real *b, nn_dim m, nn_dim inner, nn_dim n)
 {
-    k->gemm(m, n, inner, nn_rows_transposed(a, m), b, n, c, n, false);
+    k->gemm(m, n, inner, nn_rows_transposed(a, m), b, n, c, n, false, NULL);
 }
 
 static void transpose(real *t, const real *x, nn_dim rows, nn_dim cols)
@@ -167,15 +171,13 @@ static void forward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
     const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
     const real *top = x;
     if (h1) {
-        product(k, n->r1, x, p->w1, B, D, h1);
-        k->bias_relu(n->r1, n->r1, p->b1, B, h1);
+        layer(k, n->r1, x, p->w1, p->b1, B, D, h1);
         k->batchnorm_fwd(n->n1, n->mean1, n->rstd1, n->run_mean1, n->run_var1, n->r1, p->g1, p->e1, B, h1);
         dropout(n->n1, B * h1, o->dropout1, o, 1);
         top = n->n1;
     }
     if (h2) {
-        product(k, n->r2, n->n1, p->w2, B, h1, h2);
-        k->bias_relu(n->r2, n->r2, p->b2, B, h2);
+        layer(k, n->r2, n->n1, p->w2, p->b2, B, h1, h2);
         k->batchnorm_fwd(n->n2, n->mean2, n->rstd2, n->run_mean2, n->run_var2, n->r2, p->g2, p->e2, B, h2);
         dropout(n->n2, B * h2, o->dropout2, o, 2);
         top = n->n2;
@@ -236,7 +238,8 @@ static double weigh(dg_net *n, const uint8_t *label, nn_dim B, const real *weigh
 double dg_net_gradient(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o)
 {
     NN_ASSERT(rows >= 2 && rows <= n->batch);
-    memset(n->grad, 0, (size_t)n->param_count * sizeof *n->grad);     /* batchnorm_bwd adds */
+    const nn_dim weights = weight_count(n->size);
+    memset(n->grad + weights, 0, (size_t)(n->param_count - weights) * sizeof *n->grad);     /* batchnorm_bwd adds */
     forward(n, x, rows, o);
     double loss = n->k->softmax_ce(n->dlogit, n->logit, label, rows, n->size.K);
     if (o->class_weight) loss = weigh(n, label, rows, o->class_weight);
@@ -244,12 +247,22 @@ double dg_net_gradient(dg_net *n, const real *x, const uint8_t *label, nn_dim ro
     return loss;
 }
 
+/* No NaN, and no square that overflows (Adam's v): 0 times any other is 0.  Lanes, so that no sum waits for another. */
+static bool squares_finite(const real *x, nn_dim n)
+{
+    enum { LANES = 16 };
+    real sum[LANES] = { 0 };
+    nn_dim i = 0;
+    for (; i + LANES <= n; i += LANES) for (nn_dim j = 0; j < LANES; j++) sum[j] += 0 * (x[i + j] * x[i + j]);
+    for (nn_dim j = 0; i + j < n; j++) sum[j] += 0 * (x[i + j] * x[i + j]);
+    for (nn_dim j = 1; j < LANES; j++) sum[0] += sum[j];
+    return sum[0] == 0;
+}
+
 double dg_net_step(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o)
 {
     const double loss = dg_net_gradient(n, x, label, rows, o);
-    double square = 0.0;
-    for (nn_dim i = 0; i < n->param_count; i++) square += (double)n->grad[i] * n->grad[i];
-    if (!isfinite(loss) || !isfinite(square)) return NAN;
+    if (!isfinite(loss) || !squares_finite(n->grad, n->param_count)) return NAN;
 
     const nn_dim weights = weight_count(n->size);
     nn_adam rest = o->adam;

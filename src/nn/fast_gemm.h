@@ -52,9 +52,10 @@ static inline nn_dim piece_rows(nn_dim n) { const nn_dim pieces = (n + MR - 1) /
 
 /* ---- matrix product ---------------------------------------------------------------------------------------------- */
 
-enum { KC = 256 };                  /* k steps per pass: KC x NR floats of B stay in the first-level cache */
+enum { KC = 256, NC = 128, MC = 96 };      /* steps, columns, rows (about) of a pass: KC x NR floats of B stay in the first-level cache, KC x MC of A in the second */
+enum { NB = 32 };                          /* rows of B so wide lie near one another */
 
-typedef struct { nn_dim k, row, block, elem, ldb, ldc; const float *a, *b; float *c; bool add; } gemm_job;
+typedef struct { nn_dim k, row, block, elem, ldb, ldc; const float *a, *b, *bias; float *c; bool add; } gemm_job;
 
 INLINE void gemm_tile(const gemm_job *g, int mr, int nv, nn_dim elem)
 {
@@ -65,6 +66,11 @@ INLINE void gemm_tile(const gemm_job *g, int mr, int nv, nn_dim elem)
     if (g->block == NN_CB * elem) tile_add(&t, mr, nv, g->k, g->a, g->row, elem, g->b, g->ldb);
     else for (; k < g->k; k += NN_CB)
         tile_add(&t, mr, nv, g->k - k < NN_CB ? g->k - k : NN_CB, g->a + k / NN_CB * g->block, g->row, elem, g->b + k * g->ldb, g->ldb);
+    if (g->bias)
+        for (int v = 0; v < nv; v++) {
+            const vf b = vf_load(g->bias + v * VW);
+            UNROLL for (int p = 0; p < mr; p++) t.v[p][v] = vf_max(vf_set1(0.0f), vf_add(t.v[p][v], b));
+        }
     UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(g->c + p * g->ldc + v * VW, t.v[p][v]);
 }
 
@@ -77,25 +83,17 @@ static void gemm_tile_any(const gemm_job *g, nn_dim mr, int nv)
     #undef BODY
 }
 
-/* Columns [0, n) of one panel, n <= NR, k <= KC.  A ragged panel goes through padded copies of B and C. */
-static void gemm_panel(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add)
+/* m rows times columns [0, n) of one panel, n <= NR, k <= KC; `step` rows a tile.  A ragged panel is a padded copy, and goes through those of C and bias. */
+static void gemm_panel(nn_dim m, nn_dim step, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add, const float *bias)
 {
-    float packed[KC * NR] __attribute__((aligned(64)));
     const int nv = n > VW ? 2 : 1;
     const bool ragged = n % VW != 0;
-    if (ragged || (m > 4 * MR && ldb > NR)) {           /* narrow rows far apart: copied once, read m / MR times */
-        for (nn_dim i = 0; i < k; i++) {
-            for (nn_dim j = 0; j < n; j++) packed[i * NR + j] = b[i * ldb + j];
-            for (nn_dim j = n; j < nv * VW; j++) packed[i * NR + j] = 0.0f;
-        }
-        b = packed;
-        ldb = NR;
-    }
-    const nn_dim step = piece_rows(m);
+    float last_bias[NR] = { 0 };
+    if (ragged && bias) bias = memcpy(last_bias, bias, (size_t)n * sizeof *bias);
     for (nn_dim i = 0; i < m; i += step) {
         const nn_dim mr = m - i < step ? m - i : step;
         float edge[MR * NR] __attribute__((aligned(64)));
-        gemm_job g = { k, a.row, a.block, a.elem, ldb, ldc, a.at + i * a.row, b, c + i * ldc, add };
+        gemm_job g = { k, a.row, a.block, a.elem, ldb, ldc, a.at + i * a.row, b, bias, c + i * ldc, add };
         if (!ragged) { gemm_tile_any(&g, mr, nv); continue; }
         g.c = edge;
         g.ldc = NR;
@@ -107,9 +105,14 @@ static void gemm_panel(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, 
     }
 }
 
-static void gemm_columns(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add)
+/* to (k,NR): n columns of B, zeros behind them. */
+static void pack_panel(float *to, nn_dim n, nn_dim k, const float *b, nn_dim ldb)
 {
-    for (nn_dim j = 0; j < n; j += NR) gemm_panel(m, n - j < NR ? n - j : NR, k, a, b + j, ldb, c + j, ldc, add);
+    for (nn_dim i = 0; i < k; i++, to += NR, b += ldb) {
+        if (n == NR) { memcpy(to, b, NR * sizeof *to); continue; }
+        for (nn_dim j = 0; j < n; j++) to[j] = b[j];
+        for (nn_dim j = n; j < NR; j++) to[j] = 0.0f;
+    }
 }
 
 /* to (k,mr) = mr rows of A.  Rows side by side (a transposed matrix) are copied whole: a vector a step where that stays inside. */
@@ -129,22 +132,36 @@ static void gather_rows(float *to, nn_dim mr, nn_dim k, nn_rows a)
 enum { NEAR = 512 };
 static bool far_apart(nn_rows a) { return a.elem != 1 && (a.row != 1 || a.elem > NEAR); }
 
-static void gemm_gathered(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add)
+/* k <= KC, n <= NC.  Panels of rows far apart are copied once, as they are read m / MR times and would push each other out of the
+ * first-level cache; A comes in blocks that stay in the second while the panels go by (Goto & van de Geijn 2008). */
+static void gemm_block(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add, const float *bias)
 {
-    float tile_rows[KC * MR] __attribute__((aligned(64)));
-    const nn_dim step = piece_rows(m);
-    for (nn_dim i = 0; i < m; i += step) {
-        const nn_dim mr = m - i < step ? m - i : step;
-        gather_rows(tile_rows, mr, k, (nn_rows){ a.at + i * a.row, a.row, a.block, a.elem });
-        gemm_columns(mr, n, k, (nn_rows){ tile_rows, 1, NN_CB * mr, mr }, b, ldb, c + i * ldc, ldc, add);
+    float panels[KC * NC] __attribute__((aligned(64))), tile_rows[KC * MR] __attribute__((aligned(64)));
+    const bool copied = m > 4 * MR && ldb > NB, far = far_apart(a);
+    const nn_dim step = piece_rows(m), block = far ? step : MC / MR * step;
+    for (nn_dim j = 0; j < n; j += NR)
+        if (copied || n - j < NR) pack_panel(panels + j * KC, n - j < NR ? n - j : NR, k, b + j, ldb);
+    for (nn_dim i = 0; i < m; i += block) {
+        const nn_dim rows = m - i < block ? m - i : block;
+        nn_rows part = { a.at + i * a.row, a.row, a.block, a.elem };
+        if (far) {
+            gather_rows(tile_rows, rows, k, part);
+            part = (nn_rows){ tile_rows, 1, NN_CB * rows, rows };
+        }
+        for (nn_dim j = 0; j < n; j += NR) {
+            const bool own = copied || n - j < NR;
+            gemm_panel(rows, step, n - j < NR ? n - j : NR, k, part, own ? panels + j * KC : b + j, own ? NR : ldb, c + i * ldc + j, ldc, add,
+                       bias ? bias + j : NULL);
+        }
     }
 }
 
-static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add)
+static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add, const float *bias)
 {
-    if (k == 0 && !add) for (nn_dim i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof *c);
-    for (nn_dim l = 0; l < k; l += KC) {                /* KC is a multiple of NN_CB, so a's blocks stay whole */
+    for (nn_dim l = 0; l < k || l == 0; l += KC) {      /* KC is a multiple of NN_CB, so a's blocks stay whole */
         const nn_rows part = { a.at + l / NN_CB * a.block, a.row, a.block, a.elem };
-        (far_apart(a) ? gemm_gathered : gemm_columns)(m, n, k - l < KC ? k - l : KC, part, b + l * ldb, ldb, c, ldc, add || l > 0);
+        for (nn_dim j = 0; j < n; j += NC)
+            gemm_block(m, n - j < NC ? n - j : NC, k - l < KC ? k - l : KC, part, b + l * ldb + j, ldb, c + j, ldc, add || l > 0,
+                       bias && k - l <= KC ? bias + j : NULL);
     }
 }

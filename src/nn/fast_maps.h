@@ -106,3 +106,31 @@ static void mix(float *y, const float *const *x, const float *w, int terms, nn_d
         y[i] = sum;
     }
 }
+
+/* NV vectors of every row before the next: what the rows share of x stays in the first-level cache. */
+INLINE void mix_columns(float *y, nn_dim rows, nn_dim n, const float *x, const int32_t *at, const float *w, int terms, nn_dim i, int nv)
+{
+    for (nn_dim r = 0; r < rows; r++, at += terms, w += terms) {
+        vf sum[8];
+        UNROLL for (int v = 0; v < nv; v++) sum[v] = vf_set1(0.0f);
+        for (int t = 0; t < terms; t++) {
+            const vf by = vf_set1(w[t]);
+            const float *from = x + at[t] + i;
+            UNROLL for (int v = 0; v < nv; v++) sum[v] = vf_fma(by, vf_load(from + v * VW), sum[v]);
+        }
+        UNROLL for (int v = 0; v < nv; v++) vf_store(y + r * n + i + v * VW, sum[v]);
+    }
+}
+
+static void mix_rows(float *y, nn_dim rows, nn_dim n, const float *x, const int32_t *at, const float *w, int terms)
+{
+    nn_dim i = 0;
+    for (; i + 8 * VW <= n; i += 8 * VW) mix_columns(y, rows, n, x, at, w, terms, i, 8);
+    for (; i + VW <= n; i += VW) mix_columns(y, rows, n, x, at, w, terms, i, 1);
+    for (; i < n; i++)
+        for (nn_dim r = 0; r < rows; r++) {
+            float sum = 0.0f;
+            for (int t = 0; t < terms; t++) sum = sf_fma(w[r * terms + t], x[at[r * terms + t] + i], sum);
+            y[r * n + i] = sum;
+        }
+}

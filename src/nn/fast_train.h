@@ -1,14 +1,5 @@
-/* fast_train.h: the interpreter's operations between its products: activation, batch norm, softmax, Adam.
+/* fast_train.h: the interpreter's operations between its products: the way back through the activation, batch norm, softmax, Adam.
  * x is (B,C) row-major, so vectors run over the C columns and sums over the batch stay in index order. */
-
-static void bias_relu(float *y, const float *x, const float *b, nn_dim B, nn_dim C)
-{
-    for (nn_dim r = 0; r < B; r++, x += C, y += C) {
-        nn_dim c = 0;
-        for (; c + VW <= C; c += VW) vf_store(y + c, vf_max(vf_set1(0.0f), vf_add(vf_load(x + c), vf_load(b + c))));
-        for (; c < C; c++) { const float v = x[c] + b[c]; y[c] = v <= 0 ? 0 : v; }
-    }
-}
 
 static void relu_bwd(float *dx, const float *dy, const float *y, nn_dim n)
 {

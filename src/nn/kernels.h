@@ -85,14 +85,17 @@ typedef struct nn_kernels {
     void (*dense)(real *y, const real *x, const real *w, const real *b, nn_dim in, nn_dim o0, nn_dim o1,
                   double wgain, double bgain, double slope, double gain);
 
-    /* C(m,n) = sum_k A(m,k)*B(k,n) + (add ? C(m,n) : 0).  B row-major with ldb, C with ldc.  Single-threaded. */
-    void (*gemm)(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add);
+    /* C(m,n) = sum_k A(m,k)*B(k,n) + (add ? C(m,n) : 0), then, where bias (n) is not NULL, relu(C + bias).  B row-major with ldb, C with
+     * ldc.  k may be 0.  Single-threaded. */
+    void (*gemm)(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add, const real *bias);
 
     /* y[i] = (add ? y[i] : 0) + w[0]*x[0][i] + w[1]*x[1][i] + ... of `terms`, in this order. */
     void (*mix)(real *y, const real *const *x, const real *w, int terms, nn_dim n, bool add);
+    /* y (rows,n): y[r][i] = sum over t < terms of w[r][t] * x[at[r][t] + i], in this order; at and w (rows,terms).  Interpolation of a row of
+     * pixels with n channels. */
+    void (*mix_rows)(real *y, nn_dim rows, nn_dim n, const real *x, const int32_t *at, const real *w, int terms);
 
-    /* Training of the interpreter (ops.h): x (B,C) row-major.  bias_relu: y = relu(x + b), y may be x. */
-    void (*bias_relu)(real *y, const real *x, const real *b, nn_dim B, nn_dim C);
+    /* Training of the interpreter (ops.h): x (B,C) row-major. */
     void (*relu_bwd)(real *dx, const real *dy, const real *y, nn_dim n);          /* dx = y > 0 ? dy : 0 (written); y = relu output */
     void (*batchnorm_fwd)(real *y, real *mean, real *rstd, real *run_mean, real *run_var, const real *x, const real *gamma,
                           const real *beta, nn_dim B, nn_dim C);

@@ -134,14 +134,15 @@ static void dense(real *y, const real *x, const real *w, const real *b, nn_dim i
     nn_dense_ref(y + o0, x, w + o0 * in, b ? b + o0 : NULL, 1, in, o1 - o0, wgain, bgain, slope, gain);
 }
 
-static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add)
+static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add, const real *bias)
 {
     for (nn_dim i = 0; i < m; i++)
         for (nn_dim j = 0; j < n; j++) {
             double sum = add ? c[i * ldc + j] : 0.0;
             for (nn_dim l = 0; l < k; l++)
                 sum += (double)a.at[i * a.row + l / NN_CB * a.block + l % NN_CB * a.elem] * b[l * ldb + j];
-            c[i * ldc + j] = (real)sum;
+            if (bias) sum += bias[j];
+            c[i * ldc + j] = bias && sum <= 0 ? 0 : (real)sum;
         }
 }
 
@@ -154,12 +155,13 @@ static void mix(real *y, const real *const *x, const real *w, int terms, nn_dim 
     }
 }
 
-static void bias_relu(real *y, const real *x, const real *b, nn_dim B, nn_dim C)
+static void mix_rows(real *y, nn_dim rows, nn_dim n, const real *x, const int32_t *at, const real *w, int terms)
 {
-    for (nn_dim r = 0; r < B; r++)
-        for (nn_dim c = 0; c < C; c++) {
-            const real v = x[r * C + c] + b[c];
-            y[r * C + c] = v <= 0 ? 0 : v;
+    for (nn_dim r = 0; r < rows; r++)
+        for (nn_dim i = 0; i < n; i++) {
+            double sum = 0.0;
+            for (int j = 0; j < terms; j++) sum += (double)w[r * terms + j] * x[at[r * terms + j] + i];
+            y[r * n + i] = (real)sum;
         }
 }
 
@@ -242,7 +244,7 @@ static void vote(real *sum, nn_dim plane, double *spread, double *total, uint16_
 const nn_kernels nn_kernels_ref = {
     "ref", any_cpu, NN_PLANAR,
     conv_packed, conv_pack, conv_scratch, conv_shared, conv_units, conv_unit,
-    to_rgb, upsample2, blur3, noise_act, square_dev, rescale, dense, gemm, mix,
-    bias_relu, relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ce_ref, nn_adam_ref, vote,
+    to_rgb, upsample2, blur3, noise_act, square_dev, rescale, dense, gemm, mix, mix_rows,
+    relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ce_ref, nn_adam_ref, vote,
     norm_stats, norm_apply, norm_mask, norm_dx,
 };

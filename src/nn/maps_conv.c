@@ -159,13 +159,13 @@ static void one_row(const nn_kernels *k, real *y, const real *slots, const real 
             if (slot_row(p, y0, at) < 0) continue;
             const real *slot = slots + at * p->slot, *w = packed + ky * p->ks * p->c * PANEL;
             if (p->dilation == 1) {
-                k->gemm(p->ow, n, p->ks * p->c, nn_rows_matrix(slot, step), w, PANEL, y + j, p->o, more);
+                k->gemm(p->ow, n, p->ks * p->c, nn_rows_matrix(slot, step), w, PANEL, y + j, p->o, more, NULL);
                 more = true;
                 continue;
             }
             for (nn_dim kx = 0; kx < p->ks; kx++) {
                 if (!column_meets(p, kx)) continue;
-                k->gemm(p->ow, n, p->c, nn_rows_matrix(slot + kx * p->dilation * p->c, step), w + kx * p->c * PANEL, PANEL, y + j, p->o, more);
+                k->gemm(p->ow, n, p->c, nn_rows_matrix(slot + kx * p->dilation * p->c, step), w + kx * p->c * PANEL, PANEL, y + j, p->o, more, NULL);
                 more = true;
             }
         }
@@ -208,7 +208,7 @@ static void one_block(const nn_kernels *k, real *y, real *room, const real *pict
         gather_tap(room, picture, p, y0 + first, last - first, t / p->ks, t % p->ks);
         for (nn_dim j = 0; j < p->o; j += PANEL)
             k->gemm((last - first) * p->ow, at_most(PANEL, p->o - j), p->c, nn_rows_matrix(room, p->c), packed + j * K + t * p->c * PANEL, PANEL,
-                    y + first * p->ow * p->o + j, p->o, true);
+                    y + first * p->ow * p->o + j, p->o, true, NULL);
     }
 }
 
@@ -246,7 +246,7 @@ static void all_pixels(const nn_kernels *k, real *y, const real *x, const real *
         real *out = y + u * PLAIN_ROWS * p->o;
         if (b) start_with_bias(out, b, m, p->o);
         for (nn_dim j = 0; j < p->o; j += PANEL)
-            k->gemm(m, at_most(PANEL, p->o - j), p->c, nn_rows_matrix(x + u * PLAIN_ROWS * p->c, p->c), packed + j * p->c, PANEL, out + j, p->o, add || b);
+            k->gemm(m, at_most(PANEL, p->o - j), p->c, nn_rows_matrix(x + u * PLAIN_ROWS * p->c, p->c), packed + j * p->c, PANEL, out + j, p->o, add || b, NULL);
     }
 }
 
@@ -283,7 +283,7 @@ static void row_weights(const nn_kernels *k, real *dw, const real *dy, const rea
         for (nn_dim kx = 0; kx < pieces; kx++) {
             if (!column_meets(p, kx) && pieces > 1) continue;
             k->gemm(m, p->o, p->ow, nn_rows_transposed(slots + at * p->slot + kx * p->dilation * p->c, step), dy, p->o,
-                    dw + (ky * p->ks + kx) * p->c * p->o, p->o, true);
+                    dw + (ky * p->ks + kx) * p->c * p->o, p->o, true, NULL);
         }
     }
 }
@@ -304,7 +304,7 @@ typedef struct { real *x, *dy; nn_dim held; } run_of_pixels;
 /* dw (rows of inputs [i0, i0 + m)) += the run, which is then empty. */
 static void add_run(const nn_kernels *k, real *dw, run_of_pixels *run, const plan *p, nn_dim m)
 {
-    if (run->held) k->gemm(m, p->o, run->held, nn_rows_transposed(run->x, m), run->dy, p->o, dw, p->o, true);
+    if (run->held) k->gemm(m, p->o, run->held, nn_rows_transposed(run->x, m), run->dy, p->o, dw, p->o, true, NULL);
     run->held = 0;
 }
 
@@ -331,7 +331,7 @@ static void all_pieces(const nn_kernels *k, real *part, const real *dy, const re
     for (nn_dim u = 0; u < count * units; u++) {
         const nn_dim chunk = u / units, i0 = u % wide * PIECE, m = at_most(PIECE, p->c - i0), from = pixels * chunk / count, to = pixels * (chunk + 1) / count;
         real *dw = part + chunk * numbers;
-        if (plain(p)) k->gemm(m, p->o, to - from, nn_rows_transposed(x + from * p->c + i0, p->c), dy + from * p->o, p->o, dw + i0 * p->o, p->o, true);
+        if (plain(p)) k->gemm(m, p->o, to - from, nn_rows_transposed(x + from * p->c + i0, p->c), dy + from * p->o, p->o, dw + i0 * p->o, p->o, true, NULL);
         else piece_weights(k, dw, dy, x, p, u % units / wide, i0, m, from, to, room + weight_room(p) * omp_get_thread_num());
     }
 }
