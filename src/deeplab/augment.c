@@ -8,7 +8,6 @@
 #include "deeplab/augment.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "nn/jpeg.h"
@@ -165,22 +164,23 @@ static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w
 
 /* ---- stain ----------------------------------------------------------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b) { const real x = *(const real *)a, y = *(const real *)b; return (x > y) - (x < y); }
-
-/* The background's level of a channel: the 90th percentile of every 7th pixel. */
-static double background(const real *rgb, nn_dim pixels, int channel, real *room)
+/* The background's level of a channel: the 90th percentile of every 7th pixel, to a sixteenth of a level. */
+static double background(const real *rgb, nn_dim pixels, int channel)
 {
-    nn_dim n = 0;
-    for (nn_dim p = 0; p < pixels; p += 7) room[n++] = rgb[3 * p + channel];
-    qsort(room, (size_t)n, sizeof *room, by_value);
-    const double level = room[(n - 1) * 9 / 10];
-    return level > 1 ? level : 1;
+    enum { STEPS = 16, LEVELS = 256 * STEPS };
+    uint32_t count[LEVELS] = { 0 };
+    nn_dim n = 0, below = 0, level = 0;
+    for (nn_dim p = 0; p < pixels; p += 7, n++) count[(int)(rgb[3 * p + channel] * STEPS)]++;
+    while ((below += count[level]) <= (n - 1) * 9 / 10) level++;
+    return level > STEPS ? (double)level / STEPS : 1;
 }
 
 /* od (pixels,3) = -log((v + 1) / (background + 1)). */
 static void densities(real *od, const real *rgb, nn_dim pixels, const double bg[3])
 {
-    for (nn_dim i = 0; i < 3 * pixels; i++) od[i] = (real)-log((rgb[i] + 1.0) / (bg[i % 3] + 1.0));
+    real scale[3];
+    for (int c = 0; c < 3; c++) scale[c] = (real)(1 / (bg[c] + 1));
+    for (nn_dim p = 0; p < pixels; p++) for (int c = 0; c < 3; c++) od[3 * p + c] = -logf((rgb[3 * p + c] + 1) * scale[c]);
 }
 
 static void class_means(double *mean, const real *od, const real *target, nn_dim pixels, nn_dim K)
@@ -222,7 +222,7 @@ static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, d
     real *od = room;
     draw_dye(&y, K, d, a);
     if (a->uneven > 0) draw_field(&slow, d, a->uneven, a->uneven);
-    for (int c = 0; c < 3; c++) bg[c] = background(rgb, pixels, c, room);
+    for (int c = 0; c < 3; c++) bg[c] = background(rgb, pixels, c);
     densities(od, rgb, pixels, bg);
     class_means(y.mean, od, target, pixels, K);
     field_row row;
@@ -232,7 +232,7 @@ static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, d
             double log_u[2] = { 0.0, 0.0 };
             if (p % w == 0) row_of(&row, &slow, p / w, h);
             add_field(&row, p % w, w, &log_u[0], &log_u[1]);
-            for (int i = 0; i < 2; i++) u[i] = exp(log_u[i]);
+            for (int i = 0; i < 2; i++) u[i] = expf((float)log_u[i]);
         }
         for (int c = 0; c < 3; c++) {
             double sum = 0.0, mass = 0.0;
@@ -242,31 +242,40 @@ static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, d
                 mass += t;
                 sum += t * (k ? u[k % 2] : 1.0) * y.factor[3 * k + c] * ((1 - y.flat[k]) * od[3 * p + c] + y.flat[k] * y.mean[3 * k + c]);
             }
-            if (mass > 0) rgb[3 * p + c] = (real)((bg[c] + 1.0) * exp(-sum / mass) - 1.0);
+            if (mass > 0) rgb[3 * p + c] = (real)((bg[c] + 1.0) * expf((float)(-sum / mass)) - 1.0);
         }
     }
 }
 
 /* ---- optics ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* Separable Gaussian, mirrored borders. */
+enum { REACH = 4, TAPS = 2 * REACH + 1 };
+
+static void weighted(real *to, const real *const at[TAPS], const real g[TAPS], nn_dim n)
+{
+    for (nn_dim j = 0; j < n; j++) {
+        real sum = 0;
+        for (int i = 0; i < TAPS; i++) sum += g[i] * at[i][j];
+        to[j] = sum;
+    }
+}
+
+/* Separable Gaussian, mirrored borders.  room: 3 * (h*w + w + 2*REACH). */
 static void blur(real *rgb, nn_dim h, nn_dim w, double sd, real *room)
 {
-    enum { REACH = 4 };
-    double g[2 * REACH + 1], sum = 0.0;
-    for (int i = -REACH; i <= REACH; i++) sum += g[i + REACH] = exp(-0.5 * i * i / (sd * sd));
-    for (nn_dim pass = 0; pass < 2; pass++) {
-        const real *from = pass ? room : rgb;
-        real *to = pass ? rgb : room;
-        for (nn_dim y = 0; y < h; y++)
-            for (nn_dim x = 0; x < w; x++) {
-                double v[3] = { 0 };
-                for (int i = -REACH; i <= REACH; i++) {
-                    const real *at = from + 3 * (pass ? mirrored(y + i, h) * w + x : y * w + mirrored(x + i, w));
-                    for (int c = 0; c < 3; c++) v[c] += g[i + REACH] * at[c];
-                }
-                for (int c = 0; c < 3; c++) to[3 * (y * w + x) + c] = (real)(v[c] / sum);
-            }
+    const nn_dim line = 3 * w;
+    const real *at[TAPS];
+    real g[TAPS], sum = 0, *wide = room + h * line;
+    for (int i = -REACH; i <= REACH; i++) sum += g[i + REACH] = (real)exp(-0.5 * i * i / (sd * sd));
+    for (int i = 0; i < TAPS; i++) g[i] /= sum;
+    for (nn_dim y = 0; y < h; y++) {                        /* along rows: each with its mirrored ends */
+        for (nn_dim x = -REACH; x < w + REACH; x++) memcpy(wide + 3 * (x + REACH), rgb + y * line + 3 * mirrored(x, w), 3 * sizeof *wide);
+        for (int i = 0; i < TAPS; i++) at[i] = wide + 3 * i;
+        weighted(room + y * line, at, g, line);
+    }
+    for (nn_dim y = 0; y < h; y++) {
+        for (int i = 0; i < TAPS; i++) at[i] = room + mirrored(y + i - REACH, h) * line;
+        weighted(rgb + y * line, at, g, line);
     }
 }
 
@@ -279,7 +288,7 @@ static void colour(real *rgb, nn_dim pixels, dice *d, double strength)
         offset[c] = 4.0 * strength * normal(d);
     }
     for (nn_dim i = 0; i < 3 * pixels; i++) {
-        const double v = rgb[i] > 0 ? 255.0 * pow(rgb[i] / 255.0, gamma) : 0.0;
+        const double v = rgb[i] > 0 ? 255 * powf(rgb[i] / 255, (float)gamma) : 0;
         rgb[i] = (real)(v * gain[i % 3] + offset[i % 3]);
     }
 }
@@ -338,7 +347,7 @@ static void paste(real *rgb, real *target, real *weight, nn_dim h, nn_dim w, nn_
     }
 }
 
-nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K) { return (3 + K + 1) * h * w; }
+nn_dim dl_augment_room(nn_dim h, nn_dim w, nn_dim K) { return (3 + K + 1) * h * w + 3 * (w + 2 * REACH); }
 
 nn_status dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const dl_sample *other,
                      const dl_augmentation *a, uint64_t seed, uint32_t step, uint32_t index, real *room, nn_err *err)
