@@ -158,7 +158,7 @@ DATA    ?= $(firstword $(wildcard ../shared/data/blood))
 reproduce: $(REPRODUCE)  ## everything from 16 annotated pictures to scores on real ones, baselines, report (DATA= PROFILE=quick|default|paper)
 	@tools/reproduce.sh $(BUILD) $(if $(filter quick paper,$(PROFILE)),out/reproduce-$(PROFILE),out/reproduce) "$(DATA)" $(PROFILE)
 
-sweeps: $(REPRODUCE)  ## the paper's tables 3, 4, 6 and figure 6 on the bundle (hours; resumable; DATA=)
+sweeps: $(REPRODUCE)  ## the paper's tables 3 to 6 and figure 6 on the bundle (hours; resumable; DATA=)
 	@tools/sweeps.sh $(BUILD) out/sweeps "$(DATA)"
 
 # The test run has a short version of all three parts.

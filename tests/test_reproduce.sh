@@ -70,14 +70,15 @@ grep -q "^dataset \|train-transfer-0 " "$D/out" && no "another share to drop dre
 
 # ---- make sweeps: every table has a row for each method and value, of all draws; the same command does nothing.  (The same programs again: not for sanitizers.)
 [ -z "$QUICK" ] || done_testing
-export SEEDS="0 1" NUMBERS="1 2" SIZES="3 6" DROPS="0 0.5" ACTIVE="1 2" STEPS_LIST="2 4" SUPERVISED=1
+export SEEDS="0 1" NUMBERS="1 2" SIZES="3 6" DROPS="0 0.5" FULL="1 all" ACTIVE="1 2" STEPS_LIST="2 4" SUPERVISED=1
 sweeps() { tools/sweeps.sh "$BUILD" "$D/sweeps" "$D/data"; }
 try 0 sweeps
-rows() { sed -n 's/^| \([a-z0-9-]*\) | \([0-9.]*\) | 2 | 0*\.[0-9]* ± .*/\1 \2/p' "$D/sweeps/$1.md" | paste -sd , -; }
+rows() { sed -n 's/^| \([a-z0-9-]*\) | \([0-9a-z.]*\) | 2 | 0*\.[0-9]* ± .*/\1 \2/p' "$D/sweeps/$1.md" | paste -sd , -; }
 is "$(rows number)" "ours 1,transfer 1,ours 2,transfer 2" "sweeps, number"
 is "$(rows which)" "at-random 1,at-random 2,by-doubt 2" "sweeps, which"
 is "$(rows size)" "ours 3,ours 6" "sweeps, size"
 is "$(rows drop)" "ours 0,ours 0.5" "sweeps, drop"
+is "$(rows full)" "ours 0,supervised 1,supervised all" "sweeps, full"
 is "$(rows steps)" "ours 2,transfer 2,semi 2,supervised-1 2,ours 4,transfer 4,semi 4,supervised-1 4" "sweeps, steps"
 for d in 0 1; do
     head -n 1 "$D/sweeps/sets/active-2-$d/list" >"$D/began"

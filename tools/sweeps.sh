@@ -1,6 +1,6 @@
 #!/bin/sh
-# The paper's ablations on the bundle: table 3 (size of the set), table 4 (share dropped), table 6 (which pictures are annotated), figure 6 (their
-# number, ours and transfer), and how many steps each method needs.  mIoU on all photographs, mean ± sd.  Settings: tools/reproduce.conf.
+# The paper's ablations on the bundle: table 3 (size of the set), table 4 (share dropped), table 5 (against full supervision), table 6 (which pictures
+# are annotated), figure 6 (their number, ours and transfer), and how many steps each method needs.  mIoU on all photographs, mean ± sd.  Settings: tools/reproduce.conf.
 # Takes hours; the same command goes on where it was stopped.  SWEEPS chooses some of them, SEEDS the repetitions.  Tables: OUT/*.md.
 # Processes with other SEEDS may share OUT and the work; once they have ended, the command with all SEEDS writes the tables.
 # usage: tools/sweeps.sh BUILD OUT DATA        (make sweeps)
@@ -10,8 +10,8 @@ export LC_ALL=C
 build=$1 out=$2 data=${3:-}
 bin=$build/datasetgan
 . "$(dirname "$0")/reproduce.conf"
-: "${SWEEPS:=number size drop which steps}" "${SEEDS:=0 1 2}"
-: "${NUMBERS:=1 2 4 8 16}" "${SIZES:=250 500 1000 2000 4000}" "${DROPS:=0 0.05 0.1 0.2}" "${ACTIVE:=1 4 8}" "${STEPS_LIST:=$((STEPS / 2)) $STEPS $((2 * STEPS))}"
+: "${SWEEPS:=number size drop full which steps}" "${SEEDS:=0 1 2}"
+: "${NUMBERS:=1 2 4 8 16}" "${SIZES:=250 500 1000 2000 4000}" "${DROPS:=0 0.05 0.1 0.2}" "${FULL:=1 4 16 all}" "${ACTIVE:=1 4 8}" "${STEPS_LIST:=$((STEPS / 2)) $STEPS $((2 * STEPS))}"
 if [ ! -d "$data/real" ]; then
     echo "sweeps: ${data:-DATA}/real: expected photographs NNN.png with NNN_label.png; DATA=DIR says where" >&2
     exit 2
@@ -94,6 +94,13 @@ ours_of() {
     ours_run "$ours" "$1" "filtered-$of-$3" "$4"
     scored "$ours" all
 }
+# supervised_of K DRAW: a network of K photographs outside fold DRAW.
+supervised_of() {
+    supervised=supervised-$1-$2-$STEPS
+    step "set-$1-$2" "sets/real-$1-$2" folds draw_real "$1" "$2" "$out/sets/real-$1-$2"
+    supervised_run "$supervised" "$1" "$2"
+    scored "$supervised" "$2"
+}
 chosen_set() { step "set-$1" "sets/$1" "${5:-}" "$2" "$3" "$4" "$out/sets/$1"; }
 
 # Variables of these loops are of no function above and in steps.sh and methods.sh: a shell has one of each name.
@@ -133,7 +140,7 @@ if wants which; then
     done
     write_table which "Which pictures are annotated (the paper's table 6): at random, or those the ensemble is least sure of" "annotated pictures"
 fi
-if wants size || wants drop || wants steps; then
+if wants size || wants drop || wants full || wants steps; then
     step annotated "sets/annotated" "" split_set "$TASK" train "$out/sets/annotated"
     for draw in $SEEDS; do interpreter "interpreter-$draw" "$TASK" "$draw"; done
 fi
@@ -146,6 +153,12 @@ if wants drop; then
     : >"$out/drop.tsv"
     for share in $DROPS; do for draw in $SEEDS; do ours_of "interpreter-$draw" "$SAMPLES" "$share" "$draw"; row drop ours "$share" "$ours"; done; done
     write_table drop "Share of the most uncertain samples left out (the paper's table 4)" share
+fi
+if wants full; then
+    : >"$out/full.tsv"
+    for draw in $SEEDS; do ours_of "interpreter-$draw" "$SAMPLES" "$DROP" "$draw"; row full ours 0 "$ours"; done
+    for shots in $FULL; do for draw in $SEEDS; do supervised_of "$shots" "$draw"; row full supervised "$shots" "$supervised"; done; done
+    write_table full "Against photographs labelled by hand (the paper's table 5); supervised draw d: on fold d alone" "labelled photographs"
 fi
 if wants steps; then
     : >"$out/steps.tsv"
@@ -162,10 +175,8 @@ if wants steps; then
                 row steps semi "$STEPS" "semi-steps-$STEPS-$draw"
             fi
             for shots in $SUPERVISED; do
-                step "set-$shots-$draw" "sets/real-$shots-$draw" folds draw_real "$shots" "$draw" "$out/sets/real-$shots-$draw"
-                supervised_run "supervised-$shots-steps-$STEPS-$draw" "$shots" "$draw"
-                scored "supervised-$shots-steps-$STEPS-$draw" "$draw"
-                row steps "supervised-$shots" "$STEPS" "supervised-$shots-steps-$STEPS-$draw"
+                supervised_of "$shots" "$draw"
+                row steps "supervised-$shots" "$STEPS" "$supervised"
             done
         done
     done
