@@ -311,7 +311,7 @@ static void stains(void)
 
     a = (dl_augmentation){ .zoom_low = 1, .zoom_high = 1, .uneven = 0.4 };
     fill(byte, 0, P, 240, 235, 230);
-    for (int p = 0; p < P; p++) { id[p] = p / S < 8 ? 0 : (uint8_t)(1 + p % 3); if (id[p]) fill(byte, p, 1, 120, 110, 100); }
+    for (int p = 0; p < P; p++) { id[p] = (uint8_t)(p / S < 8 ? 0 : 1 + p % 3); if (id[p]) fill(byte, p, 1, 120, 110, 100); }
     double jump = 0, spread = 0, same = 0, apart = 0;
     for (uint32_t n = 0; n < SEEDS; n++) {
         augment(&a, false, n);

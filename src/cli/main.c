@@ -78,8 +78,19 @@ static void calm_waiting_threads(char **argv)
     if (!setenv("GOMP_SPINCOUNT", "1000", 1) && !setenv("KMP_BLOCKTIME", "0", 1)) execv("/proc/self/exe", argv);
 }
 
+/* The first thread's stack grows as it is used.  Where it cannot, the program crashes; so it grows now, before results take the last of the memory:
+ * then running out is a line.  (ulimit -v: tests/test_cli_bad.sh) */
+static void grow_stack(void)
+{
+    enum { ENOUGH = 384 << 10, PAGE = 4096 };
+    volatile char stack[ENOUGH];
+    for (int i = 0; i < ENOUGH; i += PAGE) stack[i] = 0;
+    (void)stack[0];
+}
+
 int main(int argc, char **argv)
 {
+    grow_stack();
     calm_waiting_threads(argv);
     fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);                /* a closed pipe is a failed write, reported like any other */

@@ -7,6 +7,7 @@
  *     by any number of threads at once; every other handle belongs to one thread at a time.
  *   - Threads are OpenMP's: a handle uses as many as omp_get_max_threads() says where it is opened.  Their number changes no byte
  *     of a result.
+ *   - A thread that calls needs 512 KB of stack.
  *   - After a fork() only the parent goes on with its handles: in the child they are refused.  A child of a process that has drawn or
  *     trained must not use the library at all (OpenMP's threads do not survive a fork); start workers by exec or spawn.
  *   - Wrong arguments (NULL, indexes, sizes that the handle knows) end in DGAN_EINVAL.  A NULL handle out of a failed call may be

@@ -52,7 +52,9 @@ static inline nn_dim piece_rows(nn_dim n) { const nn_dim pieces = (n + MR - 1) /
 
 /* ---- matrix product ---------------------------------------------------------------------------------------------- */
 
-enum { KC = 256, NC = 128, MC = 96 };      /* steps, columns, rows (about) of a pass: KC x NR floats of B stay in the first-level cache, KC x MC of A in the second */
+/* Steps, columns, rows (about) of a pass: KC x NR floats of B stay in the first-level cache, KC x MC of A in the second.  The KC x NC floats on
+ * the stack are the most that any function here has there (src/cli/main.c grow_stack). */
+enum { KC = 256, NC = 128, MC = 96 };
 enum { NB = 32 };                          /* rows of B so wide lie near one another */
 
 typedef struct { nn_dim k, row, block, elem, ldb, ldc; const float *a, *b, *bias; float *c; bool add; } gemm_job;
