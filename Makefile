@@ -21,7 +21,8 @@ BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -ffp-contra
 ifeq ($(CONFIG),debug)
 OPT     := -O0 -g3
 else ifeq ($(CONFIG),sanitize)
-OPT     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZERS := address,undefined
+OPT      = -O1 -g -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
 OPT     := -O2 -g
 endif
@@ -41,7 +42,6 @@ endif
 CFLAGS  ?=
 CPPFLAGS ?=
 LDFLAGS ?=
-comma   := ,
 COMPILE  = $(CC) $(BASE) $(OPT) $(LIBCFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 LINK     = $(CC) $(OPT) -fopenmp $(CFLAGS) $(LDFLAGS)
 
@@ -72,7 +72,7 @@ $(BUILD)/obj/%.o: %.c
 	$(COMPILE)
 # clang takes minutes for both sanitizers of a row of kernels; gcc's build has both.
 ifneq ($(and $(filter sanitize,$(CONFIG)),$(filter clang,$(CC))),)
-$(BUILD)/obj/src/nn/kernels_%.o: OPT := $(subst address$(comma)undefined,address,$(OPT))
+$(BUILD)/obj/src/nn/kernels_%.o: SANITIZERS := address
 endif
 
 $(LIB): $(call obj,$(LIB_SRC))

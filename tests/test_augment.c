@@ -364,7 +364,7 @@ static void pastes(void)
 static void noises(void)
 {
     dl_augmentation a = none;
-    double largest = 0, mean = 0, third = 0;
+    double largest = 0, mean = 0, along = 0;
     a.noise = 20;
     memset(id, 0, sizeof id);
     fill(byte, 0, P, 128, 128, 128);
@@ -379,9 +379,9 @@ static void noises(void)
         const double sd = sqrt(square / (3 * P));
         largest = fmax(largest, sd);
         mean = fmax(mean, fabs(sum / (3 * P)) / (sd + 0.01));
-        third = fmax(third, fabs(cross / square));
+        along = fmax(along, fabs(cross / square));
     }
-    t_check(largest > 8 && largest < 20.3 && mean < 0.06 && third < 0.06, "noise: sd up to %.2f of 20, mean %.3f sd, neighbours %.3f", largest, mean, third);
+    t_check(largest > 8 && largest < 20.3 && mean < 0.06 && along < 0.06, "noise: sd up to %.2f of 20, mean %.3f sd, neighbours %.3f", largest, mean, along);
     fill(byte, 0, P, 2, 128, 253);
     augment(&a, false, 1);
     bool within = true;

@@ -98,9 +98,11 @@ semi_run() {
         --more-labels "$out/sets/pseudo-$1" --more-share "$SHARE" --task "$TASK" $SEMI_ARGS --seed "$3"
 }
 
-# supervised_run NAME K DRAW: on the photographs of sets/real-K-DRAW.
+# supervised_run NAME K DRAW: on K photographs outside fold DRAW, sets/real-K-DRAW; scored on that fold.
 supervised_run() {
+    step "set-$2-$3" "sets/real-$2-$3" folds draw_real "$2" "$3" "$out/sets/real-$2-$3"
     train "$1" "set-$2-$3" --images "$out/sets/real-$2-$3" --labels "$out/sets/real-$2-$3" --task "$TASK" --view "$VIEW" $SUPERVISED_ARGS --seed "$3"
+    scored "$1" "$3"
 }
 
 # The paper's row: a checkpoint an epoch; each fold in turn chooses one, which is scored on the others (by the report).

@@ -44,9 +44,7 @@ fi
 if has supervised; then
     for k in $SUPERVISED; do
         for d in $DRAWS; do
-            step "set-$k-$d" "sets/real-$k-$d" folds draw_real "$k" "$d" "$out/sets/real-$k-$d"
             supervised_run "supervised-$k-$d" "$k" "$d"
-            scored "supervised-$k-$d" "$d"
             printf 'supervised-%s\t%s\tfold\tsupervised-%s-%s\n' "$k" "$d" "$k" "$d" >>"$out/runs.tsv"
         done
     done

@@ -94,14 +94,13 @@ ours_of() {
     ours_run "$ours" "$1" "filtered-$of-$3" "$4"
     scored "$ours" all
 }
-# supervised_of K DRAW: a network of K photographs outside fold DRAW.
-supervised_of() {
-    supervised=supervised-$1-$2-$STEPS
-    step "set-$1-$2" "sets/real-$1-$2" folds draw_real "$1" "$2" "$out/sets/real-$1-$2"
-    supervised_run "$supervised" "$1" "$2"
-    scored "$supervised" "$2"
+# at_random N DRAW: ours of N pictures in the order of DRAW.
+at_random() {
+    some=random-$1-$2
+    step "set-$some" "sets/$some" "" by_draw "$1" "$2" "$out/sets/$some"
+    interpreter "interpreter-$some" "$out/sets/$some/task.json" "$2" "set-$some"
+    ours_of "interpreter-$some" "$SAMPLES" "$DROP" "$2"
 }
-chosen_set() { step "set-$1" "sets/$1" "${5:-}" "$2" "$3" "$4" "$out/sets/$1"; }
 
 # Variables of these loops are of no function above and in steps.sh and methods.sh: a shell has one of each name.
 folds
@@ -109,9 +108,7 @@ if wants number; then
     : >"$out/number.tsv"
     for size in $NUMBERS; do
         for draw in $SEEDS; do
-            chosen_set "random-$size-$draw" by_draw "$size" "$draw"
-            interpreter "interpreter-random-$size-$draw" "$out/sets/random-$size-$draw/task.json" "$draw" "set-random-$size-$draw"
-            ours_of "interpreter-random-$size-$draw" "$SAMPLES" "$DROP" "$draw"
+            at_random "$size" "$draw"
             row number ours "$size" "$ours"
             transfer_run "transfer-random-$size-$draw" "$out/sets/random-$size-$draw/train" "set-random-$size-$draw" "$draw"
             scored "transfer-random-$size-$draw" all
@@ -125,13 +122,10 @@ if wants which; then
     for draw in $SEEDS; do
         grown=
         for size in $ACTIVE; do
-            chosen_set "random-$size-$draw" by_draw "$size" "$draw"
-            random=random-$size-$draw
-            interpreter "interpreter-$random" "$out/sets/$random/task.json" "$draw" "set-$random"
-            ours_of "interpreter-$random" "$SAMPLES" "$DROP" "$draw"
+            at_random "$size" "$draw"
             row which at-random "$size" "$ours"
             fewer=$grown grown=active-$size-$draw
-            if [ -z "$fewer" ]; then grown=$random; continue; fi
+            if [ -z "$fewer" ]; then grown=random-$size-$draw; continue; fi
             step "set-$grown" "sets/$grown" "interpreter-$fewer" by_doubt "$size" "$out/sets/$grown" "$out/sets/$fewer" "$out/interpreter-$fewer.safetensors"
             interpreter "interpreter-$grown" "$out/sets/$grown/task.json" "$draw" "set-$grown"
             ours_of "interpreter-$grown" "$SAMPLES" "$DROP" "$draw"
@@ -157,7 +151,7 @@ fi
 if wants full; then
     : >"$out/full.tsv"
     for draw in $SEEDS; do ours_of "interpreter-$draw" "$SAMPLES" "$DROP" "$draw"; row full ours 0 "$ours"; done
-    for shots in $FULL; do for draw in $SEEDS; do supervised_of "$shots" "$draw"; row full supervised "$shots" "$supervised"; done; done
+    for shots in $FULL; do for draw in $SEEDS; do supervised_run "supervised-$shots-$draw-$STEPS" "$shots" "$draw"; row full supervised "$shots" "supervised-$shots-$draw-$STEPS"; done; done
     write_table full "Against photographs labelled by hand (the paper's table 5); supervised draw d: on fold d alone" "labelled photographs"
 fi
 if wants steps; then
@@ -175,8 +169,8 @@ if wants steps; then
                 row steps semi "$STEPS" "semi-steps-$STEPS-$draw"
             fi
             for shots in $SUPERVISED; do
-                supervised_of "$shots" "$draw"
-                row steps "supervised-$shots" "$STEPS" "$supervised"
+                supervised_run "supervised-$shots-$draw-$STEPS" "$shots" "$draw"
+                row steps "supervised-$shots" "$STEPS" "supervised-$shots-$draw-$STEPS"
             done
         done
     done

@@ -90,8 +90,8 @@ static void grow_stack(void)
 
 int main(int argc, char **argv)
 {
-    grow_stack();
     calm_waiting_threads(argv);
+    grow_stack();
     fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);                /* a closed pipe is a failed write, reported like any other */
     signal(SIGXFSZ, SIG_IGN);                /* so is a file that reaches the limit of 'ulimit -f' */

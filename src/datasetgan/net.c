@@ -145,12 +145,8 @@ static void dropout(real *x, nn_dim n, double p, const dg_step *o, uint64_t laye
     }
 }
 
-/* C (m,n) = A (m,k) B (k,n); relu(the same + bias); the same with A stored as (k,m).  Sums over rows are products with ones. */
-static void product(const nn_kernels *k, real *c, const real *a, const real *b, nn_dim m, nn_dim inner, nn_dim n)
-{
-    k->gemm(m, n, inner, nn_rows_matrix(a, inner), b, n, c, n, false, NULL);
-}
-static void layer(const nn_kernels *k, real *c, const real *a, const real *b, const real *bias, nn_dim m, nn_dim inner, nn_dim n)
+/* C (m,n) = A (m,k) B (k,n), with a bias relu(A B + bias); A B with A stored as (k,m).  Sums over rows are products with ones. */
+static void product(const nn_kernels *k, real *c, const real *a, const real *b, const real *bias, nn_dim m, nn_dim inner, nn_dim n)
 {
     k->gemm(m, n, inner, nn_rows_matrix(a, inner), b, n, c, n, false, bias);
 }
@@ -171,18 +167,18 @@ static void forward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
     const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
     const real *top = x;
     if (h1) {
-        layer(k, n->r1, x, p->w1, p->b1, B, D, h1);
+        product(k, n->r1, x, p->w1, p->b1, B, D, h1);
         k->batchnorm_fwd(n->n1, n->mean1, n->rstd1, n->run_mean1, n->run_var1, n->r1, p->g1, p->e1, B, h1);
         dropout(n->n1, B * h1, o->dropout1, o, 1);
         top = n->n1;
     }
     if (h2) {
-        layer(k, n->r2, n->n1, p->w2, p->b2, B, h1, h2);
+        product(k, n->r2, n->n1, p->w2, p->b2, B, h1, h2);
         k->batchnorm_fwd(n->n2, n->mean2, n->rstd2, n->run_mean2, n->run_var2, n->r2, p->g2, p->e2, B, h2);
         dropout(n->n2, B * h2, o->dropout2, o, 2);
         top = n->n2;
     }
-    product(k, n->logit, top, p->w3, B, top_width(n->size), K);
+    product(k, n->logit, top, p->w3, NULL, B, top_width(n->size), K);
     for (nn_dim i = 0; i < B; i++) for (nn_dim c = 0; c < K; c++) n->logit[i * K + c] += p->b3[c];
 }
 
@@ -194,26 +190,26 @@ static void backward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
     const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
     const nn_dim width = top_width(n->size);
     product_at(k, d->w3, h2 ? n->n2 : h1 ? n->n1 : x, n->dlogit, width, B, K);
-    product(k, d->b3, n->ones, n->dlogit, 1, B, K);
+    product(k, d->b3, n->ones, n->dlogit, NULL, 1, B, K);
     if (!h1) return;
     transpose(n->w3t, p->w3, width, K);
-    product(k, h2 ? n->dn2 : n->dn1, n->dlogit, n->w3t, B, K, width);
+    product(k, h2 ? n->dn2 : n->dn1, n->dlogit, n->w3t, NULL, B, K, width);
 
     if (h2) {
         dropout(n->dn2, B * h2, o->dropout2, o, 2);
         k->batchnorm_bwd(n->da2, d->g2, d->e2, n->dn2, n->r2, n->mean2, n->rstd2, p->g2, B, h2);
         k->relu_bwd(n->dn2, n->da2, n->r2, B * h2);           /* dn2 from here on: gradient before the ReLU */
         product_at(k, d->w2, n->n1, n->dn2, h1, B, h2);
-        product(k, d->b2, n->ones, n->dn2, 1, B, h2);
+        product(k, d->b2, n->ones, n->dn2, NULL, 1, B, h2);
         transpose(n->w2t, p->w2, h1, h2);
-        product(k, n->dn1, n->dn2, n->w2t, B, h2, h1);
+        product(k, n->dn1, n->dn2, n->w2t, NULL, B, h2, h1);
     }
 
     dropout(n->dn1, B * h1, o->dropout1, o, 1);
     k->batchnorm_bwd(n->da1, d->g1, d->e1, n->dn1, n->r1, n->mean1, n->rstd1, p->g1, B, h1);
     k->relu_bwd(n->dn1, n->da1, n->r1, B * h1);
     product_at(k, d->w1, x, n->dn1, D, B, h1);
-    product(k, d->b1, n->ones, n->dn1, 1, B, h1);
+    product(k, d->b1, n->ones, n->dn1, NULL, 1, B, h1);
 }
 
 /* torch.nn.CrossEntropyLoss(weight): sum w[y] ce / sum w[y].  dlogit holds the gradient of the plain mean over the rows. */

@@ -169,9 +169,9 @@ static double background(const real *rgb, nn_dim pixels, int channel)
 {
     enum { STEPS = 16, LEVELS = 256 * STEPS };
     uint32_t count[LEVELS] = { 0 };
-    nn_dim n = 0, below = 0, level = 0;
+    nn_dim n = 0, passed = 0, level = 0;
     for (nn_dim p = 0; p < pixels; p += 7, n++) count[(int)(rgb[3 * p + channel] * STEPS)]++;
-    while ((below += count[level]) <= (n - 1) * 9 / 10) level++;
+    while ((passed += count[level]) <= (n - 1) * 9 / 10) level++;
     return level > STEPS ? (double)level / STEPS : 1;
 }
 
