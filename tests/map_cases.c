@@ -181,6 +181,12 @@ static void pools(int threads)
         t_guarded_free(y);
         t_guarded_free(dx);
     }
+    const real four[4] = { 1, NAN, 7, 7 }, equal[4] = { 3, 7, 7, 7 };
+    uint8_t which[2];
+    real most[2];
+    nn_maxpool_fwd(&most[0], &which[0], four, (nn_map){ 1, 2, 2, 1 }, 2, 2, 0, threads);
+    nn_maxpool_fwd(&most[1], &which[1], equal, (nn_map){ 1, 2, 2, 1 }, 2, 2, 0, threads);
+    t_check(isnan((double)most[0]) && which[0] == 1 && most[1] == 7 && which[1] == 1, "max pool: NaN wins, and the first of equals");
     const nn_map in = { 2, 5, 7, 18 };
     real y[36], dx[2 * 5 * 7 * 18] = { 0 };
     nn_avgpool_fwd(y, golden(nn_map_numbers(in), "mean.x"), in, threads);
@@ -204,6 +210,13 @@ static void resizing(const nn_kernels *k, const char *row, int threads)
         t_guarded_free(y);
         t_guarded_free(dx);
     }
+    /* Wider than a kernel's call: one channel, so that the definition's planes are ours. */
+    enum { IN = 40, OUT = 150 };
+    real x[2 * IN], y[2][3 * OUT];
+    for (int i = 0; i < 2 * IN; i++) x[i] = (real)sin(i * i);
+    nn_resize_fwd(k, y[0], x, (nn_map){ 1, 2, IN, 1 }, 3, OUT, threads);
+    nn_bilinear_ref(y[1], x, 1, 2, IN, 3, OUT);
+    t_close(y[0], y[1], 3 * OUT, 16, "%s: resize to %d columns", row, OUT);
 }
 
 static void losses(int threads)

@@ -112,12 +112,12 @@ static void fill(uint8_t *to, int from, int count, int r, int g, int b)
     for (int p = from; p < from + count; p++) { to[3 * p] = (uint8_t)r; to[3 * p + 1] = (uint8_t)g; to[3 * p + 2] = (uint8_t)b; }
 }
 
-/* Red tells the column, green the row; classes 1 right of the middle. */
+/* Red tells the column, green the row; class 1 right of the middle and below it. */
 static void ramps(void)
 {
     for (int p = 0; p < P; p++) {
         fill(byte, p, 1, 5 * (p % S), 5 * (p / S), 0);
-        id[p] = p % S >= S / 2;
+        id[p] = p % S >= S / 2 && p / S >= S / 2;
     }
 }
 static double column(int p) { return out[3 * p] / 5; }
@@ -153,7 +153,7 @@ static void geometry(void)
             if (!inside(p)) continue;
             const double want_x = column(m) + xx * (p % S - S / 2) + xy * (p / S - S / 2);
             off = fmax(off, fabs(column(p) - folded(want_x)));
-            const double one = column(p) - (S / 2 - 1), want = one < 0 ? 0 : one > 1 ? 1 : one;
+            const double right = fmin(1, fmax(0, column(p) - (S / 2 - 1))), want = right * fmin(1, fmax(0, row(p) - (S / 2 - 1)));
             wrong = fmax(wrong, fabs(share[p * C + 1] - want) + fabs(share[p * C] - (1 - want)) + fabs(known[p] - 1.0));
         }
     }
@@ -332,6 +332,35 @@ static void stains(void)
     t_check(apart > 0.03, "even classes have a function of their own: %.3f apart", apart);
 }
 
+/* A sample wider than what is worked on at a time: the slow functions run on, and class 0 has neither. */
+static void wide(void)
+{
+    enum { ROWS = 8, COLUMNS = 150, PIXELS = ROWS * COLUMNS };
+    static uint8_t rgb[3 * PIXELS], ids[PIXELS];
+    static real x[3 * PIXELS], t[PIXELS * C], counts[PIXELS];
+    nn_err err = { 0 };
+    const dl_augmentation a = { .zoom_low = 1, .zoom_high = 1, .uneven = 0.4 };
+    const dl_sample from = { ROWS, COLUMNS, rgb, ids, NULL };
+    double jump = 0, least = 9, most = -9, glass = 0;
+    real *space = t_guarded(dl_augment_room(ROWS, COLUMNS, C), true);
+    memset(rgb, 240, sizeof rgb);
+    memset(rgb, 120, 3 * 2 * COLUMNS);
+    memset(ids + COLUMNS, 1, COLUMNS);
+    for (uint32_t n = 0; n < SEEDS; n++) {
+        t_status(dl_augment(x, t, counts, ROWS, COLUMNS, C, &from, NULL, &a, 11, 5, n, space, &err), NN_OK, &err, NULL, "wide sample %u", n);
+        double last = 0;
+        for (int p = 0; p < 2 * COLUMNS; p++) {
+            const double level = x[3 * p] * dl_input_sd[0] + dl_input_mean[0], u = log(log((level + 1) / 241) / log(121 / 241.0));
+            if (p < COLUMNS) { glass = fmax(glass, fabs(u)); continue; }
+            if (p > COLUMNS) jump = fmax(jump, fabs(u - last));
+            least = fmin(least, u), most = fmax(most, u), last = u;
+        }
+    }
+    t_guarded_free(space);
+    t_limit(glass, 1e-3, "wide: class 0 keeps its density");
+    t_check(jump < 0.06 && most - least > 1, "wide: steps of %.3f in a range of %.2f", jump, most - least);
+}
+
 static void pastes(void)
 {
     dl_augmentation a = none;
@@ -401,6 +430,7 @@ int main(void)
     blurs();
     colours();
     stains();
+    wide();
     pastes();
     noises();
     t_guarded_free(room);

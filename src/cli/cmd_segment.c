@@ -123,6 +123,7 @@ nn_status cli_fit_label(uint8_t *to, const nn_image *label, int classes, nn_dim 
 nn_status cli_fit_picture(uint8_t *to, const nn_image *im, nn_dim size, nn_err *err)
 {
     const nn_dim pixels = im->width * im->height;
+    if (im->width == size && im->height == size && im->channels == 3) { memcpy(to, im->pixels, (size_t)(3 * pixels)); return NN_OK; }
     real *x = nn_alloc((size_t)(3 * (pixels + size * size)) * sizeof *x, "a picture", err), *y = x ? x + 3 * pixels : NULL;
     if (!x) return NN_ENOMEM;
     /* analyze: an index */

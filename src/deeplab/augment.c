@@ -104,13 +104,24 @@ static void row_of(field_row *r, const field *f, nn_dim y, nn_dim h)
     }
 }
 
-/* Both functions at column x of w are added to *a and *b. */
-static void add_field(const field_row *r, nn_dim x, nn_dim w, double *a, double *b)
+/* Rows are worked on in spans of pixels. */
+enum { SPAN = 64 };
+static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
+
+/* Both functions at columns [x, x + n) of w are added to a and b. */
+static void add_field(const field_row *r, nn_dim x, nn_dim n, nn_dim w, double *a, double *b)
 {
-    const double at = (double)x / (double)w * PIECES;
-    const int i = (int)at;
-    *a += cubic_at(r->a[i], at - i);
-    *b += cubic_at(r->b[i], at - i);
+    const double scale = PIECES / (double)w;
+    for (nn_dim i = 0; i < n;) {
+        const nn_dim piece = (x + i) * PIECES / w, end = at_most(n, ((piece + 1) * w + PIECES - 1) / PIECES - x);
+        #pragma omp simd
+        for (nn_dim j = i; j < end; j++) {
+            const double t = (double)(x + j) * scale - (double)piece;
+            a[j] += cubic_at(r->a[piece], t);
+            b[j] += cubic_at(r->b[piece], t);
+        }
+        i = end;
+    }
 }
 
 /* Beyond the border the picture is mirrored. */
@@ -126,38 +137,66 @@ static nn_dim mirrored(nn_dim i, nn_dim n)
 /* floor */
 static nn_dim below(double v) { const nn_dim i = (nn_dim)v; return (double)i > v ? i - 1 : i; }
 
-/* rgb (3) and class masses (K + 1, the last is void) at a source position. */
-static void sample_at(real *rgb, double *mass, const dl_sample *from, nn_dim K, double sy, double sx)
+/* The four pixels around a source position, and their weights. */
+typedef struct { nn_dim at[4]; real w[4]; } corners;
+
+static corners corners_of(const dl_sample *from, double sy, double sx)
 {
-    const nn_dim y = below(sy), x = below(sx);
+    const nn_dim y = below(sy), x = below(sx), h = from->h, w = from->w;
     const double ty = sy - (double)y, tx = sx - (double)x;
-    double sum[3] = { 0 };
+    const nn_dim top = mirrored(y, h) * w, low = mirrored(y + 1, h) * w, left = mirrored(x, w), right = mirrored(x + 1, w);
+    return (corners){ { top + left, top + right, low + left, low + right },
+                      { (real)((1 - ty) * (1 - tx)), (real)((1 - ty) * tx), (real)(ty * (1 - tx)), (real)(ty * tx) } };
+}
+
+/* The class probabilities there; weight 0 where most of it is void. */
+static void classes_at(real *target, real *weight, const dl_sample *from, nn_dim K, const corners *c)
+{
+    double mass[CLASSES_MAX + 1];                           /* the last is void */
     memset(mass, 0, (size_t)(K + 1) * sizeof *mass);
-    for (int c = 0; c < 4; c++) {
-        const double w = (c & 2 ? ty : 1 - ty) * (c & 1 ? tx : 1 - tx);
-        const nn_dim p = mirrored(y + (c >> 1), from->h) * from->w + mirrored(x + (c & 1), from->w);
-        for (int i = 0; i < 3; i++) sum[i] += w * from->rgb[3 * p + i];
-        if (from->soft) for (nn_dim k = 0; k < K; k++) mass[k] += w * from->soft[p * K + k];
-        else mass[from->label[p] == NN_VOID ? K : from->label[p]] += w;
+    for (int i = 0; i < 4; i++) {
+        const nn_dim p = c->at[i];
+        if (from->soft) for (nn_dim k = 0; k < K; k++) mass[k] += c->w[i] * from->soft[p * K + k];
+        else mass[from->label[p] == NN_VOID ? K : from->label[p]] += c->w[i];
     }
-    for (int i = 0; i < 3; i++) rgb[i] = (real)sum[i];
+    const double known = 1.0 - mass[K];
+    *weight = known > 0.5;
+    for (nn_dim k = 0; k < K; k++) target[k] = (real)(known > 0.5 ? mass[k] / known : 0.0);
+}
+
+/* The same where all four pixels are of one class, as nearly everywhere. */
+static bool one_class(real *target, real *weight, const dl_sample *from, nn_dim K, const corners *c)
+{
+    const uint8_t *label = from->label, own = from->soft ? 0 : label[c->at[0]];
+    if (from->soft || own != label[c->at[1]] || own != label[c->at[2]] || own != label[c->at[3]]) return false;
+    memset(target, 0, (size_t)K * sizeof *target);
+    *weight = own != NN_VOID;
+    if (own != NN_VOID) target[own] = 1;
+    return true;
 }
 
 static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const geometry *g)
 {
-    double mass[CLASSES_MAX + 1];
+    double sy[SPAN], sx[SPAN];
     field_row bend;
     for (nn_dim y = 0; y < h; y++) {
+        const double oy = (double)y - g->cy;
         if (g->warped) row_of(&bend, &g->bend, y, h);
-        for (nn_dim x = 0; x < w; x++) {
-            const nn_dim p = y * w + x;
-            const double ox = (double)x - g->cx, oy = (double)y - g->cy;
-            double sx = g->m[0] * ox + g->m[1] * oy + g->tx, sy = g->m[2] * ox + g->m[3] * oy + g->ty;
-            if (g->warped) add_field(&bend, x, w, &sx, &sy);
-            sample_at(rgb + 3 * p, mass, from, K, sy, sx);
-            const double known = 1.0 - mass[K];
-            weight[p] = known > 0.5;
-            for (nn_dim k = 0; k < K; k++) target[p * K + k] = (real)(known > 0.5 ? mass[k] / known : 0.0);
+        for (nn_dim x = 0; x < w; x += SPAN) {
+            const nn_dim n = at_most(SPAN, w - x);
+            for (nn_dim i = 0; i < n; i++) {
+                const double ox = (double)(x + i) - g->cx;
+                sx[i] = g->m[0] * ox + g->m[1] * oy + g->tx;
+                sy[i] = g->m[2] * ox + g->m[3] * oy + g->ty;
+            }
+            if (g->warped) add_field(&bend, x, n, w, sx, sy);
+            for (nn_dim i = 0; i < n; i++) {
+                const nn_dim p = y * w + x + i;
+                const corners c = corners_of(from, sy[i], sx[i]);
+                const uint8_t *v0 = from->rgb + 3 * c.at[0], *v1 = from->rgb + 3 * c.at[1], *v2 = from->rgb + 3 * c.at[2], *v3 = from->rgb + 3 * c.at[3];
+                for (int j = 0; j < 3; j++) rgb[3 * p + j] = c.w[0] * v0[j] + c.w[1] * v1[j] + c.w[2] * v2[j] + c.w[3] * v3[j];
+                if (!one_class(target + p * K, weight + p, from, K, &c)) classes_at(target + p * K, weight + p, from, K, &c);
+            }
         }
     }
 }
@@ -213,37 +252,48 @@ static void draw_dye(dye *y, nn_dim K, dice *d, const dl_augmentation *a)
     }
 }
 
+/* The two slow functions at columns [x, x + n) of row y, u[0] = 1 before them for class 0. */
+static void slow_factors(real u[3][SPAN], const field_row *slow, nn_dim x, nn_dim n, nn_dim w)
+{
+    double log_u[2][SPAN] = { { 0 }, { 0 } };
+    if (slow) add_field(slow, x, n, w, log_u[0], log_u[1]);
+    for (nn_dim i = 0; i < n; i++) {
+        u[0][i] = 1;
+        for (int j = 0; j < 2; j++) u[1 + j][i] = slow ? expf((float)log_u[j][i]) : 1;
+    }
+}
+
 static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, dice *d, const dl_augmentation *a, real *room)
 {
     const nn_dim pixels = h * w;
+    const bool uneven = a->uneven > 0;
     double bg[3];
     dye y;
     field slow = { { 0 }, { 0 } };
-    real *od = room;
+    field_row row;
+    real *od = room, own[CLASSES_MAX][3], flat[CLASSES_MAX][3], u[3][SPAN];      /* a class's density: own od + flat */
     draw_dye(&y, K, d, a);
-    if (a->uneven > 0) draw_field(&slow, d, a->uneven, a->uneven);
+    if (uneven) draw_field(&slow, d, a->uneven, a->uneven);
     for (int c = 0; c < 3; c++) bg[c] = background(rgb, pixels, c);
     densities(od, rgb, pixels, bg);
     class_means(y.mean, od, target, pixels, K);
-    field_row row;
-    for (nn_dim p = 0; p < pixels; p++) {
-        double u[2] = { 1.0, 1.0 };
-        if (a->uneven > 0) {
-            double log_u[2] = { 0.0, 0.0 };
-            if (p % w == 0) row_of(&row, &slow, p / w, h);
-            add_field(&row, p % w, w, &log_u[0], &log_u[1]);
-            for (int i = 0; i < 2; i++) u[i] = expf((float)log_u[i]);
-        }
+    for (nn_dim k = 0; k < K; k++)
         for (int c = 0; c < 3; c++) {
-            double sum = 0.0, mass = 0.0;
-            for (nn_dim k = 0; k < K; k++) {
-                const double t = target[p * K + k];
-                if (t <= 0) continue;
-                mass += t;
-                sum += t * (k ? u[k % 2] : 1.0) * y.factor[3 * k + c] * ((1 - y.flat[k]) * od[3 * p + c] + y.flat[k] * y.mean[3 * k + c]);
-            }
-            if (mass > 0) rgb[3 * p + c] = (real)((bg[c] + 1.0) * expf((float)(-sum / mass)) - 1.0);
+            own[k][c] = (real)(y.factor[3 * k + c] * (1 - y.flat[k]));
+            flat[k][c] = (real)(y.factor[3 * k + c] * y.flat[k] * y.mean[3 * k + c]);
         }
+    for (nn_dim p = 0; p < pixels; p++) {
+        const nn_dim x = p % w;
+        if (x == 0 && uneven) row_of(&row, &slow, p / w, h);
+        if (x % SPAN == 0) slow_factors(u, uneven ? &row : NULL, x, at_most(SPAN, w - x), w);
+        real sum[3] = { 0 }, mass = 0;
+        for (nn_dim k = 0; k < K; k++) {
+            const real t = target[p * K + k], f = t * u[k ? 1 + k % 2 : 0][x % SPAN];
+            if (t <= 0) continue;
+            mass += t;
+            for (int c = 0; c < 3; c++) sum[c] += f * (own[k][c] * od[3 * p + c] + flat[k][c]);
+        }
+        for (int c = 0; c < 3 && mass > 0; c++) rgb[3 * p + c] = (real)(bg[c] + 1) * expf((float)(-sum[c] / mass)) - 1;
     }
 }
 
@@ -251,12 +301,14 @@ static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, d
 
 enum { REACH = 4, TAPS = 2 * REACH + 1 };
 
+/* to must not overlap what is read. */
 static void weighted(real *to, const real *const at[TAPS], const real g[TAPS], nn_dim n)
 {
-    for (nn_dim j = 0; j < n; j++) {
-        real sum = 0;
-        for (int i = 0; i < TAPS; i++) sum += g[i] * at[i][j];
-        to[j] = sum;
+    memset(to, 0, (size_t)n * sizeof *to);
+    for (int i = 0; i < TAPS; i++) {
+        const real *from = at[i], by = g[i];
+        #pragma omp simd
+        for (nn_dim j = 0; j < n; j++) to[j] += by * from[j];
     }
 }
 
@@ -287,30 +339,34 @@ static void colour(real *rgb, nn_dim pixels, dice *d, double strength)
         gain[c] = exp(light + 0.04 * strength * normal(d));
         offset[c] = 4.0 * strength * normal(d);
     }
-    for (nn_dim i = 0; i < 3 * pixels; i++) {
-        const double v = rgb[i] > 0 ? 255 * powf(rgb[i] / 255, (float)gamma) : 0;
-        rgb[i] = (real)(v * gain[i % 3] + offset[i % 3]);
-    }
+    for (nn_dim p = 0; p < pixels; p++, rgb += 3)
+        for (int c = 0; c < 3; c++) rgb[c] = (real)((rgb[c] > 0 ? 255 * powf(rgb[c] / 255, (float)gamma) : 0) * gain[c] + offset[c]);
 }
 
 /* Noise of a camera: the sum of a random word's four bytes is close to normal (excess kurtosis -0.3), and one block of words serves four
- * numbers.  Then the limits of a byte. */
+ * numbers. */
 static void add_noise(real *rgb, nn_dim pixels, dice *d, double sd)
 {
-    static const double mean = 4 * 127.5, spread = 147.80054127099807;                    /* sqrt(4 (256^2 - 1) / 12) */
-    uint32_t word[4] = { 0 };
-    for (nn_dim i = 0; i < 3 * pixels; i++) {
-        double v = rgb[i];
-        if (sd > 0) {
-            if (i % 4 == 0) nn_rng_block(d->seed, NN_RNG_AUGMENT, d->step, d->at++, word);
-            const uint32_t b = word[i % 4];
-            v += sd / spread * ((b & 255) + (b >> 8 & 255) + (b >> 16 & 255) + (b >> 24) - mean);
+    static const int32_t mean = 510;                                                      /* 4 * 127.5 */
+    const real scale = (real)(sd / 147.80054127099807);                                   /* sqrt(4 (256^2 - 1) / 12) */
+    for (nn_dim i = 0; i < 3 * pixels && sd > 0; i += 4) {
+        uint32_t word[4];
+        nn_rng_block(d->seed, NN_RNG_AUGMENT, d->step, d->at++, word);
+        for (nn_dim j = 0; j < 4 && i + j < 3 * pixels; j++) {
+            const uint32_t pairs = (word[j] & 0xff00ff) + (word[j] >> 8 & 0xff00ff);
+            rgb[i + j] += scale * (real)((int32_t)((pairs & 0xffff) + (pairs >> 16)) - mean);
         }
-        rgb[i] = (real)(v < 0 ? 0 : v > 255 ? 255 : v);
     }
 }
 
-static real normalised(double level, nn_dim i) { return (real)((level - dl_input_mean[i % 3]) / dl_input_sd[i % 3]); }
+static real normalised(real level, int c) { return (level - dl_input_mean[c]) / dl_input_sd[c]; }
+
+/* Within the limits of a byte, as the network takes it. */
+static void normalise(real *rgb, nn_dim pixels)
+{
+    for (nn_dim p = 0; p < pixels; p++, rgb += 3)
+        for (int c = 0; c < 3; c++) rgb[c] = normalised(rgb[c] < 0 ? 0 : rgb[c] > 255 ? 255 : rgb[c], c);
+}
 
 /* What is left of a normalised sample after JPEG. */
 static nn_status lose_to_jpeg(real *x, nn_dim h, nn_dim w, int quality, nn_err *err)
@@ -321,7 +377,7 @@ static nn_status lose_to_jpeg(real *x, nn_dim h, nn_dim w, int quality, nn_err *
     for (nn_dim i = 0; i < 3 * h * w && !s; i++) before.pixels[i] = (uint8_t)(x[i] * dl_input_sd[i % 3] + dl_input_mean[i % 3] + (real)0.5);
     if (!s) s = nn_jpeg_encode(&before, quality, &file, err);
     if (!s) s = nn_jpeg_decode(file.data, file.size, "a sample", &after, err);
-    for (nn_dim i = 0; i < 3 * h * w && !s; i++) x[i] = normalised(after.pixels[i], i);
+    for (nn_dim i = 0; i < 3 * h * w && !s; i++) x[i] = normalised(after.pixels[i], (int)(i % 3));
     nn_bytes_free(&file);
     nn_image_free(&before);
     nn_image_free(&after);
@@ -365,7 +421,7 @@ nn_status dl_augment(real *x, real *target, real *weight, nn_dim h, nn_dim w, nn
     if (sd > 0.3) blur(x, h, w, sd, room);                                /* below, nothing of the neighbours is left */
     if (a->colour > 0) colour(x, pixels, &d, a->colour);
     add_noise(x, pixels, &d, uniform(&d) * uniform(&d) * a->noise);
-    for (nn_dim i = 0; i < 3 * pixels; i++) x[i] = normalised(x[i], i);
+    normalise(x, pixels);
     if (a->jpeg <= 0 || uniform(&d) >= 0.5) return NN_OK;
     return lose_to_jpeg(x, h, w, a->jpeg + (int)((101 - a->jpeg) * uniform(&d)), err);
 }

@@ -99,6 +99,7 @@ static void mix(float *y, const float *const *x, const float *w, int terms, nn_d
 {
     nn_dim i = 0;
     for (; i + 8 * VW <= n; i += 8 * VW) mix_vectors(y, x, w, terms, i, 8, add);
+    for (; i + 2 * VW <= n; i += 2 * VW) mix_vectors(y, x, w, terms, i, 2, add);
     for (; i + VW <= n; i += VW) mix_vectors(y, x, w, terms, i, 1, add);
     for (; i < n; i++) {
         float sum = add ? y[i] : 0.0f;
@@ -126,6 +127,7 @@ static void mix_rows(float *y, nn_dim rows, nn_dim n, const float *x, const int3
 {
     nn_dim i = 0;
     for (; i + 8 * VW <= n; i += 8 * VW) mix_columns(y, rows, n, x, at, w, terms, i, 8);
+    for (; i + 2 * VW <= n; i += 2 * VW) mix_columns(y, rows, n, x, at, w, terms, i, 2);
     for (; i + VW <= n; i += VW) mix_columns(y, rows, n, x, at, w, terms, i, 1);
     for (; i < n; i++)
         for (nn_dim r = 0; r < rows; r++) {

@@ -22,17 +22,24 @@ void nn_maxpool_fwd(real *y, uint8_t *at, const real *x, nn_map in, nn_dim ks, n
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (nn_dim p = 0; p < in.n * oh * ow; p++) {
         const nn_dim n = p / (oh * ow), oy = p / ow % oh, ox = p % ow;
+        real *best = y + p * C;
+        uint8_t *which = at + p * C;
         bool first = true;
         for (nn_dim t = 0; t < ks * ks; t++) {
             const nn_dim from = pool_source(in, oy, ox, t, ks, stride, pad);
             if (from < 0) continue;
             const real *v = x + (n * in.h * in.w + from) * C;
-            for (nn_dim c = 0; c < C; c++)
-                if (first || v[c] > y[p * C + c] || v[c] != v[c]) {
-                    y[p * C + c] = v[c];
-                    at[p * C + c] = (uint8_t)t;
-                }
-            first = false;
+            if (first) {
+                memcpy(best, v, (size_t)C * sizeof *best);
+                memset(which, (int)t, (size_t)C);
+                first = false;
+                continue;
+            }
+            for (nn_dim c = 0; c < C; c++) {
+                const bool wins = (v[c] > best[c]) | (v[c] != v[c]);
+                best[c] = wins ? v[c] : best[c];
+                which[c] = wins ? (uint8_t)t : which[c];
+            }
         }
     }
 }
@@ -40,14 +47,17 @@ void nn_maxpool_fwd(real *y, uint8_t *at, const real *x, nn_map in, nn_dim ks, n
 /* Pictures are shared out: windows overlap, so two outputs may add to one input. */
 void nn_maxpool_bwd(real *dx, const real *dy, const uint8_t *at, nn_map in, nn_dim ks, nn_dim stride, nn_dim pad, int threads)
 {
+    NN_ASSERT(ks * ks <= 256);
     const nn_dim oh = pooled(in.h, ks, stride, pad), ow = pooled(in.w, ks, stride, pad), C = in.c;
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (nn_dim n = 0; n < in.n; n++)
-        for (nn_dim p = 0; p < oh * ow; p++)
-            for (nn_dim c = 0; c < C; c++) {
-                const nn_dim i = (n * oh * ow + p) * C + c;
-                dx[(n * in.h * in.w + pool_source(in, p / ow, p % ow, at[i], ks, stride, pad)) * C + c] += dy[i];
-            }
+    for (nn_dim n = 0; n < in.n; n++) {
+        nn_dim tap[256];                                    /* `at` is a byte */
+        for (nn_dim t = 0; t < ks * ks; t++) tap[t] = (t / ks * in.w + t % ks) * C;
+        for (nn_dim p = 0; p < oh * ow; p++) {
+            const nn_dim corner = (n * in.h * in.w + (p / ow * stride - pad) * in.w + p % ow * stride - pad) * C, from = (n * oh * ow + p) * C;
+            for (nn_dim c = 0; c < C; c++) dx[corner + tap[at[from + c]] + c] += dy[from + c];
+        }
+    }
 }
 
 void nn_avgpool_fwd(real *y, const real *x, nn_map in, int threads)
@@ -71,34 +81,36 @@ void nn_avgpool_bwd(real *dx, const real *dy, nn_map in, int threads)
 
 /* ---- bilinear ------------------------------------------------------------------------------------------------------------ */
 
-enum { ROWS = 8 };                 /* of a unit of work, for which a column's positions are found once */
+enum { ROWS = 8, COLUMNS = 64 };   /* of a unit of work, for which a column's positions are found once; a kernel's call takes so many */
 
 void nn_resize_fwd(const nn_kernels *k, real *y, const real *x, nn_map in, nn_dim oh, nn_dim ow, int threads)
 {
-    const nn_dim rows = in.n * oh;
+    const nn_dim rows = in.n * oh, C = in.c;
+    NN_ASSERT(in.h * in.w * C <= INT32_MAX);
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (nn_dim r0 = 0; r0 < rows; r0 += ROWS) {
-        struct { const real *top, *low; double t; } row[ROWS];
-        const nn_dim n = rows - r0 < ROWS ? rows - r0 : ROWS;
-        for (nn_dim i = 0; i < n; i++) {
-            nn_dim y0, y1;
-            nn_bilinear_at((r0 + i) % oh, in.h, oh, &y0, &y1, &row[i].t);
-            row[i].top = x + ((r0 + i) / oh * in.h + y0) * in.w * in.c;
-            row[i].low = x + ((r0 + i) / oh * in.h + y1) * in.w * in.c;
-        }
-        for (nn_dim o = 0; o < ow; o++) {
-            nn_dim x0, x1;
-            double tx;
-            nn_bilinear_at(o, in.w, ow, &x0, &x1, &tx);
-            for (nn_dim i = 0; i < n; i++) {
-                const real *top = row[i].top, *low = row[i].low;
-                const double ty = row[i].t;
-                const real *from[4] = { top + x0 * in.c, top + x1 * in.c, low + x0 * in.c, low + x1 * in.c };
-                const real w[4] = { (real)((1 - ty) * (1 - tx)), (real)((1 - ty) * tx), (real)(ty * (1 - tx)), (real)(ty * tx) };
-                k->mix(y + ((r0 + i) * ow + o) * in.c, from, w, 4, in.c, false);
+    for (nn_dim r0 = 0; r0 < rows; r0 += ROWS)
+        for (nn_dim o = 0; o < ow; o += COLUMNS) {
+            const nn_dim n = rows - r0 < ROWS ? rows - r0 : ROWS, m = ow - o < COLUMNS ? ow - o : COLUMNS;
+            nn_dim x0[COLUMNS], x1[COLUMNS];
+            double tx[COLUMNS];
+            for (nn_dim j = 0; j < m; j++) nn_bilinear_at(o + j, in.w, ow, &x0[j], &x1[j], &tx[j]);
+            for (nn_dim r = r0; r < r0 + n; r++) {
+                int32_t at[COLUMNS][4];
+                real w[COLUMNS][4];
+                nn_dim y0, y1;
+                double ty;
+                nn_bilinear_at(r % oh, in.h, oh, &y0, &y1, &ty);
+                for (nn_dim j = 0; j < m; j++) {
+                    const nn_dim from[4] = { y0 * in.w + x0[j], y0 * in.w + x1[j], y1 * in.w + x0[j], y1 * in.w + x1[j] };
+                    const double by[4] = { (1 - ty) * (1 - tx[j]), (1 - ty) * tx[j], ty * (1 - tx[j]), ty * tx[j] };
+                    for (int i = 0; i < 4; i++) {
+                        at[j][i] = (int32_t)(from[i] * C);
+                        w[j][i] = (real)by[i];
+                    }
+                }
+                k->mix_rows(y + (r * ow + o) * C, m, C, x + r / oh * in.h * in.w * C, at[0], w[0], 4);
             }
         }
-    }
 }
 
 /* The outputs that read an input, and their weights; more than MOST come in several pieces. */
@@ -127,17 +139,18 @@ static bool readers_more(readers *r, nn_dim i, nn_dim in, nn_dim out)
     return r->n > 0;
 }
 
-/* Every input pixel gathers from the outputs that read it, four at a time. */
+/* Every input pixel gathers from the outputs that read it: a doubled map has sixteen. */
+enum { AT_ONCE = 16 };
 static void gather_readers(const nn_kernels *k, real *to, const real *dy, const readers *ys, const readers *xs, nn_dim ow, nn_dim c)
 {
-    const real *from[4];
-    real w[4];
+    const real *from[AT_ONCE];
+    real w[AT_ONCE];
     int held = 0;
     for (int y = 0; y < ys->n; y++)
         for (int x = 0; x < xs->n; x++) {
             from[held] = dy + (ys->at[y] * ow + xs->at[x]) * c;
             w[held++] = (real)(ys->w[y] * xs->w[x]);
-            if (held == 4) k->mix(to, from, w, 4, c, true), held = 0;
+            if (held == AT_ONCE) k->mix(to, from, w, AT_ONCE, c, true), held = 0;
         }
     if (held) k->mix(to, from, w, held, c, true);
 }
@@ -185,11 +198,17 @@ static double ce_rows(real *dlogit, const real *logit, const real *t, const real
         const real *x = logit + b * K, *want = t + b * K;
         double max = x[0], sum = 0.0, mass = 0.0;
         for (nn_dim c = 1; c < K; c++) if (x[c] > max) max = x[c];
-        for (nn_dim c = 0; c < K; c++) { sum += exp(x[c] - max); mass += want[c]; }
-        /* analyze: K >= 1, so sum >= exp(0) */
-        const double w = weight[b], lse = log(sum);
+        real *d = dlogit + b * K;
         for (nn_dim c = 0; c < K; c++) {
-            dlogit[b * K + c] = (real)(w > 0 ? w * (mass * exp(x[c] - max) / sum - want[c]) : 0.0);
+            const double e = exp(x[c] - max);
+            d[c] = (real)e;
+            sum += e;
+            mass += want[c];
+        }
+        /* analyze: K >= 1, so sum >= exp(0) */
+        const double w = weight[b], lse = log(sum), share = mass / sum;
+        for (nn_dim c = 0; c < K; c++) {
+            d[c] = (real)(w > 0 ? w * (share * d[c] - want[c]) : 0.0);
             if (w > 0) loss += w * want[c] * (lse - (x[c] - max));
         }
     }
