@@ -137,13 +137,18 @@ static inline float *map_vector(float *map, nn_dim hw, nn_dim pixel, nn_dim chan
 
 /* ---- rows of x times the style, zero-padded ------------------------------------------------------------------------- */
 
+static void block_style(float style[NN_CB], const nn_conv_shape *s, const nn_conv_job *j, nn_dim cb)
+{
+    for (nn_dim i = 0; i < NN_CB; i++) style[i] = cb * NN_CB + i < s->cin ? j->style[cb * NN_CB + i] : 0.0f;
+}
+
 static void modulate_row(const nn_conv_shape *s, const nn_conv_job *j, nn_dim row, float *out)
 {
     const nn_dim pitch = (s->w + 2) * NN_CB, hw = s->h * s->w;
     if (row < 0 || row >= s->h) { memset(out, 0, (size_t)ring_row(s) * sizeof *out); return; }
     for (nn_dim cb = 0; cb < conv_blocks(s); cb++, out += pitch) {
         float style[NN_CB];
-        for (nn_dim i = 0; i < NN_CB; i++) style[i] = cb * NN_CB + i < s->cin ? j->style[cb * NN_CB + i] : 0.0f;
+        block_style(style, s, j, cb);
         const float *x = j->x + (cb * hw + row * s->w) * NN_CB;
         memset(out, 0, NN_CB * sizeof *out);
         memset(out + pitch - NN_CB, 0, NN_CB * sizeof *out);
@@ -182,6 +187,15 @@ INLINE void same_tile(const nn_conv_shape *s, const nn_conv_job *j, const epilog
     }
 }
 
+/* On its own: inlined into its loops, gcc 12 keeps five of AVX2's twelve accumulators in memory (bench/LOG.md). */
+static __attribute__((noinline)) void same_tile_any(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const tap_job *g, nn_dim channel,
+                          nn_dim pixel, nn_dim mr, int nv)
+{
+    #define BODY(m, n) same_tile(s, j, e, g, channel, pixel, m, n)
+    TILE_SWITCH(mr, nv, BODY)
+    #undef BODY
+}
+
 static void conv_same(const nn_conv_shape *s, const float *w, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, float *ring)
 {
     const nn_dim half = s->ks / 2, size = ring_row(s), step = piece_rows(s->w);
@@ -196,9 +210,7 @@ static void conv_same(const nn_conv_shape *s, const float *w, const nn_conv_job 
         for (nn_dim x = 0; x < s->w; x += step) {
             const nn_dim mr = s->w - x < step ? s->w - x : step;
             g.col = x + 1 - half;
-            #define BODY(m, n) same_tile(s, j, &e, &g, panel * NR, y * s->w + x, m, n)
-            TILE_SWITCH(mr, nv, BODY)
-            #undef BODY
+            same_tile_any(s, j, &e, &g, panel * NR, y * s->w + x, mr, nv);
         }
     }
 }

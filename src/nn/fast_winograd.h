@@ -171,12 +171,13 @@ static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_
     const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout);
     float *m = v + FREQ * v_freq(s);
 
-    for (nn_dim c = 0; c < cin; c += VW) {
-        float style[VW];
-        for (nn_dim i = 0; i < VW; i++) style[i] = c + i < s->cin ? j->style[c + i] : 0.0f;
+    for (nn_dim cb = 0; cb < conv_blocks(s); cb++) {
+        float style[NN_CB];
+        block_style(style, s, j, cb);
         for (nn_dim i = 0; i < n; i++)
-            winograd_tile_in(s, j->x + c / NN_CB * s->h * s->w * NN_CB + c % NN_CB, vf_load(style), (first + i) / across * 4,
-                             (first + i) % across * 4, v + (c / NN_CB * group + i) * NN_CB + c % NN_CB, v_freq(s));
+            for (nn_dim c = 0; c < NN_CB; c += VW)
+                winograd_tile_in(s, j->x + cb * s->h * s->w * NN_CB + c, vf_load(style + c), (first + i) / across * 4, (first + i) % across * 4,
+                                 v + (cb * group + i) * NN_CB + c, v_freq(s));
     }
     for (nn_dim f = 0; f < FREQ; f++)
         for (nn_dim panel = 0; panel < conv_panels(s); panel++) {

@@ -200,12 +200,13 @@ static void up_group_unit(const nn_conv_shape *s, const float *u, const nn_conv_
     const nn_dim n = left < group ? left : group, p0 = unit % up_parts(s) * up_part_panels(s);
     const nn_dim p1 = p0 + up_part_panels(s) < conv_panels(s) ? p0 + up_part_panels(s) : conv_panels(s);
     float *m = v + UP_SLOTS * up_v_slot(s);
-    for (nn_dim c = 0; c < nn_channels_padded(s->cin); c += VW) {
-        float style[VW];
-        for (nn_dim i = 0; i < VW; i++) style[i] = c + i < s->cin ? j->style[c + i] : 0.0f;
+    for (nn_dim cb = 0; cb < conv_blocks(s); cb++) {
+        float style[NN_CB];
+        block_style(style, s, j, cb);
         for (nn_dim i = 0; i < n; i++)
-            up_tile_in(s, j->x + c / NN_CB * s->h * s->w * NN_CB + c % NN_CB, vf_load(style), (first + i) / across * UP_TILE,
-                       (first + i) % across * UP_TILE, v + (c / NN_CB * group + i) * NN_CB + c % NN_CB, up_v_slot(s));
+            for (nn_dim c = 0; c < NN_CB; c += VW)
+                up_tile_in(s, j->x + cb * s->h * s->w * NN_CB + c, vf_load(style + c), (first + i) / across * UP_TILE, (first + i) % across * UP_TILE,
+                           v + (cb * group + i) * NN_CB + c, up_v_slot(s));
     }
     up_products(s, u, n, p0, p1, v, m);
     for (nn_dim panel = p0; panel < p1; panel++)
