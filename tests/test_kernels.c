@@ -60,7 +60,7 @@ static void test_conv(const conv_case *c)
         if (!k->usable()) { t_skip("conv/%s: not on this CPU", k->name); continue; }
         run_conv(k, &s, weight, &job, x, got);
         /* Winograd grows rounding, docs/NUMERICS.md § 6: F(4,3) and F(3,2). */
-        const double grown = c->ks != 3 ? 1 : c->up == 1 ? (c->h >= 32 && c->w >= 32 ? 4 : 1) : c->h >= 8 && c->w >= 8 && c->cin >= 64 ? 2 : 1;
+        const double grown = c->ks != 3 ? 1 : c->up == 1 ? (c->h >= 8 && c->w >= 8 && c->cin >= 32 && c->cout >= 32 ? 4 : 1) : c->h >= 8 && c->w >= 8 && c->cin >= 64 ? 2 : 1;
         t_close(got, want, c->cout * out, grown * sum_units(c->cin * c->ks * c->ks + c->fh * c->fw), "conv %tdx%td %td->%td %tdx%td up%td fir%tdx%td%s/%s",
                 c->ks, c->ks, c->cin, c->cout, c->h, c->w, c->up, c->fh, c->fw, c->separable ? "" : "(not separable)", k->name);
     }
@@ -282,7 +282,10 @@ int main(void)
         { 20, 12, 6, 7, 3, 2, 2, 16, false, true, true, true, INFINITY },
         { 20, 12, 6, 7, 1, 2, 4, 4, true, false, false, false, INFINITY },
         { 16, 16, 1, 1, 3, 2, 4, 4, true, true, true, true, INFINITY },
-        { 32, 32, 32, 32, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* from here on large enough for Winograd */
+        { 128, 160, 8, 8, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* from here on large enough for Winograd: one group, four parts of the panels, */
+        { 33, 32, 9, 31, 3, 1, 0, 0, true, true, true, true, 60.0 },            /* as many as there are panels, */
+        { 40, 97, 20, 35, 3, 1, 0, 0, true, false, true, true, INFINITY },      /* two groups, two parts */
+        { 32, 32, 32, 32, 3, 1, 0, 0, true, true, true, true, INFINITY },
         { 40, 50, 35, 49, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 64, 33, 32, 66, 3, 1, 0, 0, true, false, false, false, INFINITY },
         { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 64 tiles */

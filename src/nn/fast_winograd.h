@@ -5,7 +5,7 @@
  *   and rounding grows by 5.1 (rms) and 8.8 (worst of the 16 outputs) over a direct sum; the usual +-1, +-2 give 10.8 and 31
  *   (docs/NUMERICS.md derives it).
  *
- * A unit is a group of tiles, in row order, and all output channels:
+ * A unit is a group of tiles, in row order, and all output channels (a part of them on small maps):
  *   1. V[f][C/16][tile][16] = B^T (x * style) B      the 36 values of every tile and channel
  *   2. M[f][tile][cout]     = sum over channels of V[f] U[f]: 36 small products; V[f] and a panel of U[f] sit in the
  *                             second-level cache
@@ -13,21 +13,32 @@
  * U[f][panel][C][NR] = G g G^T is made at load, in double.  Tiles are independent: groups cannot change a bit. */
 
 static const double P = 0.75, Q = 1.5, P2 = 0.5625, Q2 = 2.25;         /* and their squares */
-enum { FREQ = 36, FREQ_PAD = NN_CB };                   /* FREQ_PAD: frequencies start on different cache sets */
+enum { WINOGRAD_LEAST = 8, FREQ = 36, FREQ_PAD = NN_CB };                   /* FREQ_PAD: frequencies start on different cache sets */
 
 /* Where it wins (measured, bench/LOG.md): enough tiles to use U again, and enough channels to pay for the transforms. */
 static bool is_winograd(const nn_conv_shape *s)
 {
-    return s->ks == 3 && s->up == 1 && s->h >= 32 && s->w >= 32 && s->cin >= 32 && s->cout >= 32;
+    return s->ks == 3 && s->up == 1 && s->h >= WINOGRAD_LEAST && s->w >= WINOGRAD_LEAST && s->cin >= 32 && s->cout >= 32;
 }
 
 static nn_dim winograd_across(const nn_conv_shape *s) { return (s->w + 3) / 4; }
 static nn_dim winograd_tiles(const nn_conv_shape *s) { return winograd_across(s) * ((s->h + 3) / 4); }
 /* Tiles of a unit.  U is read once a unit, so more tiles save memory traffic (64 against 32: 7 % of a 256 px picture, one
  * thread); small maps keep enough units for the threads. */
-static nn_dim winograd_group(const nn_conv_shape *s) { return winograd_tiles(s) >= 256 ? 64 : 32; }
+static nn_dim winograd_group(const nn_conv_shape *s)
+{
+    const nn_dim tiles = winograd_tiles(s);
+    return tiles >= 256 ? 64 : tiles > 32 ? 32 : tiles;
+}
+static nn_dim winograd_groups(const nn_conv_shape *s) { return (winograd_tiles(s) + winograd_group(s) - 1) / winograd_group(s); }
+/* Small maps have few groups: threads share out the panels, too, at the price of making V once a part. */
+static nn_dim panel_parts(const nn_conv_shape *s, nn_dim groups)
+{
+    const nn_dim parts = groups >= 4 ? 1 : groups >= 2 ? 2 : 4;
+    return parts < conv_panels(s) ? parts : conv_panels(s);
+}
 static nn_dim winograd_packed(const nn_conv_shape *s) { return FREQ * nn_channels_padded(s->cin) * nn_channels_padded(s->cout); }
-static nn_dim winograd_units(const nn_conv_shape *s, int stage) { return stage ? 0 : (winograd_tiles(s) + winograd_group(s) - 1) / winograd_group(s); }
+static nn_dim winograd_units(const nn_conv_shape *s, int stage) { return stage ? 0 : winograd_groups(s) * panel_parts(s, winograd_groups(s)); }
 static nn_dim v_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * winograd_group(s) + FREQ_PAD; }
 static nn_dim m_freq(const nn_conv_shape *s) { return nn_channels_padded(s->cout) * winograd_group(s) + FREQ_PAD; }
 static nn_dim winograd_scratch(const nn_conv_shape *s) { return FREQ * (v_freq(s) + m_freq(s)); }
@@ -166,8 +177,9 @@ static void winograd_panel(const nn_conv_shape *s, const slot_job *g, int nv)
 static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_job *j, int stage, nn_dim unit, float *v, float *shared)
 {
     (void)stage; (void)shared;                          /* all is done in one stage */
-    const nn_dim group = winograd_group(s), across = winograd_across(s), first = unit * group, left = winograd_tiles(s) - first;
-    const nn_dim n = left < group ? left : group;
+    const nn_dim group = winograd_group(s), parts = panel_parts(s, winograd_groups(s)), across = winograd_across(s), first = unit / parts * group;
+    const nn_dim left = winograd_tiles(s) - first, n = left < group ? left : group;
+    const nn_dim p0 = conv_panels(s) * (unit % parts) / parts, p1 = conv_panels(s) * (unit % parts + 1) / parts;
     const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout);
     float *m = v + FREQ * v_freq(s);
 
@@ -180,14 +192,14 @@ static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_
                                  v + (cb * group + i) * NN_CB + c, v_freq(s));
     }
     for (nn_dim f = 0; f < FREQ; f++)
-        for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
+        for (nn_dim panel = p0; panel < p1; panel++) {
             const float *at = u + (f * cout + panel * NR) * cin;
             const int nv = panel_vectors(s, panel);
             const slot_job g = { .group = group, .n = n, .count = 1, .v_slot = v_freq(s), .m_slot = m_freq(s), .m_row = cout,
                                  .v = v + f * v_freq(s), .u = at, .next = at + nv * VW * cin, .m = m + f * m_freq(s) + panel * NR };
             winograd_panel(s, &g, nv);
         }
-    for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
+    for (nn_dim panel = p0; panel < p1; panel++) {
         epilogue e;
         epilogue_prepare(&e, s, j, panel);
         for (nn_dim i = 0; i < n; i++)

@@ -33,12 +33,7 @@ static nn_dim up_tiles(const nn_conv_shape *s) { return up_across(s) * ((s->h + 
 static nn_dim up_most(const nn_conv_shape *s) { return s->cin >= 512 ? 64 : 32; }
 static nn_dim up_groups(const nn_conv_shape *s) { return (up_tiles(s) + up_most(s) - 1) / up_most(s); }
 static nn_dim up_group(const nn_conv_shape *s) { return (up_tiles(s) + up_groups(s) - 1) / up_groups(s); }
-/* Small maps have few groups: threads share out the panels, too, at the price of making V once a part. */
-static nn_dim up_parts(const nn_conv_shape *s)
-{
-    const nn_dim parts = up_groups(s) >= 4 ? 1 : up_groups(s) >= 2 ? 2 : 4;
-    return parts < conv_panels(s) ? parts : conv_panels(s);
-}
+static nn_dim up_parts(const nn_conv_shape *s) { return panel_parts(s, up_groups(s)); }
 static nn_dim up_part_panels(const nn_conv_shape *s) { return (conv_panels(s) + up_parts(s) - 1) / up_parts(s); }
 static nn_dim up_matrix(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * nn_channels_padded(s->cout); }
 static nn_dim up_v_slot(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * up_group(s) + FREQ_PAD; }
