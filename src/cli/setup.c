@@ -29,7 +29,7 @@ nn_status cli_bundled(char *out, size_t size, const char *name, nn_err *err)
 
 int cli_threads(int64_t wanted)
 {
-    const int n = wanted > 0 ? (int)wanted : omp_get_num_procs();
+    const int n = wanted > 0 ? (int)wanted : omp_get_max_threads();      /* OMP_NUM_THREADS, or the cores that there are */
     omp_set_dynamic(0);                      /* as many as asked for: memory is laid out for this number */
     omp_set_num_threads(n);
     return n;

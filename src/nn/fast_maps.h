@@ -9,33 +9,43 @@ static inline vf load_part(const float *p, nn_dim n)
     return vf_load(part);
 }
 
-/* TILE pixels at a time: cout sums per pixel run over the channels in lanes and are added across at the end. */
+enum { RGB_PIXELS = 4, RGB_OUT = 4 };
+
+/* n pixels from p0 on: `outs` sums each run over the channels in lanes and are added across at the end. */
+INLINE void rgb_pixels(const nn_conv_shape *s, float *img, const float *x, const float *w, const float *style, const float *b, float limit, bool add,
+                       nn_dim p0, int n, int outs)
+{
+    const nn_dim hw = s->h * s->w;
+    vf sum[RGB_OUT][RGB_PIXELS];
+    UNROLL for (int c = 0; c < RGB_OUT; c++) UNROLL for (int p = 0; p < RGB_PIXELS; p++) sum[c][p] = vf_set1(0.0f);
+    for (nn_dim i = 0; i < s->cin; i += VW) {
+        const vf m = load_part(style + i, s->cin - i);
+        const float *at = x + (i / NN_CB * hw + p0) * NN_CB + i % NN_CB;
+        UNROLL for (int c = 0; c < outs; c++) {
+            const vf k = vf_mul(load_part(w + c * s->cin + i, s->cin - i), m);
+            UNROLL for (int p = 0; p < n; p++) sum[c][p] = vf_fma(vf_load(at + p * NN_CB), k, sum[c][p]);
+        }
+    }
+    UNROLL for (int c = 0; c < outs; c++) {
+        float v[RGB_PIXELS], *to = img + c * hw + p0;
+        vf_sum4(v, sum[c][0], sum[c][1], sum[c][2], sum[c][3]);
+        for (int p = 0; p < n; p++) {
+            v[p] += b[c];
+            v[p] = v[p] > limit ? limit : v[p] < -limit ? -limit : v[p];
+            to[p] = add ? v[p] + to[p] : v[p];
+        }
+    }
+}
+
 static void to_rgb(const nn_conv_shape *s, float *img, const float *x, const float *w, const float *style, const float *b,
                    double clamp, bool add, nn_dim y0, nn_dim y1)
 {
-    enum { TILE = 4, OUT = 4 };
-    NN_ASSERT(s->cout <= OUT);
-    const nn_dim hw = s->h * s->w, end = y1 * s->w;
-    const float limit = (float)clamp;
-    for (nn_dim p0 = y0 * s->w; p0 < end; p0 += TILE) {
-        const nn_dim n = end - p0 < TILE ? end - p0 : TILE;
-        vf sum[TILE][OUT];
-        for (int p = 0; p < TILE; p++) for (int c = 0; c < OUT; c++) sum[p][c] = vf_set1(0.0f);
-        for (nn_dim i = 0; i < s->cin; i += VW) {
-            const vf m = load_part(style + i, s->cin - i);
-            const float *at = x + (i / NN_CB * hw + p0) * NN_CB + i % NN_CB;
-            for (nn_dim c = 0; c < s->cout; c++) {
-                const vf k = vf_mul(load_part(w + c * s->cin + i, s->cin - i), m);
-                for (nn_dim p = 0; p < n; p++) sum[p][c] = vf_fma(vf_load(at + p * NN_CB), k, sum[p][c]);
-            }
-        }
-        for (nn_dim c = 0; c < s->cout; c++)
-            for (nn_dim p = 0; p < n; p++) {
-                float v = vf_sum(sum[p][c]) + b[c], *to = img + c * hw + p0 + p;
-                v = v > limit ? limit : v < -limit ? -limit : v;
-                *to = add ? v + *to : v;
-            }
-    }
+    NN_ASSERT(s->cout <= RGB_OUT);
+    const nn_dim end = y1 * s->w;
+    nn_dim p = y0 * s->w;
+    for (; s->cout == 3 && p + RGB_PIXELS <= end; p += RGB_PIXELS) rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, RGB_PIXELS, 3);
+    for (; p < end; p += RGB_PIXELS)
+        rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, (int)(end - p < RGB_PIXELS ? end - p : RGB_PIXELS), (int)s->cout);
 }
 
 /* By phase: output (2y+r, 2x+c) meets only the filter entries of one parity per axis.  Rows of one phase are sums of shifted

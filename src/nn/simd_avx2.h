@@ -29,4 +29,9 @@ static inline float vf_sum(vf a)
     const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
     return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
+static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d)
+{
+    const __m256 q = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(q), _mm256_extractf128_ps(q, 1)));
+}
 static inline float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }

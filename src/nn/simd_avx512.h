@@ -20,4 +20,10 @@ static inline vf vf_positive(vf a, vf b) { return _mm512_maskz_mov_ps(_mm512_cmp
 static inline vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 static inline vf vf_scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }           /* a * 2^n, n whole */
 static inline float vf_sum(vf a) { return _mm512_reduce_add_ps(a); }
+static inline __m256 vf_halves(vf a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1))); }
+static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d)
+{
+    const __m256 q = _mm256_hadd_ps(_mm256_hadd_ps(vf_halves(a), vf_halves(b)), _mm256_hadd_ps(vf_halves(c), vf_halves(d)));
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(q), _mm256_extractf128_ps(q, 1)));
+}
 static inline float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }

@@ -24,4 +24,5 @@ static inline vf vf_scale2(vf a, vf n)          /* a * 2^n, n whole, -126 <= n <
     return vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(e, 23)));
 }
 static inline float vf_sum(vf a) { return vaddvq_f32(a); }
+static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d) { vst1q_f32(to, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d))); }
 static inline float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }

@@ -33,4 +33,11 @@ static inline vf vf_scale2(vf a, vf n)          /* a * 2^n, n whole, -126 <= n <
     return a * (vf)((bits + 127u) << 23);
 }
 static inline float vf_sum(vf a) { return (a[0] + a[1]) + (a[2] + a[3]); }
+static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d)
+{
+    to[0] = vf_sum(a);
+    to[1] = vf_sum(b);
+    to[2] = vf_sum(c);
+    to[3] = vf_sum(d);
+}
 static inline float sf_fma(float a, float b, float c) { return a * b + c; }
