@@ -109,6 +109,7 @@ try 0 $res --out "$D/class2" --class 2
 differ "$D/class1/seed0001.png" "$D/class2/seed0001.png" "another class"
 try 0 $res --out "$D/class1" --class 1; prints " 0 of them drawn now"
 try 1 $res --out "$D/class1" --class 2; says "class"
+for threads in 1 3; do try 0 env OMP_NUM_THREADS=$threads $BIN info; prints "threads       $threads"; done
 try 0 $BIN info tests/golden/stylegan2_res.safetensors; prints "maps of 18,12,6 channels, 3 classes, clamp 1.9"
 one="$gen --generator tests/golden/stylegan1_a.safetensors --seeds 1,2 --psi 0"
 try 0 $one --out "$D/one"
