@@ -11,7 +11,7 @@ static inline vf load_part(const float *p, nn_dim n)
 
 enum { RGB_PIXELS = 4, RGB_OUT = 4 };
 
-/* n pixels from p0 on: `outs` sums each run over the channels in lanes and are added across at the end. */
+/* n pixels from p0 on: `outs` sums each run over the channels in lanes and are added across at the end.  n and outs are constants where it is called. */
 INLINE void rgb_pixels(const nn_conv_shape *s, float *img, const float *x, const float *w, const float *style, const float *b, float limit, bool add,
                        nn_dim p0, int n, int outs)
 {
@@ -40,12 +40,14 @@ INLINE void rgb_pixels(const nn_conv_shape *s, float *img, const float *x, const
 static void to_rgb(const nn_conv_shape *s, float *img, const float *x, const float *w, const float *style, const float *b,
                    double clamp, bool add, nn_dim y0, nn_dim y1)
 {
-    NN_ASSERT(s->cout <= RGB_OUT);
     const nn_dim end = y1 * s->w;
     nn_dim p = y0 * s->w;
-    for (; s->cout == 3 && p + RGB_PIXELS <= end; p += RGB_PIXELS) rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, RGB_PIXELS, 3);
-    for (; p < end; p += RGB_PIXELS)
-        rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, (int)(end - p < RGB_PIXELS ? end - p : RGB_PIXELS), (int)s->cout);
+    #define CASE(outs) case outs: \
+        for (; p + RGB_PIXELS <= end; p += RGB_PIXELS) rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, RGB_PIXELS, outs); \
+        for (; p < end; p++) rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, 1, outs); \
+        break;
+    switch (s->cout) { CASE(1) CASE(2) CASE(3) CASE(4) default: NN_ASSERT(false); }
+    #undef CASE
 }
 
 /* By phase: output (2y+r, 2x+c) meets only the filter entries of one parity per axis.  Rows of one phase are sums of shifted
