@@ -69,7 +69,7 @@ try 0 online "$D/c3" --soft; prints "is trained"
 # When it does is a matter of rounding: the first of some decays with which it is late enough.
 for decay in 3.87 3.86 3.85 3.88; do
     blow="--images $O/rgb --labels $O/labels --optimiser sgd --schedule constant --decay $decay --augment 0 --steps 1000"
-    $BIN segment train --width 4 --size 32 --batch 2 --out "$D/late" $blow --lr 1 2>"$D/err"
+    train "$D/late" $blow --lr 1 2>"$D/err"
     [ -e "$D/late.part" ] && break
 done
 try 2 train "$D/nan" $blow --lr 1; says "not finite"; says "the last checkpoint is kept"; holds "$D/nan.part"; lacks "$D/nan"

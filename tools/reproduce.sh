@@ -25,18 +25,11 @@ filtered filtered dataset "$DROP"
 folds
 step annotated "sets/annotated" "" split_set "$TASK" train "$out/sets/annotated"
 
-if has paper && [ "${TIMED_STEPS:-}" ]; then
-    step timing "nets/timing.*" filtered "$bin" segment train --dataset "$out/filtered" $NET --batch "$PAPER_BATCH" $PAPER_ARGS --steps "$TIMED_STEPS" --out "$out/nets/timing.safetensors"
-    awk -v n="$TIMED_STEPS" -v all=$((kept * PAPER_EPOCHS / PAPER_BATCH)) '{ printf "%d steps took %d s: all %d will take %.1f hours on this machine\n", n, $2, all, $2 / n * all / 3600 }' \
-        "$out/steps/timing.done" | tee "$out/hours.txt"
-    if [ "${TIMED_ONLY:-}" ]; then exit 0; fi
-fi
-
 # Networks: "method draw scored-on name", a line each (runs.tsv is for the report); one_network METHOD DRAW NAME.
 networks() {
-    for m in ours transfer semi; do
-        if has $m && { [ $m != semi ] || [ -d "$data/train_128" ]; }; then echo "$m 0 all $m-0"; fi
-    done
+    if has ours; then echo "ours 0 all ours-0"; fi
+    if has transfer || has semi; then echo "transfer 0 all transfer-0"; fi
+    if has semi && [ -d "$data/train_128" ]; then echo "semi 0 all semi-0"; fi
     if has supervised; then for k in $SUPERVISED; do for d in $DRAWS; do echo "supervised-$k $d fold supervised-$k-$d"; done; done; fi
     if has paper; then echo "paper 0 checkpoints paper-0"; fi
 }
@@ -68,11 +61,20 @@ work() {
     done
 }
 if [ "${5:-}" ]; then work; exit 0; fi
-processors=$(nproc)
-: "${WORKERS:=$((processors < 4 ? processors : 4))}"
+
+if has paper && [ "${TIMED_STEPS:-}" ]; then
+    step timing "nets/timing.*" filtered "$bin" segment train --dataset "$out/filtered" $NET --batch "$PAPER_BATCH" $PAPER_ARGS --steps "$TIMED_STEPS" --out "$out/nets/timing.safetensors"
+    awk -v n="$TIMED_STEPS" -v all=$((kept * PAPER_EPOCHS / PAPER_BATCH)) '{ printf "%d steps took %d s: all %d will take %.1f hours on this machine\n", n, $2, all, $2 / n * all / 3600 }' \
+        "$out/steps/timing.done" | tee "$out/hours.txt"
+    if [ "${TIMED_ONLY:-}" ]; then exit 0; fi
+fi
+
 networks >"$out/networks.txt"
+processors=$(nproc) most=$(wc -l <"$out/networks.txt")
+: "${WORKERS:=$((processors < 4 ? processors : 4))}"
+WORKERS=$((WORKERS < most ? WORKERS : most))              # one network alone has all threads
 rm -f "$out/failed"
-seq "$WORKERS" | xargs -n 1 -P "$WORKERS" env OMP_NUM_THREADS=$((processors > WORKERS ? processors / WORKERS : 1)) "$0" "$build" "$out" "$data" "$PROFILE" || exit 1
+seq "$WORKERS" | xargs -r -n 1 -P "$WORKERS" env OMP_NUM_THREADS=$((processors > WORKERS ? processors / WORKERS : 1)) "$0" "$build" "$out" "$data" "$PROFILE" || exit 1
 tr ' ' '\t' <"$out/networks.txt" >"$out/runs.tsv"
 if has ours; then cp "$out/nets/ours-0.safetensors" "$out/net.safetensors"; fi
 

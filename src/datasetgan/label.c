@@ -76,7 +76,6 @@ struct dg_labeller {
 
 typedef struct { nn_dim y0, y1, x0, x1; } rect;
 
-static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
 static nn_dim tiles_across(const dg_labeller *l) { return (l->frame.res + l->tile - 1) / l->tile; }
 static nn_dim tile_count(const dg_labeller *l) { return tiles_across(l) * ((l->frame.height + l->tile - 1) / l->tile); }
 static bool upsampled(const level_plan *v) { return v->kind == SHARED || v->kind == TILED; }
@@ -99,7 +98,7 @@ static nn_dim widest_region(nn_dim in, nn_dim out, nn_dim from, nn_dim to, nn_di
         nn_dim first, last, other;
         double t;
         nn_bilinear_at(o, in, out, &first, &other, &t);
-        nn_bilinear_at(at_most(o + tile, to) - 1, in, out, &other, &last, &t);
+        nn_bilinear_at(nn_at_most(o + tile, to) - 1, in, out, &other, &last, &t);
         if (last - first + 1 > widest) widest = last - first + 1;
     }
     return widest;
@@ -128,7 +127,7 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
     for (l->tile = TILE_MIN; l->tile < TILE_MAX && 8 * l->tile <= frame.res; l->tile *= 2) { }        /* sixteen tiles at least: work for threads */
     l->plane = l->tile * l->tile + 16;
     l->strip = STRIP_BYTES / (l->tile * l->h1 * (nn_dim)sizeof(real));
-    l->strip = l->strip < 1 ? 1 : at_most(l->strip, STRIP_ROWS);
+    l->strip = l->strip < 1 ? 1 : nn_at_most(l->strip, STRIP_ROWS);
     nn_dim first = 0;
     for (int i = 0; i < l->tap_count; i++) {
         level_plan *v = &l->level[level_of(l, tap[i].h, tap[i].w)];
@@ -206,7 +205,7 @@ static void fold(real *right, nn_dim width, const nn_dim *place, real *bias, con
                  nn_dim in, nn_dim out)
 {
     for (nn_dim o = 0; o < out; o++) {
-        const nn_dim o0 = o / PANEL * PANEL, ld = at_most(PANEL, width - o0);
+        const nn_dim o0 = o / PANEL * PANEL, ld = nn_at_most(PANEL, width - o0);
         real *panel = right + o0 * in;
         double sum = b[o];
         for (nn_dim i = 0; i < in; i++) {
@@ -361,7 +360,7 @@ static void product(const dg_labeller *l, nn_dim n, nn_rows rows, const real *w,
                     const real *bias)
 {
     for (nn_dim o = 0; o < out; o += PANEL) {
-        const nn_dim width = at_most(PANEL, out - o);
+        const nn_dim width = nn_at_most(PANEL, out - o);
         l->k->gemm(n, width, k, rows, w + o * in + first * width, width, dst + o, out, add, bias ? bias + o : NULL);
     }
 }
@@ -376,7 +375,7 @@ static void gather(const dg_labeller *l, int v, const real *const *map, nn_dim y
         if (t->level != v) continue;
         for (nn_dim c = 0; c < t->c; c += NN_CB) {
             const nn_rows from = nn_rows_map(l->k->layout, map[i] + nn_map_at(l->k->layout, lv->h, lv->w, c, 0, 0), lv->h, lv->w, y, x);
-            const nn_dim m = at_most(NN_CB, t->c - c);
+            const nn_dim m = nn_at_most(NN_CB, t->c - c);
             real *first = to + t->at + c;
             if (from.elem == 1 && m == NN_CB) for (nn_dim p = 0; p < n; p++) memcpy(first + p * lv->c, from.at + p * from.row, NN_CB * sizeof *first);
             else for (nn_dim p = 0; p < n; p++) for (nn_dim j = 0; j < m; j++) first[p * lv->c + j] = from.at[p * from.row + j * from.elem];
@@ -398,7 +397,7 @@ static void shared_unit(const dg_labeller *l, const thread_room *r, const real *
     for (int v = 0; v < l->level_count; v++) {
         const level_plan *lv = &l->level[v];
         if (lv->kind != SHARED || chunk < lv->chunk_first || chunk >= lv->chunk_first + lv->chunk_count) continue;
-        const nn_dim y0 = (chunk - lv->chunk_first) * lv->chunk_rows, rows = at_most(lv->chunk_rows, lv->h - y0);
+        const nn_dim y0 = (chunk - lv->chunk_first) * lv->chunk_rows, rows = nn_at_most(lv->chunk_rows, lv->h - y0);
         gather(l, v, map, y0, 0, rows * lv->w, r->pixels);
         multiply(l, v, r->pixels, member, rows * lv->w, lv->hidden + ((member * lv->h + y0) * lv->w) * l->h1, false, NULL);
     }
@@ -533,7 +532,7 @@ static void add_totals(const thread_room *r, nn_dim n)
 static void label_tile(const dg_labeller *l, thread_room *r, const real *const *map, nn_dim index, const dg_labels *out, float *divergence)
 {
     const nn_dim y0 = index / tiles_across(l) * l->tile, x0 = index % tiles_across(l) * l->tile;
-    const rect tile = { y0, at_most(y0 + l->tile, l->frame.height), x0, at_most(x0 + l->tile, l->frame.res) };
+    const rect tile = { y0, nn_at_most(y0 + l->tile, l->frame.height), x0, nn_at_most(x0 + l->tile, l->frame.res) };
     const nn_dim n = (tile.y1 - tile.y0) * (tile.x1 - tile.x0);
     memset(r->sum, 0, (size_t)(l->K * l->plane) * sizeof *r->sum);
     memset(r->entropy, 0, (size_t)n * sizeof *r->entropy);
@@ -544,7 +543,7 @@ static void label_tile(const dg_labeller *l, thread_room *r, const real *const *
     for (nn_dim m = 0; m < l->members; m++) {
         region_products(l, r, map, m, tile);
         for (nn_dim y = tile.y0; y < tile.y1; y += l->strip)
-            label_strip(l, r, m, tile, y, at_most(l->strip, tile.y1 - y));
+            label_strip(l, r, m, tile, y, nn_at_most(l->strip, tile.y1 - y));
         if (m % FLUSH == FLUSH - 1 || m == l->members - 1) add_totals(r, n);
     }
     write_tile(l, r, tile, out, divergence);

@@ -113,14 +113,13 @@ static void row_of(field_row *r, const field *f, nn_dim y, nn_dim h)
 
 /* Rows are worked on in spans of pixels. */
 enum { SPAN = 64 };
-static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
 
 /* Both functions at columns [x, x + n) of w are added to a and b. */
 static void add_field(const field_row *r, nn_dim x, nn_dim n, nn_dim w, double *a, double *b)
 {
     const double scale = PIECES / (double)w;
     for (nn_dim i = 0; i < n;) {
-        const nn_dim piece = (x + i) * PIECES / w, end = at_most(n, ((piece + 1) * w + PIECES - 1) / PIECES - x);
+        const nn_dim piece = (x + i) * PIECES / w, end = nn_at_most(n, ((piece + 1) * w + PIECES - 1) / PIECES - x);
         IN_VECTORS
         for (nn_dim j = i; j < end; j++) {
             const double t = (double)(x + j) * scale - (double)piece;
@@ -156,9 +155,23 @@ static corners corners_of(const dl_sample *from, double sy, double sx)
                       { (real)((1 - ty) * (1 - tx)), (real)((1 - ty) * tx), (real)(ty * (1 - tx)), (real)(ty * tx) } };
 }
 
+/* Are all four pixels of one class, as nearly everywhere? */
+static bool one_class(const dl_sample *from, const corners *c)
+{
+    const uint8_t *label = from->label;
+    return !from->soft && label[c->at[0]] == label[c->at[1]] && label[c->at[0]] == label[c->at[2]] && label[c->at[0]] == label[c->at[3]];
+}
+
 /* The class probabilities there; weight 0 where most of it is void. */
 static void classes_at(real *target, real *weight, const dl_sample *from, nn_dim K, const corners *c)
 {
+    if (one_class(from, c)) {                               /* no sums */
+        const uint8_t own = from->label[c->at[0]];
+        memset(target, 0, (size_t)K * sizeof *target);
+        *weight = own != NN_VOID;
+        if (own != NN_VOID) target[own] = 1;
+        return;
+    }
     double mass[CLASSES_MAX + 1];                           /* the last is void */
     memset(mass, 0, (size_t)(K + 1) * sizeof *mass);
     for (int i = 0; i < 4; i++) {
@@ -171,17 +184,6 @@ static void classes_at(real *target, real *weight, const dl_sample *from, nn_dim
     for (nn_dim k = 0; k < K; k++) target[k] = (real)(known > 0.5 ? mass[k] / known : 0.0);
 }
 
-/* The same where all four pixels are of one class, as nearly everywhere. */
-static bool one_class(real *target, real *weight, const dl_sample *from, nn_dim K, const corners *c)
-{
-    const uint8_t *label = from->label, own = from->soft ? 0 : label[c->at[0]];
-    if (from->soft || own != label[c->at[1]] || own != label[c->at[2]] || own != label[c->at[3]]) return false;
-    memset(target, 0, (size_t)K * sizeof *target);
-    *weight = own != NN_VOID;
-    if (own != NN_VOID) target[own] = 1;
-    return true;
-}
-
 static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w, nn_dim K, const dl_sample *from, const geometry *g)
 {
     double sy[SPAN], sx[SPAN];
@@ -190,7 +192,7 @@ static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w
         const double oy = (double)y - g->cy;
         if (g->warped) row_of(&bend, &g->bend, y, h);
         for (nn_dim x = 0; x < w; x += SPAN) {
-            const nn_dim n = at_most(SPAN, w - x);
+            const nn_dim n = nn_at_most(SPAN, w - x);
             for (nn_dim i = 0; i < n; i++) {
                 const double ox = (double)(x + i) - g->cx;
                 sx[i] = g->m[0] * ox + g->m[1] * oy + g->tx;
@@ -202,7 +204,7 @@ static void sample_all(real *rgb, real *target, real *weight, nn_dim h, nn_dim w
                 const corners c = corners_of(from, sy[i], sx[i]);
                 const uint8_t *v0 = from->rgb + 3 * c.at[0], *v1 = from->rgb + 3 * c.at[1], *v2 = from->rgb + 3 * c.at[2], *v3 = from->rgb + 3 * c.at[3];
                 for (int j = 0; j < 3; j++) rgb[3 * p + j] = c.w[0] * v0[j] + c.w[1] * v1[j] + c.w[2] * v2[j] + c.w[3] * v3[j];
-                if (!one_class(target + p * K, weight + p, from, K, &c)) classes_at(target + p * K, weight + p, from, K, &c);
+                classes_at(target + p * K, weight + p, from, K, &c);
             }
         }
     }
@@ -292,7 +294,7 @@ static void stain(real *rgb, const real *target, nn_dim h, nn_dim w, nn_dim K, d
     for (nn_dim p = 0; p < pixels; p++) {
         const nn_dim x = p % w;
         if (x == 0 && uneven) row_of(&row, &slow, p / w, h);
-        if (x % SPAN == 0) slow_factors(u, uneven ? &row : NULL, x, at_most(SPAN, w - x), w);
+        if (x % SPAN == 0) slow_factors(u, uneven ? &row : NULL, x, nn_at_most(SPAN, w - x), w);
         real sum[3] = { 0 }, mass = 0;
         for (nn_dim k = 0; k < K; k++) {
             const real t = target[p * K + k], f = t * u[k ? 1 + k % 2 : 0][x % SPAN];

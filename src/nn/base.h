@@ -17,6 +17,7 @@
 typedef REAL real;
 
 typedef ptrdiff_t nn_dim;      /* every size and index: products do not overflow int, padding arithmetic may go negative */
+static inline nn_dim nn_at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
 
 typedef enum {
     NN_OK = 0,

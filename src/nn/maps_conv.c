@@ -21,7 +21,6 @@ enum { PANEL = 32, CHUNKS = 16, CHUNK_PIXELS = 1024, SLOT_NUMBERS = 48 * 1024, P
 enum { NARROW = 16, NARROW_MANY = 64, MANY_WEIGHTS = 192 * 1024, BLOCK_PIXELS = 256, BLOCK_NUMBERS = 256 * 1024, PIECE = 128 };
 static const nn_dim chunk_numbers_max = 24 * 1024 * 1024;
 
-static nn_dim at_most(nn_dim a, nn_dim b) { return a < b ? a : b; }
 static nn_dim panels(nn_dim cout) { return (cout + PANEL - 1) / PANEL; }
 static nn_dim rounded(nn_dim n) { return (n + NN_CB - 1) / NN_CB * NN_CB; }
 
@@ -73,8 +72,8 @@ static nn_dim weight_numbers(const nn_conv2d *s) { return s->ks * s->ks * s->cin
 /* A chunk's own sum costs a pass over all weights, so it has pixels enough to be worth it. */
 static nn_dim chunks(const nn_conv2d *s)
 {
-    const nn_dim fit = at_most(chunk_numbers_max / weight_numbers(s), s->n * nn_conv2d_out(s, s->h) * nn_conv2d_out(s, s->w) / CHUNK_PIXELS);
-    return fit < 1 ? 1 : at_most(fit, CHUNKS);
+    const nn_dim fit = nn_at_most(chunk_numbers_max / weight_numbers(s), s->n * nn_conv2d_out(s, s->h) * nn_conv2d_out(s, s->w) / CHUNK_PIXELS);
+    return fit < 1 ? 1 : nn_at_most(fit, CHUNKS);
 }
 
 /* Numbers that a thread needs beside the parts for dL/dw. */
@@ -96,7 +95,7 @@ static void pack_forward(real *to, const real *w, const plan *p)
 {
     const nn_dim K = p->ks * p->ks * p->c;
     for (nn_dim j = 0; j < p->o; j += PANEL, to += K * PANEL)
-        for (nn_dim k = 0; k < K; k++) memcpy(to + k * PANEL, w + k * p->o + j, (size_t)at_most(PANEL, p->o - j) * sizeof *to);
+        for (nn_dim k = 0; k < K; k++) memcpy(to + k * PANEL, w + k * p->o + j, (size_t)nn_at_most(PANEL, p->o - j) * sizeof *to);
 }
 
 /* The same of the turned weights: tap t becomes last - t, inputs and outputs change places.  w (taps, p->o, p->c). */
@@ -106,7 +105,7 @@ static void pack_backward(real *to, const real *w, const plan *p)
     for (nn_dim j = 0; j < p->o; j += PANEL, to += taps * p->c * PANEL)
         for (nn_dim t = 0; t < taps; t++) {
             const real *from = w + (taps - 1 - t) * p->o * p->c;
-            for (nn_dim i = 0; i < at_most(PANEL, p->o - j); i++)
+            for (nn_dim i = 0; i < nn_at_most(PANEL, p->o - j); i++)
                 for (nn_dim c = 0; c < p->c; c++) to[(t * p->c + c) * PANEL + i] = from[(j + i) * p->c + c];
         }
 }
@@ -128,7 +127,7 @@ static void fill_slots(real *slots, const real *picture, const plan *p, nn_dim y
         if (y < 0) { memset(slot, 0, (size_t)p->slot * sizeof *slot); continue; }
         const real *row = picture + y * p->w * p->c;
         if (p->insert == 1) {
-            const nn_dim last = at_most(p->w, width - p->pad);
+            const nn_dim last = nn_at_most(p->w, width - p->pad);
             memset(slot, 0, (size_t)(p->pad * p->c) * sizeof *slot);
             memcpy(slot + p->pad * p->c, row, (size_t)(last * p->c) * sizeof *slot);
             memset(slot + (p->pad + last) * p->c, 0, (size_t)(p->slot - (p->pad + last) * p->c) * sizeof *slot);
@@ -152,7 +151,7 @@ static void one_row(const nn_kernels *k, real *y, const real *slots, const real 
 {
     const nn_dim K = p->ks * p->ks * p->c, step = p->stride * p->c;
     for (nn_dim j = 0; j < p->o; j += PANEL, packed += K * PANEL) {
-        const nn_dim n = at_most(PANEL, p->o - j);
+        const nn_dim n = nn_at_most(PANEL, p->o - j);
         bool more = add;
         for (nn_dim ky = 0; ky < p->ks; ky++) {
             const nn_dim at = p->dilation == 1 ? r * p->stride + ky : ky;
@@ -207,7 +206,7 @@ static void one_block(const nn_kernels *k, real *y, real *room, const real *pict
         if (first == last || !column_meets(p, t % p->ks)) continue;
         gather_tap(room, picture, p, y0 + first, last - first, t / p->ks, t % p->ks);
         for (nn_dim j = 0; j < p->o; j += PANEL)
-            k->gemm((last - first) * p->ow, at_most(PANEL, p->o - j), p->c, nn_rows_matrix(room, p->c), packed + j * K + t * p->c * PANEL, PANEL,
+            k->gemm((last - first) * p->ow, nn_at_most(PANEL, p->o - j), p->c, nn_rows_matrix(room, p->c), packed + j * K + t * p->c * PANEL, PANEL,
                     y + first * p->ow * p->o + j, p->o, true, NULL);
     }
 }
@@ -223,7 +222,7 @@ static void all_rows(const nn_kernels *k, real *y, const real *x, const real *pa
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (nn_dim u = 0; u < p->n * groups; u++) {
         real *slots = room + p->slots * p->slot * omp_get_thread_num();
-        const nn_dim n = u / groups, y0 = u % groups * p->group, rows = at_most(p->group, p->oh - y0);
+        const nn_dim n = u / groups, y0 = u % groups * p->group, rows = nn_at_most(p->group, p->oh - y0);
         real *out = y + (n * p->oh + y0) * p->ow * p->o;
         const real *picture = x + n * p->h * p->w * p->c;
         if (b) start_with_bias(out, b, rows * p->ow, p->o);
@@ -242,11 +241,11 @@ static void all_pixels(const nn_kernels *k, real *y, const real *x, const real *
     const nn_dim pixels = p->n * p->h * p->w, pieces = (pixels + PLAIN_ROWS - 1) / PLAIN_ROWS;
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (nn_dim u = 0; u < pieces; u++) {
-        const nn_dim m = at_most(PLAIN_ROWS, pixels - u * PLAIN_ROWS);
+        const nn_dim m = nn_at_most(PLAIN_ROWS, pixels - u * PLAIN_ROWS);
         real *out = y + u * PLAIN_ROWS * p->o;
         if (b) start_with_bias(out, b, m, p->o);
         for (nn_dim j = 0; j < p->o; j += PANEL)
-            k->gemm(m, at_most(PANEL, p->o - j), p->c, nn_rows_matrix(x + u * PLAIN_ROWS * p->c, p->c), packed + j * p->c, PANEL, out + j, p->o, add || b, NULL);
+            k->gemm(m, nn_at_most(PANEL, p->o - j), p->c, nn_rows_matrix(x + u * PLAIN_ROWS * p->c, p->c), packed + j * p->c, PANEL, out + j, p->o, add || b, NULL);
     }
 }
 
@@ -292,7 +291,7 @@ static void chunk_weights(const nn_kernels *k, real *dw, const real *dy, const r
 {
     const nn_dim groups = (p->oh + p->group - 1) / p->group, units = p->n * groups;
     for (nn_dim u = units * chunk / count; u < units * (chunk + 1) / count; u++) {
-        const nn_dim n = u / groups, y0 = u % groups * p->group, rows = at_most(p->group, p->oh - y0);
+        const nn_dim n = u / groups, y0 = u % groups * p->group, rows = nn_at_most(p->group, p->oh - y0);
         fill_slots(slots, x + n * p->h * p->w * p->c, p, y0, rows);
         for (nn_dim r = 0; r < rows; r++) row_weights(k, dw, dy + (n * p->oh + y0 + r) * p->ow * p->o, slots, p, y0, r);
     }
@@ -329,7 +328,7 @@ static void all_pieces(const nn_kernels *k, real *part, const real *dy, const re
     const nn_dim pixels = p->n * p->oh * p->ow, wide = (p->c + PIECE - 1) / PIECE, units = p->ks * p->ks * wide;
     #pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
     for (nn_dim u = 0; u < count * units; u++) {
-        const nn_dim chunk = u / units, i0 = u % wide * PIECE, m = at_most(PIECE, p->c - i0), from = pixels * chunk / count, to = pixels * (chunk + 1) / count;
+        const nn_dim chunk = u / units, i0 = u % wide * PIECE, m = nn_at_most(PIECE, p->c - i0), from = pixels * chunk / count, to = pixels * (chunk + 1) / count;
         real *dw = part + chunk * numbers;
         if (plain(p)) k->gemm(m, p->o, to - from, nn_rows_transposed(x + from * p->c + i0, p->c), dy + from * p->o, p->o, dw + i0 * p->o, p->o, true, NULL);
         else piece_weights(k, dw, dy, x, p, u % units / wide, i0, m, from, to, room + weight_room(p) * omp_get_thread_num());

@@ -86,7 +86,6 @@ enum { ROWS = 8, COLUMNS = 64 };   /* of a unit of work, for which a column's po
 void nn_resize_fwd(const nn_kernels *k, real *y, const real *x, nn_map in, nn_dim oh, nn_dim ow, int threads)
 {
     const nn_dim rows = in.n * oh, C = in.c;
-    NN_ASSERT(in.h * in.w * C <= INT32_MAX);
     #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (nn_dim r0 = 0; r0 < rows; r0 += ROWS)
         for (nn_dim o = 0; o < ow; o += COLUMNS) {
@@ -101,14 +100,14 @@ void nn_resize_fwd(const nn_kernels *k, real *y, const real *x, nn_map in, nn_di
                 double ty;
                 nn_bilinear_at(r % oh, in.h, oh, &y0, &y1, &ty);
                 for (nn_dim j = 0; j < m; j++) {
-                    const nn_dim from[4] = { y0 * in.w + x0[j], y0 * in.w + x1[j], y1 * in.w + x0[j], y1 * in.w + x1[j] };
+                    const nn_dim low = (y1 - y0) * in.w, from[4] = { x0[j], x1[j], low + x0[j], low + x1[j] };          /* from row y0 on */
                     const double by[4] = { (1 - ty) * (1 - tx[j]), (1 - ty) * tx[j], ty * (1 - tx[j]), ty * tx[j] };
                     for (int i = 0; i < 4; i++) {
                         at[j][i] = (int32_t)(from[i] * C);
                         w[j][i] = (real)by[i];
                     }
                 }
-                k->mix_rows(y + (r * ow + o) * C, m, C, x + r / oh * in.h * in.w * C, at[0], w[0], 4);
+                k->mix_rows(y + (r * ow + o) * C, m, C, x + (r / oh * in.h + y0) * in.w * C, at[0], w[0], 4);
             }
         }
 }
