@@ -26,7 +26,7 @@ static const char help[] =
 
 enum { RUNS_MIN = 3, RUNS_MAX = 199, NAME_WIDTH = 34 };
 bench_options bench_chosen = { .folder = "build" };
-static double peak[8], bandwidth[8];                     /* by place in bench_chosen.threads */
+static double bandwidth[8];                              /* by place in bench_chosen.threads */
 static char cpu_name[128] = "unknown";
 static const char *commit_name = "unknown";
 static FILE *csv;
@@ -34,7 +34,7 @@ static FILE *csv;
 double bench_clock(int threads) { return bench_chosen.cpu ? bench_cpu() / threads : bench_now(); }
 
 static int by_size(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
-void bench_sort(double *a, int n) { qsort(a, (size_t)n, sizeof *a, by_size); }
+static double median(double *a, int n) { qsort(a, (size_t)n, sizeof *a, by_size); return a[n / 2]; }
 
 void bench_fail(const nn_err *err)
 {
@@ -113,20 +113,27 @@ static void print_head(void)
            "by", "error");
 }
 
-void bench_report(bench_row *row, double *seconds, int count, double cpu)
+void bench_report(bench_row *row, bench_run *run, int count, double cpu)
 {
     int at = 0;
+    double of_peak[RUNS_MAX], of_bound[RUNS_MAX], peak[RUNS_MAX];
     while (at + 1 < bench_chosen.thread_count && bench_chosen.threads[at] != row->threads) at++;
-    bench_sort(seconds, count);
-    const double t = seconds[count / 2] / row->units, by_fma = 2.0 * row->cost.slots / peak[at], by_bytes = row->cost.bytes / bandwidth[at];
-    const double bound = by_fma > by_bytes ? by_fma : by_bytes;
-    print_row(row, t * 1e3, 50.0 * (seconds[count - 1] - seconds[0]) / seconds[count / 2], row->cost.direct / t / 1e9, row->cost.direct / t / peak[at],
-              row->cost.bytes / t / bandwidth[at], bound / t, by_fma > by_bytes ? "FMA" : "bytes");
+    for (int i = 0; i < count; i++) {
+        const double t = run[i].seconds / row->units, by_fma = 2.0 * row->cost.slots / run[i].peak, by_bytes = row->cost.bytes / bandwidth[at];
+        peak[i] = run[i].peak;
+        of_peak[i] = row->cost.direct / t / run[i].peak;
+        of_bound[i] = (by_fma > by_bytes ? by_fma : by_bytes) / t;
+    }
+    qsort(run, (size_t)count, sizeof *run, by_size);     /* by its first number */
+    const double machine = median(peak, count), peak_part = median(of_peak, count), bound_part = median(of_bound, count);
+    const double t = run[count / 2].seconds / row->units, best = run[0].seconds / row->units, worst = run[count - 1].seconds / row->units;
+    const bool by_fma = 2.0 * row->cost.slots / machine > row->cost.bytes / bandwidth[at];
+    print_row(row, t * 1e3, 50.0 * (worst - best) / t, row->cost.direct / t / 1e9, peak_part, row->cost.bytes / t / bandwidth[at], bound_part,
+              by_fma ? "FMA" : "bytes");
     if (!csv) return;
-    fprintf(csv, "%s,\"%s\",%s,%s,%s,%d,%d,%.6f,%.6f,%.6f,%.6f,%.3f,%.4f,%.4f,%.6f,%s,%.4f,", commit_name, cpu_name,
-            row->work, row->name, row->k->name, row->threads, count, t * 1e3, seconds[0] / row->units * 1e3, seconds[count - 1] / row->units * 1e3,
-            cpu / count / row->units * 1e3, row->cost.direct / t / 1e9, row->cost.direct / t / peak[at], row->cost.bytes / t / bandwidth[at], bound * 1e3,
-            by_fma > by_bytes ? "fma" : "bytes", bound / t);
+    fprintf(csv, "%s,\"%s\",%s,%s,%s,%d,%d,%.6f,%.6f,%.6f,%.6f,%.3f,%.3f,%.4f,%.4f,%s,%.4f,", commit_name, cpu_name, row->work, row->name, row->k->name,
+            row->threads, count, t * 1e3, best * 1e3, worst * 1e3, cpu / count / row->units * 1e3, row->cost.direct / t / 1e9, machine / 1e9, peak_part,
+            row->cost.bytes / t / bandwidth[at], by_fma ? "fma" : "bytes", bound_part);
     if (!isnan(row->error)) fprintf(csv, "%.4g", row->error);
     fprintf(csv, ",%s,%s,\"%s\"\n", row->error_unit ? row->error_unit : "", row->cost.algorithm ? row->cost.algorithm : "", row->note ? row->note : "");
     fflush(csv);
@@ -135,19 +142,25 @@ void bench_report(bench_row *row, double *seconds, int count, double cpu)
 void bench_measure(bench_row *row, void (*work)(void *user), void *user)
 {
     const double budget = bench_chosen.quick ? 0.1 : 0.6;
-    double seconds[RUNS_MAX], cpu, from = bench_clock(row->threads);
+    bench_run run[RUNS_MAX];
+    double cpu = 0, from = bench_clock(row->threads);
     work(user);
     const double first = bench_clock(row->threads) - from;
     const int inner = first < 2e-4 ? (int)(2e-4 / (first + 1e-8)) + 1 : 1;        /* the clock's step and its cost stay out of it */
     int n = 0;
     const double start = bench_now();
-    cpu = bench_cpu();
+    double before = bench_peak_now(row->threads);
     while (n < RUNS_MIN || (n < RUNS_MAX && bench_now() - start < budget)) {
+        const double cpu_from = bench_cpu();
         from = bench_clock(row->threads);
         for (int i = 0; i < inner; i++) work(user);
-        seconds[n++] = (bench_clock(row->threads) - from) / inner;
+        const double seconds = (bench_clock(row->threads) - from) / inner;
+        cpu += bench_cpu() - cpu_from;
+        const double after = bench_peak_now(row->threads);
+        run[n++] = (bench_run){ seconds, (before + after) / 2 };
+        before = after;
     }
-    bench_report(row, seconds, n, (bench_cpu() - cpu) / inner);
+    bench_report(row, run, n, cpu / inner);
 }
 
 /* ---- options ------------------------------------------------------------------------------------------------------------------ */
@@ -220,15 +233,15 @@ int main(int argc, char **argv)
     read_cpu_name();
     if (getenv("BENCH_COMMIT")) commit_name = getenv("BENCH_COMMIT");
     if (bench_chosen.csv && !(csv = fopen(bench_chosen.csv, "w"))) { fprintf(stderr, "bench: cannot write %s\n", bench_chosen.csv); return 1; }
-    if (csv) fprintf(csv, "commit,cpu,work,name,kernel,threads,runs,median_ms,min_ms,max_ms,cpu_ms,gflops,of_peak,of_bandwidth,bound_ms,bound_by,of_bound,error,"
+    if (csv) fprintf(csv, "commit,cpu,work,name,kernel,threads,runs,median_ms,min_ms,max_ms,cpu_ms,gflops,peak_gflops,of_peak,of_bandwidth,bound_by,of_bound,error,"
                           "error_unit,algorithm,note\n");
     printf("%s\n", cpu_name);
     for (int i = 0; i < bench_chosen.thread_count; i++) {
-        peak[i] = bench_fma_peak(bench_chosen.threads[i]);
+        const double peak = bench_fma_peak(bench_chosen.threads[i]);
         bandwidth[i] = bench_bandwidth(bench_chosen.threads[i]);
-        printf("%d thread%s: FMA peak %.1f GFLOP/s, bandwidth %.1f GB/s\n", bench_chosen.threads[i], bench_chosen.threads[i] > 1 ? "s" : "", peak[i] / 1e9,
+        printf("%d thread%s: FMA peak %.1f GFLOP/s, bandwidth %.1f GB/s\n", bench_chosen.threads[i], bench_chosen.threads[i] > 1 ? "s" : "", peak / 1e9,
                bandwidth[i] / 1e9);
-        write_machine("FMA peak GFLOP/s", bench_chosen.threads[i], peak[i] / 1e9);
+        write_machine("FMA peak GFLOP/s", bench_chosen.threads[i], peak / 1e9);
         write_machine("bandwidth GB/s", bench_chosen.threads[i], bandwidth[i] / 1e9);
     }
     print_head();

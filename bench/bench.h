@@ -1,9 +1,11 @@
 /* bench.h: what the files of the benchmark program share: choice of rows, timing, cost of a piece of work, one row of the result.
  *
- * Peak and bandwidth are measured in the same run (peak.c).  The bound of a row is the larger of
+ * Bandwidth is measured once, the peak before and after every run (peak.c): a processor that is lent out slows down by a third within
+ * seconds, by what its neighbours do, and so does what it runs.  The bound of a row is the larger of
  *     arithmetic of its algorithm / FMA peak      transforms, filters and epilogues counted: a vector addition takes the slot of an FMA
  *     bytes of its least traffic / bandwidth      every input, weight and output once
- * so `bound / time` says how close to the machine's limit it runs.  Work whose data stays in a cache may pass the second. */
+ * so `bound / time` says how close to the machine's limit it runs: the median over the runs, each with the peak around it.  Work whose
+ * data stays in a cache may pass the second. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -45,10 +47,10 @@ bool bench_wanted(const char *work, const char *name, bool in_quick);
 
 /* Run work(user) once to warm up, then for 0.6 seconds (0.1 in a quick run), at least three times; print and write the row. */
 void bench_measure(bench_row *row, void (*work)(void *user), void *user);
-/* The same for times taken elsewhere: seconds of `count` runs, sorted in place; cpu: their processor time in all. */
-void bench_report(bench_row *row, double *seconds, int count, double cpu);
+/* The same for runs timed elsewhere, sorted in place; cpu: their processor time in all. */
+typedef struct { double seconds, peak; } bench_run;      /* peak: the machine's around it, flop/s */
+void bench_report(bench_row *row, bench_run *run, int count, double cpu);
 double bench_clock(int threads);     /* what rows are timed with: bench_now, or with cpu bench_cpu over threads */
-void bench_sort(double *a, int n);
 
 void bench_fail(const nn_err *err);  /* prints and exits: for what must not go wrong here */
 void *bench_alloc(size_t bytes);
@@ -61,7 +63,8 @@ double bench_now(void);
 double bench_cpu(void);              /* processor time of all threads: what a shared machine disturbs least */
 
 /* peak.c */
-double bench_fma_peak(int threads);          /* flop/s, the widest vectors of this processor */
+double bench_fma_peak(int threads);          /* flop/s, the widest vectors of this processor: the best of 40 ms */
+double bench_peak_now(int threads);          /* the same within a millisecond */
 double bench_bandwidth(int threads);         /* byte/s */
 
 /* conv.c: cost of one layer, its algorithm known by the size of its packed weights. */

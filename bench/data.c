@@ -54,7 +54,7 @@ void bench_datasets(void)
     for (int r = 0; r < bench_chosen.row_count; r++)
         for (int t = 0; t < bench_chosen.thread_count; t++) {
             bench_drawing d = bench_drawing_open(BENCH_BUNDLE, bench_chosen.row[r], 1, false, bench_chosen.threads[t]);
-            double seconds[RUNS];
+            bench_run run[RUNS];
             nn_err err = { 0 };
             dg_interp in;
             bench_bundle_interpreter(d.m, interpreter);
@@ -65,8 +65,12 @@ void bench_datasets(void)
                               .note = "a sample; the bound knows nothing of PNG and fsync" };
             nn_format(row.name, sizeof row.name, "%s", name);
             const double cpu = bench_cpu();
-            for (int i = 0; i < RUNS; i++) seconds[i] = bench_dataset_once(d.m, &in, count, out);
-            bench_report(&row, seconds, RUNS, bench_cpu() - cpu);
+            for (int i = 0; i < RUNS; i++) {
+                run[i].peak = bench_peak_now(row.threads) / 2;
+                run[i].seconds = bench_dataset_once(d.m, &in, count, out);
+                run[i].peak += bench_peak_now(row.threads) / 2;
+            }
+            bench_report(&row, run, RUNS, bench_cpu() - cpu);
             dg_interp_close(&in);
             bench_drawing_close(&d);
         }
@@ -94,7 +98,7 @@ static bench_cost net_cost(const dl_net *n, nn_dim batch, nn_dim size)
     return all;
 }
 
-typedef struct { uint8_t *rgb, *label; nn_dim size; double last; double *seconds; int count, most, threads; } steps;
+typedef struct { uint8_t *rgb, *label; nn_dim size; double last, peak; bench_run *run; int count, most, threads; } steps;
 
 static nn_status fetch(void *user, uint64_t first, nn_dim n, dl_sample *out, nn_err *err)
 {
@@ -107,10 +111,11 @@ static nn_status fetch(void *user, uint64_t first, nn_dim n, dl_sample *out, nn_
 static bool step_done(void *user, const char *what, double done, double total, double value)
 {
     steps *s = user;
-    const double now = bench_clock(s->threads);
+    const double seconds = bench_clock(s->threads) - s->last, peak = bench_peak_now(s->threads);
     (void)what, (void)done, (void)total, (void)value;
-    if (s->last > 0 && s->count < s->most) s->seconds[s->count++] = now - s->last;       /* the first step is not timed */
-    s->last = now;
+    if (s->last > 0 && s->count < s->most) s->run[s->count++] = (bench_run){ seconds, (s->peak + peak) / 2 };        /* the first step is not timed */
+    s->peak = peak;
+    s->last = bench_clock(s->threads);
     return true;
 }
 
@@ -124,10 +129,10 @@ static void bench_segment(const char *kind, nn_dim batch, nn_dim size, bool quic
     for (int r = 0; r < bench_chosen.row_count; r++)
         for (int t = 0; t < bench_chosen.thread_count; t++) {
             nn_err err = { 0 };
-            double seconds[STEPS];
+            bench_run run[STEPS];
             dl_model m = { .size = size, .class_count = CLASSES };
             const int threads = bench_chosen.threads[t];
-            steps s = { bench_alloc((size_t)(3 * size * size)), bench_alloc((size_t)(size * size)), size, 0, seconds, 0, STEPS, threads };
+            steps s = { bench_alloc((size_t)(3 * size * size)), bench_alloc((size_t)(size * size)), size, 0, 0, run, 0, STEPS, threads };
             for (nn_dim i = 0; i < 3 * size * size; i++) s.rgb[i] = (uint8_t)(i * 7919 % 251);
             for (nn_dim i = 0; i < size * size; i++) s.label[i] = (uint8_t)(i / 37 % CLASSES);
             omp_set_num_threads(threads);
@@ -145,7 +150,7 @@ static void bench_segment(const char *kind, nn_dim batch, nn_dim size, bool quic
             bench_row row = { .work = "segment", .k = bench_chosen.row[r], .threads = threads, .units = 1, .cost = net_cost(&m.net, batch, size), .error = NAN,
                               .note = "a training step with augmentation" };
             nn_format(row.name, sizeof row.name, "%s", name);
-            bench_report(&row, seconds, s.count, (bench_cpu() - cpu) * STEPS / (STEPS + 1));
+            bench_report(&row, run, s.count, (bench_cpu() - cpu) * STEPS / (STEPS + 1));
             json_decref(curve);
             json_decref(settings);
             dl_net_close(&m.net);

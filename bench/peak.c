@@ -38,9 +38,9 @@ static four four_fma(four a, four x, four y) { return a * x + y; }       /* in t
 #endif
 static float chains4(long n) { CHAIN_LOOP(four, four_set1, four_fma) }
 
-double bench_fma_peak(int threads)
+/* The best of TRIES runs of n steps. */
+static double best_rate(int threads, long n)
 {
-    const long n = 4000000;
     float (*chains)(long) = chains4;
     double width = 4, best = 0;
 #if defined(__x86_64__)
@@ -56,6 +56,8 @@ double bench_fma_peak(int threads)
     }
     return best;
 }
+double bench_fma_peak(int threads) { return best_rate(threads, 4000000); }
+double bench_peak_now(int threads) { return best_rate(threads, 100000); }
 
 /* One thread's share of `count` vectors. */
 static float read_part(const four *p, long from, long to)

@@ -162,12 +162,11 @@ INLINE void winograd_product(const nn_conv_shape *s, const slot_job *g, const fl
 
 static void winograd_panel(const nn_conv_shape *s, const slot_job *g, int nv)
 {
-    const nn_dim step = piece_rows(g->n), pieces = (g->n + step - 1) / step * g->count;
-    const nn_dim part = (NN_CB * nv * VW / LINE + pieces - 1) / pieces * LINE;
+    const nn_dim pieces = (g->n + MR - 1) / MR, part = (NN_CB * nv * VW / LINE + pieces * g->count - 1) / (pieces * g->count) * LINE;
     const float *next = g->next;
     for (nn_dim slot = 0; slot < g->count; slot++)
-        for (nn_dim i = 0; i < g->n; i += step, next += conv_blocks(s) * part) {
-            const nn_dim mr = g->n - i < step ? g->n - i : step;
+        for (nn_dim k = 0; k < pieces; k++, next += conv_blocks(s) * part) {
+            const nn_dim i = g->n * k / pieces, mr = g->n * (k + 1) / pieces - i;       /* a piece of one or two tiles waits for its own sums */
             #define BODY(a, b) winograd_product(s, g, g->v + slot * g->v_slot + i * NN_CB, g->m + slot * g->m_slot + i * g->m_row, next, part, a, b)
             TILE_SWITCH(mr, nv, BODY)
             #undef BODY

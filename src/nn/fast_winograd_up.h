@@ -161,18 +161,25 @@ INLINE void up_tile_out(const float *m, nn_dim slot, float *t, nn_dim t_row, nn_
     }
 }
 
-/* Step 2: all products of n tiles and the panels [p0, p1). */
+/* Step 2: all products of n tiles and the panels [p0, p1).  Slots of a kind share its weights, as many at a time as stay in the
+ * second-level cache with V while the panels go by. */
+enum { UP_CACHE = 256 << 10 };
+
 static void up_products(const nn_conv_shape *s, const float *u, nn_dim n, nn_dim p0, nn_dim p1, const float *v, float *m)
 {
-    for (int kind = 0; kind < UP_KINDS * UP_KINDS; kind++)
-        for (nn_dim panel = p0; panel < p1; panel++) {
-            const int nv = panel_vectors(s, panel), a = kind / UP_KINDS, b = kind % UP_KINDS, first = up_first(a, b);
-            const float *at = u + kind * up_matrix(s) + panel * NR * nn_channels_padded(s->cin);
-            const slot_job g = { .group = up_group(s), .n = n, .count = up_count(a, b), .v_slot = up_v_slot(s), .m_slot = up_m_slot(s),
-                                 .m_row = up_m_row(s), .v = v + first * up_v_slot(s), .u = at,
-                                 .next = at + nv * VW * nn_channels_padded(s->cin), .m = m + first * up_m_slot(s) + (panel - p0) * NR };
-            winograd_panel(s, &g, nv);
-        }
+    const nn_dim fit = UP_CACHE / ((nn_dim)sizeof *v * up_v_slot(s)), most = fit < 1 ? 1 : fit;
+    for (int kind = 0; kind < UP_KINDS * UP_KINDS; kind++) {
+        const int a = kind / UP_KINDS, b = kind % UP_KINDS, first = up_first(a, b), end = first + up_count(a, b);
+        for (nn_dim slot = first; slot < end; slot += most)
+            for (nn_dim panel = p0; panel < p1; panel++) {
+                const int nv = panel_vectors(s, panel);
+                const float *at = u + kind * up_matrix(s) + panel * NR * nn_channels_padded(s->cin);
+                const slot_job g = { .group = up_group(s), .n = n, .count = end - slot < most ? end - slot : most, .v_slot = up_v_slot(s), .m_slot = up_m_slot(s),
+                                     .m_row = up_m_row(s), .v = v + slot * up_v_slot(s), .u = at,
+                                     .next = at + nv * VW * nn_channels_padded(s->cin), .m = m + slot * up_m_slot(s) + (panel - p0) * NR };
+                winograd_panel(s, &g, nv);
+            }
+    }
 }
 
 /* Step 3 for one tile of one panel, and the zeros left and right of t. */
