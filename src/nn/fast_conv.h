@@ -252,9 +252,11 @@ static void up_row(const nn_conv_shape *s, const float *w, nn_dim ty, nn_dim pad
 }
 
 /* One output row: the filter (fh,fw) over fh rows of t, CHUNK output pixels at a time. */
-INLINE void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                    nn_dim channel, nn_dim y, int nv, nn_dim fh, nn_dim fw, bool separable)
+static void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
+                    nn_dim channel, nn_dim y, int nv)
 {
+    const bool separable = f->separable != 0.0f;
+    const nn_dim fh = s->fh, fw = s->fw;
     const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
     float down[(CHUNK + FIR_MAX) * NR] __attribute__((aligned(64)));
     for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK) {
@@ -282,15 +284,41 @@ INLINE void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue
     }
 }
 
-/* The filter of all published generators has four taps an axis and is a product: constant bounds for it. */
+/* One column of t, filtered down. */
+INLINE vf fir_down4(const vf fy[4], const float *const t[FIR_MAX], nn_dim at)
+{
+    return vf_fma(fy[3], vf_load(t[3] + at), vf_fma(fy[2], vf_load(t[2] + at), vf_fma(fy[1], vf_load(t[1] + at), vf_mul(fy[0], vf_load(t[0] + at)))));
+}
+
+/* The filter of all published generators has four taps an axis and is a product: the last four columns stay in registers. */
+static void fir_row4(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
+                     nn_dim channel, nn_dim y, int nv)
+{
+    const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
+    vf fy[4], fx[4];
+    UNROLL for (int a = 0; a < 4; a++) { fy[a] = vf_set1(f->fy[a]); fx[a] = vf_set1(f->fx[a]); }
+    for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK)
+        for (int v = 0; v < nv; v++) {
+            const nn_dim end = ow < x0 + CHUNK ? ow : x0 + CHUNK;
+            float *out = map_vector(j->y, ohw, y * ow, channel + v * VW);
+            vf d[4];
+            UNROLL for (int b = 0; b < 3; b++) d[b] = fir_down4(fy, t, (x0 + b) * NR + v * VW);
+            for (nn_dim x = x0; x < end; x++) {
+                d[3] = fir_down4(fy, t, (x + 3) * NR + v * VW);
+                vf sum = vf_set1(0.0f);
+                UNROLL for (int b = 0; b < 4; b++) sum = vf_fma(fx[b], d[b], sum);
+                vf_store(out + x * NN_CB, epilogue_apply(e, v, sum, j->noise ? j->noise[y * ow + x] : 0.0f));
+                UNROLL for (int b = 0; b < 3; b++) d[b] = d[b + 1];
+            }
+        }
+}
+
 static void filter_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
                        nn_dim panel, nn_dim y)
 {
-    const bool usual = f->separable != 0.0f && s->fh == 4 && s->fw == 4;
     const int nv = panel_vectors(s, panel);
-    if (usual && nv > 1) fir_row(s, j, e, f, t, panel * NR, y, 2, 4, 4, true);
-    else if (usual) fir_row(s, j, e, f, t, panel * NR, y, 1, 4, 4, true);
-    else fir_row(s, j, e, f, t, panel * NR, y, nv, s->fh, s->fw, f->separable != 0.0f);
+    if (f->separable != 0.0f && s->fh == 4 && s->fw == 4) fir_row4(s, j, e, f, t, panel * NR, y, nv);
+    else fir_row(s, j, e, f, t, panel * NR, y, nv);
 }
 
 static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, float *ring)

@@ -18,7 +18,7 @@ enum { WINOGRAD_LEAST = 8, FREQ = 36, FREQ_PAD = NN_CB };                   /* F
 /* Where it wins (measured, bench/LOG.md): enough tiles to use U again, and enough channels to pay for the transforms. */
 static bool is_winograd(const nn_conv_shape *s)
 {
-    return s->ks == 3 && s->up == 1 && s->h >= WINOGRAD_LEAST && s->w >= WINOGRAD_LEAST && s->cin >= 32 && s->cout >= 32;
+    return s->ks == 3 && s->up == 1 && s->h >= WINOGRAD_LEAST && s->w >= WINOGRAD_LEAST && s->cin >= 16 && s->cout >= 16;
 }
 
 static nn_dim winograd_across(const nn_conv_shape *s) { return (s->w + 3) / 4; }
@@ -99,46 +99,48 @@ INLINE void winograd_out(vf o[4], const vf m[6])
     o[3] = vf_fma(vf_set1((float)(P * P2)), dp, vf_fma(vf_set1((float)(Q * Q2)), dq, m[5]));
 }
 
-/* Step 1 for one tile and one vector of channels: x points at channel lane 0 of pixel (0,0), (y,x0) is the tile's corner. */
-INLINE void winograd_tile_in(const nn_conv_shape *s, const float *x, vf style, nn_dim y, nn_dim x0, float *v, nn_dim freq)
+/* Step 1 for one tile and one vector of channels: x points at channel lane 0 of pixel (0,0), (y,x0) is the tile's corner.
+ * whole: all of it lies inside. */
+INLINE void winograd_tile_in(const nn_conv_shape *s, const float *x, vf style, nn_dim y, nn_dim x0, float *v, nn_dim freq, bool whole)
 {
     vf mid[6][6];
-    for (int b = 0; b < 6; b++) {
+    UNROLL for (int b = 0; b < 6; b++) {
         vf d[6], o[6];
         const nn_dim px = x0 - 1 + b;
-        for (int a = 0; a < 6; a++) {
+        UNROLL for (int a = 0; a < 6; a++) {
             const nn_dim py = y - 1 + a;
-            const bool inside = py >= 0 && py < s->h && px >= 0 && px < s->w;
+            const bool inside = whole || (py >= 0 && py < s->h && px >= 0 && px < s->w);
             d[a] = inside ? vf_mul(vf_load(x + (py * s->w + px) * NN_CB), style) : vf_set1(0.0f);
         }
         winograd_in(o, d);
-        for (int a = 0; a < 6; a++) mid[a][b] = o[a];
+        UNROLL for (int a = 0; a < 6; a++) mid[a][b] = o[a];
     }
-    for (int a = 0; a < 6; a++) {
+    UNROLL for (int a = 0; a < 6; a++) {
         vf o[6];
         winograd_in(o, mid[a]);
-        for (int b = 0; b < 6; b++) vf_store(v + (a * 6 + b) * freq, o[b]);
+        UNROLL for (int b = 0; b < 6; b++) vf_store(v + (a * 6 + b) * freq, o[b]);
     }
 }
 
 /* Step 3 for one tile and one vector of channels. */
 INLINE void winograd_tile_out(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, int lane, nn_dim channel,
-                              nn_dim y, nn_dim x0, const float *m, nn_dim freq)
+                              nn_dim y, nn_dim x0, const float *m, nn_dim freq, bool whole)
 {
     vf mid[4][6];
-    for (int b = 0; b < 6; b++) {
+    UNROLL for (int b = 0; b < 6; b++) {
         vf d[6], o[4];
-        for (int a = 0; a < 6; a++) d[a] = vf_load(m + (a * 6 + b) * freq);
+        UNROLL for (int a = 0; a < 6; a++) d[a] = vf_load(m + (a * 6 + b) * freq);
         winograd_out(o, d);
-        for (int a = 0; a < 4; a++) mid[a][b] = o[a];
+        UNROLL for (int a = 0; a < 4; a++) mid[a][b] = o[a];
     }
-    for (int a = 0; a < 4 && y + a < s->h; a++) {
+    float *out = map_vector(j->y, s->h * s->w, y * s->w + x0, channel);
+    const float *noise = j->noise ? j->noise + y * s->w + x0 : NULL;
+    UNROLL for (int a = 0; a < 4; a++) {
         vf o[4];
+        if (!whole && y + a >= s->h) break;
         winograd_out(o, mid[a]);
-        for (int b = 0; b < 4 && x0 + b < s->w; b++) {
-            const nn_dim pixel = (y + a) * s->w + x0 + b;
-            vf_store(map_vector(j->y, s->h * s->w, pixel, channel), epilogue_apply(e, lane, o[b], j->noise ? j->noise[pixel] : 0.0f));
-        }
+        UNROLL for (int b = 0; b < 4; b++)
+            if (whole || x0 + b < s->w) vf_store(out + (a * s->w + b) * NN_CB, epilogue_apply(e, lane, o[b], noise ? noise[a * s->w + b] : 0.0f));
     }
 }
 
@@ -185,10 +187,16 @@ static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_
     for (nn_dim cb = 0; cb < conv_blocks(s); cb++) {
         float style[NN_CB];
         block_style(style, s, j, cb);
-        for (nn_dim i = 0; i < n; i++)
-            for (nn_dim c = 0; c < NN_CB; c += VW)
-                winograd_tile_in(s, j->x + cb * s->h * s->w * NN_CB + c, vf_load(style + c), (first + i) / across * 4, (first + i) % across * 4,
-                                 v + (cb * group + i) * NN_CB + c, v_freq(s));
+        for (nn_dim i = 0; i < n; i++) {
+            const nn_dim y = (first + i) / across * 4, x = (first + i) % across * 4;
+            const bool whole = y >= 1 && x >= 1 && y + 5 <= s->h && x + 5 <= s->w;
+            for (nn_dim c = 0; c < NN_CB; c += VW) {
+                const float *from = j->x + cb * s->h * s->w * NN_CB + c;
+                float *to = v + (cb * group + i) * NN_CB + c;
+                if (whole) winograd_tile_in(s, from, vf_load(style + c), y, x, to, v_freq(s), true);
+                else winograd_tile_in(s, from, vf_load(style + c), y, x, to, v_freq(s), false);
+            }
+        }
     }
     for (nn_dim f = 0; f < FREQ; f++)
         for (nn_dim panel = p0; panel < p1; panel++) {
@@ -201,10 +209,15 @@ static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_
     for (nn_dim panel = p0; panel < p1; panel++) {
         epilogue e;
         epilogue_prepare(&e, s, j, panel);
-        for (nn_dim i = 0; i < n; i++)
+        for (nn_dim i = 0; i < n; i++) {
+            const nn_dim y = (first + i) / across * 4, x = (first + i) % across * 4;
+            const bool whole = y + 4 <= s->h && x + 4 <= s->w;
             for (int lane = 0; lane < panel_vectors(s, panel); lane++) {
                 const nn_dim channel = panel * NR + lane * VW;
-                winograd_tile_out(s, j, &e, lane, channel, (first + i) / across * 4, (first + i) % across * 4, m + i * cout + channel, m_freq(s));
+                const float *from = m + i * cout + channel;
+                if (whole) winograd_tile_out(s, j, &e, lane, channel, y, x, from, m_freq(s), true);
+                else winograd_tile_out(s, j, &e, lane, channel, y, x, from, m_freq(s), false);
             }
+        }
     }
 }
