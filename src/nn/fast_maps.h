@@ -9,31 +9,37 @@ static inline vf load_part(const float *p, nn_dim n)
     return vf_load(part);
 }
 
-enum { RGB_PIXELS = 4, RGB_OUT = 4 };
+enum { RGB_PIXELS = 4, RGB_OUT = 4, RGB_STRIP = 64, RGB_WIDE = RGB_STRIP + RGB_PIXELS };      /* the last pixel of a strip writes behind it */
 
-/* n pixels from p0 on: `outs` sums each run over the channels in lanes and are added across at the end.  n and outs are constants where it is called. */
-INLINE void rgb_pixels(const nn_conv_shape *s, float *img, const float *x, const float *w, const float *style, const float *b, float limit, bool add,
-                       nn_dim p0, int n, int outs)
+/* v[c] = the sums of n pixels from p0 on, which run over the channels in lanes and are added across at the end.  n and outs are constants where it
+ * is called; all RGB_PIXELS numbers of v[c] are written. */
+INLINE void rgb_pixels(const nn_conv_shape *s, const float *x, const float *w, const float *style, nn_dim p0, int n, int outs, float v[RGB_OUT][RGB_WIDE], nn_dim at_v)
 {
-    const nn_dim hw = s->h * s->w;
     vf sum[RGB_OUT][RGB_PIXELS];
     UNROLL for (int c = 0; c < RGB_OUT; c++) UNROLL for (int p = 0; p < RGB_PIXELS; p++) sum[c][p] = vf_set1(0.0f);
     for (nn_dim i = 0; i < s->cin; i += VW) {
         const vf m = load_part(style + i, s->cin - i);
-        const float *at = x + (i / NN_CB * hw + p0) * NN_CB + i % NN_CB;
+        const float *at = x + (i / NN_CB * s->h * s->w + p0) * NN_CB + i % NN_CB;
         UNROLL for (int c = 0; c < outs; c++) {
             const vf k = vf_mul(load_part(w + c * s->cin + i, s->cin - i), m);
             UNROLL for (int p = 0; p < n; p++) sum[c][p] = vf_fma(vf_load(at + p * NN_CB), k, sum[c][p]);
         }
     }
-    UNROLL for (int c = 0; c < outs; c++) {
-        float v[RGB_PIXELS], *to = img + c * hw + p0;
-        vf_sum4(v, sum[c][0], sum[c][1], sum[c][2], sum[c][3]);
-        for (int p = 0; p < n; p++) {
-            v[p] += b[c];
-            v[p] = v[p] > limit ? limit : v[p] < -limit ? -limit : v[p];
-            to[p] = add ? v[p] + to[p] : v[p];
-        }
+    UNROLL for (int c = 0; c < outs; c++) vf_sum4(v[c] + at_v, sum[c][0], sum[c][1], sum[c][2], sum[c][3]);
+}
+
+/* Bias, clamp, and the image below. */
+static void rgb_finish(float *img, const float *v, nn_dim n, float bias, float limit, bool add)
+{
+    nn_dim i = 0;
+    for (; i + VW <= n; i += VW) {
+        const vf a = vf_min(vf_set1(limit), vf_max(vf_set1(-limit), vf_add(vf_load(v + i), vf_set1(bias))));
+        vf_store(img + i, add ? vf_add(a, vf_load(img + i)) : a);
+    }
+    for (; i < n; i++) {
+        float a = v[i] + bias;
+        a = a > limit ? limit : a < -limit ? -limit : a;
+        img[i] = add ? a + img[i] : a;
     }
 }
 
@@ -41,13 +47,18 @@ static void to_rgb(const nn_conv_shape *s, float *img, const float *x, const flo
                    double clamp, bool add, nn_dim y0, nn_dim y1)
 {
     const nn_dim end = y1 * s->w;
-    nn_dim p = y0 * s->w;
-    #define CASE(outs) case outs: \
-        for (; p + RGB_PIXELS <= end; p += RGB_PIXELS) rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, RGB_PIXELS, outs); \
-        for (; p < end; p++) rgb_pixels(s, img, x, w, style, b, (float)clamp, add, p, 1, outs); \
-        break;
-    switch (s->cout) { CASE(1) CASE(2) CASE(3) CASE(4) default: NN_ASSERT(false); }
-    #undef CASE
+    for (nn_dim p = y0 * s->w; p < end; p += RGB_STRIP) {
+        const nn_dim n = end - p < RGB_STRIP ? end - p : RGB_STRIP;
+        float v[RGB_OUT][RGB_WIDE];
+        nn_dim i = 0;
+        #define CASE(outs) case outs: \
+            for (; i + RGB_PIXELS <= n; i += RGB_PIXELS) rgb_pixels(s, x, w, style, p + i, RGB_PIXELS, outs, v, i); \
+            for (; i < n; i++) rgb_pixels(s, x, w, style, p + i, 1, outs, v, i); \
+            break;
+        switch (s->cout) { CASE(1) CASE(2) CASE(3) CASE(4) default: NN_ASSERT(false); }
+        #undef CASE
+        for (nn_dim c = 0; c < s->cout; c++) rgb_finish(img + c * s->h * s->w + p, v[c], n, b[c], (float)clamp, add);
+    }
 }
 
 /* By phase: output (2y+r, 2x+c) meets only the filter entries of one parity per axis.  Rows of one phase are sums of shifted
