@@ -33,8 +33,11 @@ static FILE *csv;
 
 double bench_clock(int threads) { return bench_chosen.cpu ? bench_cpu() / threads : bench_now(); }
 
-static int by_size(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
-static double median(double *a, int n) { qsort(a, (size_t)n, sizeof *a, by_size); return a[n / 2]; }
+static int by_seconds(const void *a, const void *b)
+{
+    const double s = ((const bench_run *)a)->seconds, t = ((const bench_run *)b)->seconds;
+    return (s > t) - (s < t);
+}
 
 void bench_fail(const nn_err *err)
 {
@@ -108,7 +111,7 @@ static void print_row(const bench_row *row, double ms, double spread, double rat
 
 static void print_head(void)
 {
-    printf("\nGFLOP/s in direct count; peak: its part of the FMA peak; bytes: part of the bandwidth; bound: part of the bound, which `by` names\n"
+    printf("\nms: median; the rest of the best run.  GFLOP/s in direct count; peak: its part of the FMA peak; bytes: part of the bandwidth; bound: part of the bound, which `by` names\n"
            "%-8s %-*s %-8s %2s %10s %4s %7s %5s %5s %5s %-5s %8s\n", "work", NAME_WIDTH, "name", "row", "t", "ms", "+-%", "GFLOP/s", "peak", "bytes", "bound",
            "by", "error");
 }
@@ -116,24 +119,18 @@ static void print_head(void)
 void bench_report(bench_row *row, bench_run *run, int count, double cpu)
 {
     int at = 0;
-    double of_peak[RUNS_MAX], of_bound[RUNS_MAX], peak[RUNS_MAX];
+    double peak = 0;
     while (at + 1 < bench_chosen.thread_count && bench_chosen.threads[at] != row->threads) at++;
-    for (int i = 0; i < count; i++) {
-        const double t = run[i].seconds / row->units, by_fma = 2.0 * row->cost.slots / run[i].peak, by_bytes = row->cost.bytes / bandwidth[at];
-        peak[i] = run[i].peak;
-        of_peak[i] = row->cost.direct / t / run[i].peak;
-        of_bound[i] = (by_fma > by_bytes ? by_fma : by_bytes) / t;
-    }
-    qsort(run, (size_t)count, sizeof *run, by_size);     /* by its first number */
-    const double machine = median(peak, count), peak_part = median(of_peak, count), bound_part = median(of_bound, count);
+    for (int i = 0; i < count; i++) if (run[i].peak > peak) peak = run[i].peak;
+    qsort(run, (size_t)count, sizeof *run, by_seconds);
     const double t = run[count / 2].seconds / row->units, best = run[0].seconds / row->units, worst = run[count - 1].seconds / row->units;
-    const bool by_fma = 2.0 * row->cost.slots / machine > row->cost.bytes / bandwidth[at];
-    print_row(row, t * 1e3, 50.0 * (worst - best) / t, row->cost.direct / t / 1e9, peak_part, row->cost.bytes / t / bandwidth[at], bound_part,
-              by_fma ? "FMA" : "bytes");
+    const double by_fma = 2.0 * row->cost.slots / peak, by_bytes = row->cost.bytes / bandwidth[at], bound = by_fma > by_bytes ? by_fma : by_bytes;
+    const double of_peak = row->cost.direct / best / peak, of_bandwidth = row->cost.bytes / best / bandwidth[at];
+    print_row(row, t * 1e3, 50.0 * (worst - best) / t, row->cost.direct / best / 1e9, of_peak, of_bandwidth, bound / best, by_fma > by_bytes ? "FMA" : "bytes");
     if (!csv) return;
     fprintf(csv, "%s,\"%s\",%s,%s,%s,%d,%d,%.6f,%.6f,%.6f,%.6f,%.3f,%.3f,%.4f,%.4f,%s,%.4f,", commit_name, cpu_name, row->work, row->name, row->k->name,
-            row->threads, count, t * 1e3, best * 1e3, worst * 1e3, cpu / count / row->units * 1e3, row->cost.direct / t / 1e9, machine / 1e9, peak_part,
-            row->cost.bytes / t / bandwidth[at], by_fma ? "fma" : "bytes", bound_part);
+            row->threads, count, t * 1e3, best * 1e3, worst * 1e3, cpu / count / row->units * 1e3, row->cost.direct / best / 1e9, peak / 1e9, of_peak,
+            of_bandwidth, by_fma > by_bytes ? "fma" : "bytes", bound / best);
     if (!isnan(row->error)) fprintf(csv, "%.4g", row->error);
     fprintf(csv, ",%s,%s,\"%s\"\n", row->error_unit ? row->error_unit : "", row->cost.algorithm ? row->cost.algorithm : "", row->note ? row->note : "");
     fflush(csv);
@@ -141,7 +138,7 @@ void bench_report(bench_row *row, bench_run *run, int count, double cpu)
 
 void bench_measure(bench_row *row, void (*work)(void *user), void *user)
 {
-    const double budget = bench_chosen.quick ? 0.1 : 0.6;
+    const double budget = bench_chosen.quick ? 0.1 : 1.0;
     bench_run run[RUNS_MAX];
     double cpu = 0, from = bench_clock(row->threads);
     work(user);

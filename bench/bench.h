@@ -1,11 +1,11 @@
 /* bench.h: what the files of the benchmark program share: choice of rows, timing, cost of a piece of work, one row of the result.
  *
- * Bandwidth is measured once, the peak before and after every run (peak.c): a processor that is lent out slows down by a third within
- * seconds, by what its neighbours do, and so does what it runs.  The bound of a row is the larger of
+ * Bandwidth is measured once, the peak before and after every run (peak.c).  The bound of a row is the larger of
  *     arithmetic of its algorithm / FMA peak      transforms, filters and epilogues counted: a vector addition takes the slot of an FMA
  *     bytes of its least traffic / bandwidth      every input, weight and output once
- * so `bound / time` says how close to the machine's limit it runs: the median over the runs, each with the peak around it.  Work whose
- * data stays in a cache may pass the second. */
+ * so `bound / time` says how close to the machine's limit it runs: the best run against the highest peak among the row's, for a
+ * processor that is lent out slows down by a third within seconds, by what its neighbours do (products more than chains of FMA in
+ * registers: they share load ports and caches, too).  Work whose data stays in a cache may pass the second. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -45,7 +45,7 @@ extern bench_options bench_chosen;
 /* Is this row asked for?  in_quick: it is one of the few of a quick run. */
 bool bench_wanted(const char *work, const char *name, bool in_quick);
 
-/* Run work(user) once to warm up, then for 0.6 seconds (0.1 in a quick run), at least three times; print and write the row. */
+/* Run work(user) once to warm up, then for a second (0.1 in a quick run), at least three times; print and write the row. */
 void bench_measure(bench_row *row, void (*work)(void *user), void *user);
 /* The same for runs timed elsewhere, sorted in place; cpu: their processor time in all. */
 typedef struct { double seconds, peak; } bench_run;      /* peak: the machine's around it, flop/s */

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-PAUSE = 0.1
+PAUSE, TURN = 0.1, 0.1                                  # seconds: the others' threads go to sleep; a turn at least, run by run
 FIELDS = ["date", "commit", "cpu", "work", "name", "batch", "threads", "clock", "peer", "best_ms", "median_ms", "worst_ms", "error", "error_unit", "note"]
 KEY = ["work", "name", "batch", "threads", "clock", "peer"]
 PICTURE = ("nvidia", "nvidia-unfused", "torch-grouped", "torch-const", "torch-last", "torch-compile", "onnxruntime", "openvino", "mnn", "ncnn")
@@ -89,23 +89,34 @@ def rounds(a, ours, calls, units, count=None, log=None):
     times, failed = {n: [] for n in calls}, {}
     times["ours"] = []
     clock = time.process_time if a.cpu else time.perf_counter
+
+    def timed(call):
+        start = clock()
+        call()
+        return (clock() - start) * 1e3 / units
+
+    def our_own():
+        wall, cpu = ours[0].go()
+        return (cpu if a.cpu else wall) * 1e3 / ours[1]
+
+    def turn(once):
+        time.sleep(PAUSE)
+        start, found = time.perf_counter(), []
+        while not found or time.perf_counter() - start < TURN:
+            found.append(once())
+        return found
+
     for _ in range(count or a.rounds):
         for name, call in list(calls.items()):
-            time.sleep(PAUSE)
             if log:
                 log(name)
-            start = clock()
             try:
-                call()
+                times[name] += turn(lambda: timed(call))
             except Exception as e:
                 failed[name] = first_line(e)
                 del calls[name], times[name]
-                continue
-            times[name].append((clock() - start) * 1e3 / units)
         if ours:
-            time.sleep(PAUSE)
-            wall, cpu = ours[0].go()
-            times["ours"].append((cpu if a.cpu else wall) * 1e3 / ours[1])
+            times["ours"] += turn(our_own)
     return times, failed
 
 

@@ -60,8 +60,8 @@ def comparison(rows):
 def limits(rows):
     out = ["## Against the machine's limit", "",
            "GFLOP/s: direct convolution; an up-convolution counts 9·Ci·Co·Hin·Win multiply-adds. Bound: the larger of what the row's own algorithm computes (transforms,",
-           "filters, epilogues counted) over the measured FMA peak, and its least memory traffic over the measured bandwidth; `of bound` is bound / time. The peak is measured",
-           "before and after every run (other users of a rented machine slow it down by a third within seconds), `of peak` and `of bound` are medians over the runs. A layer run over and",
+           "filters, epilogues counted) over the measured FMA peak, and its least memory traffic over the measured bandwidth; `of bound` is bound / time. The best run counts,",
+           "against the highest peak measured around the row's runs; the median is shown beside it (other users of a rented machine slow it down by a third within seconds). A layer run over and",
            "over whose data stays in a cache may pass a bound by bytes. Error: against the row `ref`; `units` are rounding units of the result's root mean square.", ""]
     machine = [r for r in rows if r["work"] == "machine"]
     out += ["| threads | " + " | ".join(dict.fromkeys(r["name"] for r in machine)) + " |", "|---|---|---|"]
@@ -69,10 +69,10 @@ def limits(rows):
         out.append(f"| {threads} | " + " | ".join(r["gflops"] for r in one) + " |")
     out.append("")
     for (work,), one in groups([r for r in rows if r["work"] != "machine"], "work").items():
-        out += [f"| {work} | row, threads | median ms | min to max | GFLOP/s | of peak | of bandwidth | of bound | algorithm | error | |", "|---|---|---|---|---|---|---|---|---|---|---|"]
+        out += [f"| {work} | row, threads | best ms | median, worst | GFLOP/s | of peak | of bandwidth | of bound | algorithm | error | |", "|---|---|---|---|---|---|---|---|---|---|---|"]
         for r in one:
             error = f"{r['error']} {r['error_unit']}" if r["error"] else ""
-            out.append(f"| {r['name']} | {r['kernel']}, {r['threads']} | {ms(float(r['median_ms']))} | {ms(float(r['min_ms']))} to {ms(float(r['max_ms']))} | {float(r['gflops']):.0f} | "
+            out.append(f"| {r['name']} | {r['kernel']}, {r['threads']} | {ms(float(r['min_ms']))} | {ms(float(r['median_ms']))}, {ms(float(r['max_ms']))} | {float(r['gflops']):.0f} | "
                        f"{float(r['of_peak']):.2f} | {float(r['of_bandwidth']):.2f} | {float(r['of_bound']):.2f} ({r['bound_by']}) | {r['algorithm']} | {error} | {r['note']} |")
         out.append("")
     return out
