@@ -98,6 +98,41 @@ static void test_contents(void)
     t_check(r.written == 0 && r.resumed == 9, "contents: a finished run has nothing to do");
 }
 
+/* dg_draw draws what a run stores: a network that is trained online sees the same pictures. */
+static void test_varied(void)
+{
+    enum { RES = 32, N = 6 };
+    static const uint32_t seed[N] = { 2, 5, 6, 7, 8, 9 };
+    nn_err err = { 0 };
+    dg_dataset_result r;
+    char path[512], name[DG_SAMPLE_PATH];
+    nn_format(path, sizeof path, "%s/varied", runs.folder);
+    dg_dataset_options o = tiny_options(&runs, path, N, 4);
+    o.vary = (dg_vary_options){ .psi_range = true, .psi_to = 1.25, .mix = 0.5 };
+    t_status(dg_dataset(runs.model, &runs.interp, &o, NULL, &r, &err), NN_OK, &err, NULL, "varied");
+    sg_work *wk = sg_work_open(runs.model, N, false, 2, &err), *plain = sg_work_open(runs.model, N, false, 2, &err);
+    real *room = nn_alloc(dg_draw_room(runs.model, N) * sizeof *room, "latents", &err);
+    dg_draw(runs.model, wk, seed, N, &o.draw, &o.vary, room);
+    sg_draw(runs.model, plain, seed, N, &o.draw, NULL);
+    for (nn_dim i = 0; i < N; i++) {
+        nn_image picture = { 0 }, stored = { 0 };
+        nn_image_make(&picture, RES, RES, 3, &err);
+        nn_image_from_planar(&picture, sg_picture(wk, i));
+        dg_sample_path(name, "images", seed[i]);
+        if (nn_png_read(tiny_path(path, name), &stored, &err)) { t_fail("%s", err.msg); return; }
+        t_same(stored.pixels, picture.pixels, 3 * RES * RES, "seed %u, psi and style mixed: the stored picture is the drawn one", (unsigned)seed[i]);
+        nn_image_from_planar(&picture, sg_picture(plain, i));
+        t_check(memcmp(stored.pixels, picture.pixels, 3 * RES * RES) != 0, "seed %u: another psi, another picture", (unsigned)seed[i]);
+        nn_image_free(&picture);
+        nn_image_free(&stored);
+    }
+    dg_draw(runs.model, wk, seed, N, &o.draw, &(dg_vary_options){ 0 }, room);
+    t_same(sg_picture(wk, N - 1), sg_picture(plain, N - 1), 3 * RES * RES * sizeof(real), "nothing varied: as sg_draw");
+    nn_free(room);
+    sg_work_close(wk);
+    sg_work_close(plain);
+}
+
 static void test_pages(void)
 {
     nn_err err = { 0 };
@@ -269,6 +304,7 @@ int main(void)
     nn_format(whole, sizeof whole, "%s/whole", runs.folder);
     tiny_must_run(&runs, whole, TINY_MANY, 8, "an uninterrupted run");
     test_contents();
+    test_varied();
     test_pages();
     test_other_runs();
     test_foreign();

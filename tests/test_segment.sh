@@ -144,6 +144,8 @@ try 0 $BIN segment eval --net "$D/net" --images "$D/six/images" --labels "$D/six
 # ---- usage
 try 2 $BIN segment; says "expected train, predict or eval"
 try 2 $BIN segment train --out "$D/x"; says "expected one of --dataset"
-try 2 $BIN segment train --dataset "$D/six" --soft --out "$D/x"; says "--soft goes with"
+try 2 $BIN segment train --dataset "$D/six" --soft --out "$D/x"; says "--soft, --psi-to and --mix go with"
+try 2 $BIN segment train --dataset "$D/six" --psi-to 1 --out "$D/x"; says "--psi-to"
+try 2 $BIN segment train --dataset "$D/six" --mix 0.5 --out "$D/x"; says "--mix"
 try 1 $BIN segment train --dataset "$D/none" --out "$D/x"
 done_testing

@@ -64,6 +64,9 @@ try 0 online "$D/c1"; prints "is trained"
 try 0 online "$D/c2" --threads 3
 [ "$(hash_of "$D/c1")" = "$(hash_of "$D/c2")" ] && ok || no "online with a cropped generator: threads"
 try 0 online "$D/c3" --soft; prints "is trained"
+try 0 online "$D/c4" --psi-to 1.3; try 0 online "$D/c5" --psi-to 1.3 --mix 0.5
+[ "$(for c in 1 3 4 5; do hash_of "$D/c$c"; done | sort -u | wc -l)" = 4 ] && ok || no "online: --soft, --psi-to or --mix changed nothing"
+try 1 online "$D/c5" --psi-to 1.3 --mix 0.4; says "mix"
 
 # ---- the loss overflows after the first checkpoint: it is kept, goes on with the same command alone
 # When it does is a matter of rounding: the first of some decays with which it is late enough.

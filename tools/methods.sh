@@ -81,7 +81,7 @@ scored() {
 
 # ours_run NAME INTERPRETER FILTERED SEED: on what the factory labelled.
 ours_run() {
-    if [ "$OURS_SOURCE" = online ]; then train "$1" "$2" --interpreter "$out/$2.safetensors" --task "$TASK" $OURS_ARGS --seed "$4"
+    if [ "$OURS_SOURCE" = online ]; then train "$1" "$2" --interpreter "$out/$2.safetensors" --task "$TASK" $DATASET_ARGS $OURS_ARGS --seed "$4"
     else train "$1" "$3" --dataset "$out/$3" --task "$TASK" $OURS_ARGS --seed "$4"; fi
 }
 

@@ -13,6 +13,7 @@ static const char NAME[] = "segment train";
 typedef struct {
     const char *dataset, *images, *labels, *more_images, *more_labels, *generator, *interpreter, *task, *view, *val, *out, *net, *weights, *kernels, *optimiser, *schedule, *paste_class, *steady_class;
     cli_draw draw;
+    dg_vary_options vary;
     int64_t limit, size, width, stride, steps, batch, seed, threads, every, keep_every, first_seed, jpeg;
     double epochs, minutes, more_share, lr, decay, average, strength, stain, class_stain, uneven, warp, zoom_low, zoom_high, blur, noise, paste;
     bool epochs_given, steps_given, soft, aux, force, images_given;
@@ -78,6 +79,8 @@ typedef struct {
     sg_work *work;
     dg_labeller *labeller;
     sg_options draw;
+    dg_vary_options vary;
+    real *room;                      /* dg_draw_room */
     uint64_t first_seed;
     nn_dim batch, size;              /* samples are size x size, whatever shape the pictures have */
     bool soft;
@@ -128,14 +131,14 @@ static nn_status fetch_online(void *user, uint64_t first, nn_dim n, dl_sample *o
     uint32_t seed[256] = { 0 };
     nn_status s = NN_OK;
     for (nn_dim i = 0; i < n; i++) seed[i] = seed_of(o, first + (uint64_t)i);
-    sg_draw(o->m, o->work, seed, n, &o->draw, NULL);
+    dg_draw(o->m, o->work, seed, n, &o->draw, &o->vary, o->room);
     for (nn_dim i = 0; i < n && !s; i++) s = keep_sample(o, i, &out[i], err);
     return s;
 }
 
 static nn_status open_online(online_source *o, const job *j, int threads, nn_err *err)
 {
-    *o = (online_source){ .first_seed = (uint64_t)j->first_seed, .batch = (nn_dim)j->batch, .size = (nn_dim)j->size, .soft = j->soft };
+    *o = (online_source){ .first_seed = (uint64_t)j->first_seed, .batch = (nn_dim)j->batch, .size = (nn_dim)j->size, .soft = j->soft, .vary = j->vary };
     if (dg_interp_open(&o->in, j->interpreter, err)) return err->status;
     o->draw = o->in.draw;
     cli_draw_apply(NAME, &j->draw, j->interpreter, &o->draw);
@@ -148,6 +151,7 @@ static nn_status open_online(online_source *o, const job *j, int threads, nn_err
     if (!o->work || nn_image_make(&o->one, c->resolution, c->height, c->img_channels, err) || nn_image_make(&o->one_label, c->resolution, c->height, 1, err))
         return err->status;
     if ((o->rgb = nn_alloc((size_t)(4 * kept), "a batch", err)) == NULL) return err->status;
+    if ((o->room = nn_alloc(dg_draw_room(o->m, o->batch) * sizeof *o->room, "latents of a batch", err)) == NULL) return err->status;
     o->label = o->rgb + 3 * kept;
     if (!o->soft) return NN_OK;
     if ((o->prob = nn_alloc((size_t)((kept + 2 * pixels) * K) * sizeof *o->prob, "a batch", err)) == NULL) return err->status;
@@ -159,6 +163,7 @@ static nn_status open_online(online_source *o, const job *j, int threads, nn_err
 static void close_online(online_source *o)
 {
     nn_free(o->rgb);
+    nn_free(o->room);
     nn_free(o->prob);
     nn_image_free(&o->one);
     nn_image_free(&o->one_label);
@@ -188,8 +193,14 @@ static json_t *describe_source(const job *j, const folder_source *f, const folde
         return json_pack("{s:s, s:I, s:s, s:I, s:f}", "pictures", f->l.sha256, "count", (json_int_t)f->l.count, "more_pictures", more->l.sha256, "more_count",
                          (json_int_t)more->l.count, "more_share", j->more_share);
     if (!j->interpreter) return json_pack("{s:s, s:I}", "pictures", f->l.sha256, "count", (json_int_t)f->l.count);
-    return json_pack("{s:s, s:s, s:f, s:I, s:s, s:I, s:b}", "generator", sg_identity(o->m), "interpreter", o->in.identity, "psi", o->draw.psi, "cutoff",
+    json_t *v = json_pack("{s:s, s:s, s:f, s:I, s:s, s:I, s:b}", "generator", sg_identity(o->m), "interpreter", o->in.identity, "psi", o->draw.psi, "cutoff",
                      (json_int_t)o->draw.cutoff, "noise", cli_noise_name(o->draw.noise), "first_seed", (json_int_t)o->first_seed, "soft", (int)o->soft);
+    bool ok = v != NULL;
+    if (ok && o->vary.psi_range) ok = !json_object_set_new(v, "psi_to", json_real(o->vary.psi_to));
+    if (ok && o->vary.mix > 0) ok = !json_object_set_new(v, "mix", json_real(o->vary.mix));
+    if (ok) return v;
+    json_decref(v);
+    return NULL;
 }
 
 /* What the result depends on. */
@@ -393,7 +404,7 @@ static nn_status check_form(const job *j, nn_err *err)
     if (j->more_images && (j->interpreter || j->epochs_given)) return nn_fail(err, NN_EINVAL, "--more-images goes with folders and --steps");
     if (j->interpreter && j->view) return nn_fail(err, NN_EINVAL, "--view goes with folders whose labels are in the view's ids");
     if (j->interpreter && j->epochs_given) return nn_fail(err, NN_EINVAL, "--epochs counts passes over a folder: with --interpreter give --steps");
-    if (j->soft && !j->interpreter) return nn_fail(err, NN_EINVAL, "--soft goes with --interpreter");
+    if ((j->soft || j->vary.psi_range || j->vary.mix > 0) && !j->interpreter) return nn_fail(err, NN_EINVAL, "--soft, --psi-to and --mix go with --interpreter");
     if (strcmp(j->net, "light") && j->stride != 8 && j->stride != 16) return nn_fail(err, NN_EINVAL, "--output-stride: expected 8 or 16");
     return NN_OK;
 }
@@ -417,6 +428,8 @@ int cmd_segment_train(int argc, char **argv)
         { "first-seed", CLI_INT, &j.first_seed, 0, 4294967295.0, NULL, false, "of the pictures drawn online (default: 1000000)", NULL },
         { "soft", CLI_FLAG, &j.soft, 0, 0, NULL, false, "online: learn the ensemble's mean probabilities instead of its vote", NULL },
         CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
+        { "psi-to", CLI_REAL, &j.vary.psi_to, -1e6, 1e6, NULL, false, "online: draw each picture's truncation evenly from --psi to this", &j.vary.psi_range },
+        { "mix", CLI_REAL, &j.vary.mix, 0, 1, NULL, false, "online: probability that a picture's later layers follow a second seed (default: 0)", NULL },
         { "task", CLI_STR, &j.task, 0, 0, "FILE", false, "names and colours of the classes, task.json (default: the bundled one)", NULL },
         { "view", CLI_STR, &j.view, 0, 0, "NAME", false, "the labels are in the ids of this view of the task", NULL },
         { "val", CLI_STR, &j.val, 0, 0, "DIR", false, "score on DIR/images and DIR/labels as training goes on", NULL },

@@ -44,6 +44,11 @@ void dg_shard_range(dg_shard shard, uint64_t count, uint64_t *begin, uint64_t *e
 nn_status dg_vary_check(const dg_vary_options *o, nn_err *err);
 /* A pure function of the seed. */
 void dg_vary_choose(dg_vary *v, const dg_vary_options *o, double psi, nn_dim num_ws, uint32_t seed);
+/* Are latents not simply those of the seeds? */
+static inline bool dg_vary_latents(const dg_vary_options *o) { return o->one_stream || o->psi_range || o->mix > 0; }
+/* ws (num_ws,w_dim) of z (z_dim), truncated by v's psi; style mixing (Karras 2019, 3.1): from v->mix_from on those of a second seed.
+ * room: z_dim + w_dim + num_ws*w_dim numbers. */
+void dg_vary_ws(const sg_model *m, const sg_options *draw, const dg_vary *v, const real *z, real *ws, real *room);
 /* With x a channel from 0 to 1: x^gamma, contrast about 1/2, times brightness, saturation about Rec. 601's grey, rounded.  Alpha stays. */
 void dg_vary_picture(nn_image *im, const dg_vary *v);
 json_t *dg_vary_put_options(const dg_vary_options *o);
@@ -70,7 +75,7 @@ typedef struct {
     uint32_t *seed;                              /* (batch): the caller fills it */
     nn_numpy_rng stream;                         /* one_stream: at the z of picture `next` */
     uint64_t next;
-    real *z, *w, *ws;                            /* (z_dim), (w_dim), (batch+1,num_ws,w_dim) in one block */
+    real *z, *room, *ws;                         /* (z_dim), dg_vary_ws's, (batch,num_ws,w_dim) in one block */
     float *divergence;                           /* (height,width) */
 } dg_sampler;
 /* Close it also when opening failed. */

@@ -273,6 +273,10 @@ typedef struct {
     bool z_seeds;                    /* each its own seed's, although the interpreter asks for a stream */
     double augment;                  /* brightness, contrast, saturation, gamma of the picture: each evenly from 1 - augment to 1 + augment */
 } dg_vary_options;
+/* Draw the pictures of seed[0..n), n <= the workspace's batch, as dg_dataset draws them: psi evenly from draw->psi to psi_to, mixed styles (the other
+ * fields are not looked at; one_stream must be false).  room: dg_draw_room numbers, for pictures of a batch. */
+size_t dg_draw_room(const sg_model *m, nn_dim batch);
+void dg_draw(const sg_model *m, sg_work *wk, const uint32_t *seed, nn_dim n, const sg_options *draw, const dg_vary_options *o, real *room);
 /* Part `index` (from 1) of `of` equal parts of a run's samples; of 0: all.  dg_merge joins them. */
 typedef struct { uint32_t index, of; } dg_shard;
 typedef struct {

@@ -11,7 +11,6 @@ nn_status dg_sampler_open(dg_sampler *s, const sg_model *m, const dg_interp *in,
 {
     const sg_config *cfg = sg_get_config(m);
     const int threads = omp_get_max_threads();
-    const size_t row = (size_t)(cfg->num_ws * cfg->w_dim), room = (size_t)(cfg->z_dim + cfg->w_dim) + row * (size_t)(batch + 1);
     *s = (dg_sampler){ .m = m, .in = in, .o = o, .batch = batch };
     s->palette.count = in->classes;
     for (int c = 0; c < in->classes; c++) memcpy(s->palette.rgb[c], in->class_at[c].rgb, 3);
@@ -19,11 +18,11 @@ nn_status dg_sampler_open(dg_sampler *s, const sg_model *m, const dg_interp *in,
     s->labeller = s->work ? dg_labeller_open(in, m, threads, err) : NULL;
     s->at = s->labeller ? nn_alloc((size_t)batch * sizeof *s->at, "dataset: a batch", err) : NULL;
     s->seed = s->at ? nn_alloc((size_t)batch * sizeof *s->seed, "dataset: a batch", err) : NULL;
-    s->z = s->seed ? nn_alloc(room * sizeof *s->z, "dataset: latents of a batch", err) : NULL;
+    s->z = s->seed ? nn_alloc(dg_draw_room(m, batch) * sizeof *s->z, "dataset: latents of a batch", err) : NULL;
     s->divergence = s->z ? nn_alloc((size_t)(cfg->resolution * cfg->height) * sizeof *s->divergence, "a map of uncertainties", err) : NULL;
     nn_status st = s->divergence ? NN_OK : err->status;
-    s->w = s->z ? s->z + cfg->z_dim : NULL;
-    s->ws = s->z ? s->w + cfg->w_dim : NULL;
+    s->room = s->z ? s->z + cfg->z_dim : NULL;
+    s->ws = s->z ? s->room + cfg->z_dim + cfg->w_dim + cfg->num_ws * cfg->w_dim : NULL;
     for (nn_dim i = 0; i < batch && !st; i++) {
         st = nn_image_make(&s->at[i].picture, cfg->resolution, cfg->height, cfg->img_channels, err);
         if (!st) st = nn_image_make(&s->at[i].label, cfg->resolution, cfg->height, 1, err);
@@ -63,32 +62,6 @@ static void take_z(dg_sampler *s, uint64_t n)
         for (nn_dim i = 0; i < sg_get_config(s->m)->z_dim; i++) s->z[i] = (real)(float)nn_numpy_randn(&s->stream);
 }
 
-/* ws (num_ws,w_dim) of s->z, truncated by psi. */
-static void make_ws(const dg_sampler *s, double psi, real *ws)
-{
-    sg_options draw = s->o->draw;
-    draw.psi = psi;
-    sg_mapping(s->m, s->w, s->z, 1, draw.class_id);
-    sg_truncate(s->m, ws, s->w, 1, &draw);
-}
-
-/* Style mixing (Karras 2019, 3.1): the layers from mix_from on follow a second seed. */
-static void choose_ws(dg_sampler *s, nn_dim i)
-{
-    const sg_config *cfg = sg_get_config(s->m);
-    const nn_dim row = cfg->num_ws * cfg->w_dim;
-    const dg_vary *v = &s->at[i].sample.vary;
-    real *ws = s->ws + i * row, *second = s->ws + s->batch * row;
-    if (s->o->vary.one_stream) take_z(s, s->seed[i]);
-    else sg_z(s->m, s->seed[i], s->z);
-    make_ws(s, v->psi, ws);
-    if (!v->mix_from) return;
-    sg_z(s->m, v->mix_seed, s->z);
-    make_ws(s, v->psi, second);
-    const nn_dim from = v->mix_from * cfg->w_dim;
-    memcpy(ws + from, second + from, (size_t)(row - from) * sizeof *ws);
-}
-
 double dg_mean_divergence(const float *divergence, nn_dim n)
 {
     double sum = 0.0;
@@ -116,8 +89,13 @@ nn_status dg_sampler_make(dg_sampler *s, nn_dim n, nn_err *err)
         s->at[i].sample.seed = s->seed[i];
         dg_vary_choose(&s->at[i].sample.vary, &s->o->vary, s->o->draw.psi, sg_get_config(s->m)->num_ws, s->seed[i]);
     }
-    if (s->o->vary.one_stream || s->o->vary.psi_range || s->o->vary.mix > 0) {
-        for (nn_dim i = 0; i < n; i++) choose_ws(s, i);
+    if (dg_vary_latents(&s->o->vary)) {
+        const sg_config *c = sg_get_config(s->m);
+        for (nn_dim i = 0; i < n; i++) {
+            if (s->o->vary.one_stream) take_z(s, s->seed[i]);
+            else sg_z(s->m, s->seed[i], s->z);
+            dg_vary_ws(s->m, &s->o->draw, &s->at[i].sample.vary, s->z, s->ws + i * c->num_ws * c->w_dim, s->room);
+        }
         sg_synthesis(s->m, s->work, s->ws, n, s->o->draw.noise, s->seed);
     } else sg_draw(s->m, s->work, s->seed, n, &s->o->draw, NULL);
     for (nn_dim i = 0; i < n; i++) {

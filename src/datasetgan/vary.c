@@ -1,5 +1,6 @@
 /* vary.c: samples that are drawn a little otherwise, each by its own seed: truncation, style mixing, light and colour. */
 #include <math.h>
+#include <string.h>
 
 #include "datasetgan/dataset.h"
 #include "nn/rng.h"
@@ -33,6 +34,48 @@ void dg_vary_choose(dg_vary *v, const dg_vary_options *o, double psi, nn_dim num
         v->saturation = uniform(seed, SATURATION, lo, hi);
         v->gamma = uniform(seed, GAMMA, lo, hi);
     }
+}
+
+/* ws of z truncated by psi. */
+static void truncated(const sg_model *m, const sg_options *o, double psi, const real *z, real *w, real *ws)
+{
+    sg_options draw = *o;
+    draw.psi = psi;
+    sg_mapping(m, w, z, 1, draw.class_id);
+    sg_truncate(m, ws, w, 1, &draw);
+}
+
+void dg_vary_ws(const sg_model *m, const sg_options *draw, const dg_vary *v, const real *z, real *ws, real *room)
+{
+    const sg_config *c = sg_get_config(m);
+    const nn_dim from = v->mix_from * c->w_dim;
+    real *w = room + c->z_dim, *second = w + c->w_dim;
+    truncated(m, draw, v->psi, z, w, ws);
+    if (!v->mix_from) return;
+    sg_z(m, v->mix_seed, room);
+    truncated(m, draw, v->psi, room, w, second);
+    memcpy(ws + from, second + from, (size_t)(c->num_ws * c->w_dim - from) * sizeof *ws);
+}
+
+size_t dg_draw_room(const sg_model *m, nn_dim batch)
+{
+    const sg_config *c = sg_get_config(m);
+    return (size_t)(2 * c->z_dim + c->w_dim + (batch + 1) * c->num_ws * c->w_dim);
+}
+
+void dg_draw(const sg_model *m, sg_work *wk, const uint32_t *seed, nn_dim n, const sg_options *draw, const dg_vary_options *o, real *room)
+{
+    const sg_config *c = sg_get_config(m);
+    const nn_dim row = c->num_ws * c->w_dim;
+    real *z = room, *own = z + c->z_dim, *ws = own + c->z_dim + c->w_dim + row;
+    if (!dg_vary_latents(o)) { sg_draw(m, wk, seed, n, draw, NULL); return; }
+    for (nn_dim i = 0; i < n; i++) {
+        dg_vary v;
+        dg_vary_choose(&v, o, draw->psi, c->num_ws, seed[i]);
+        sg_z(m, seed[i], z);
+        dg_vary_ws(m, draw, &v, z, ws + i * row, own);
+    }
+    sg_synthesis(m, wk, ws, n, draw->noise, seed);
 }
 
 static uint8_t to_level(double x) { return (uint8_t)(255.0 * fmin(fmax(x, 0.0), 1.0) + 0.5); }
