@@ -79,6 +79,7 @@ is "$(rows which)" "at-random 1,at-random 2,by-doubt 2" "sweeps, which"
 is "$(rows size)" "ours 3,ours 6" "sweeps, size"
 is "$(rows drop)" "ours 0,ours 0.5" "sweeps, drop"
 is "$(rows full)" "ours 0,supervised 1,supervised all" "sweeps, full"
+is "$(rows source)" "votes $STEPS,votes-online $STEPS,mean-online $STEPS" "sweeps, source"
 is "$(rows steps)" "ours 2,transfer 2,semi 2,supervised-1 2,ours 4,transfer 4,semi 4,supervised-1 4" "sweeps, steps"
 for d in 0 1; do
     head -n 1 "$D/sweeps/sets/active-2-$d/list" >"$D/began"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The paper's ablations on the bundle: table 3 (size of the set), table 4 (share dropped), table 5 (against full supervision), table 6 (which pictures
-# are annotated), figure 6 (their number, ours and transfer), and how many steps each method needs.  mIoU on all photographs, mean ± sd.  Settings: tools/reproduce.conf.
+# are annotated), figure 6 (their number, ours and transfer), how many steps each method needs, and what ours learns from (a kept set's votes, or new
+# samples all the time, by vote or by mean probability).  mIoU on all photographs, mean ± sd.  Settings: tools/reproduce.conf.
 # Takes hours; the same command goes on where it was stopped.  SWEEPS chooses some of them, SEEDS the repetitions.  Tables: OUT/*.md.
 # Processes with other SEEDS may share OUT and the work; once they have ended, the command with all SEEDS writes the tables.
 # usage: tools/sweeps.sh BUILD OUT DATA        (make sweeps)
@@ -10,7 +11,7 @@ export LC_ALL=C
 build=$1 out=$2 data=${3:-}
 bin=$build/datasetgan
 . "$(dirname "$0")/reproduce.conf"
-: "${SWEEPS:=number size drop full which steps}" "${SEEDS:=0 1 2}"
+: "${SWEEPS:=number size drop full which steps source}" "${SEEDS:=0 1 2}"
 : "${NUMBERS:=1 2 4 8 16}" "${SIZES:=250 500 1000 2000 4000}" "${DROPS:=0 0.05 0.1 0.2}" "${FULL:=1 4 16 all}" "${ACTIVE:=1 4 8}" "${STEPS_LIST:=$((STEPS / 2)) $STEPS $((2 * STEPS))}"
 if [ ! -d "$data/real" ]; then
     echo "sweeps: ${data:-DATA}/real: expected photographs NNN.png with NNN_label.png; DATA=DIR says where" >&2
@@ -134,7 +135,7 @@ if wants which; then
     done
     write_table which "Which pictures are annotated (the paper's table 6): at random, or those the ensemble is least sure of" "annotated pictures"
 fi
-if wants size || wants drop || wants full || wants steps; then
+if wants size || wants drop || wants full || wants steps || wants source; then
     step annotated "sets/annotated" "" split_set "$TASK" train "$out/sets/annotated"
     for draw in $SEEDS; do interpreter "interpreter-$draw" "$TASK" "$draw"; done
 fi
@@ -153,6 +154,26 @@ if wants full; then
     for draw in $SEEDS; do ours_of "interpreter-$draw" "$SAMPLES" "$DROP" "$draw"; row full ours 0 "$ours"; done
     for shots in $FULL; do for draw in $SEEDS; do supervised_run "supervised-$shots-$draw-$STEPS" "$shots" "$draw"; row full supervised "$shots" "supervised-$shots-$draw-$STEPS"; done; done
     write_table full "Against photographs labelled by hand (the paper's table 5); supervised draw d: on fold d alone" "labelled photographs"
+fi
+# online NAME INTERPRETER SEED [--soft]: ours of samples drawn as they are needed.
+online() {
+    (
+        OURS_SOURCE=online OURS_ARGS="$OURS_ARGS ${4:-}"
+        ours_run "$1" "$2" "" "$3"
+        scored "$1" all
+    )
+}
+if wants source; then
+    : >"$out/source.tsv"
+    for draw in $SEEDS; do
+        ours_of "interpreter-$draw" "$SAMPLES" "$DROP" "$draw"
+        row source votes "$STEPS" "$ours"
+        online "ours-online-$STEPS-$draw" "interpreter-$draw" "$draw"
+        row source votes-online "$STEPS" "ours-online-$STEPS-$draw"
+        online "ours-soft-$STEPS-$draw" "interpreter-$draw" "$draw" --soft
+        row source mean-online "$STEPS" "ours-soft-$STEPS-$draw"
+    done
+    write_table source "What ours learns from: the ensemble's votes on a set without its most uncertain part, or on new samples all the time, or their mean probabilities" steps
 fi
 if wants steps; then
     : >"$out/steps.tsv"
