@@ -146,6 +146,32 @@ static void test_write_read_bind(void)
     nn_st_close(&f);
 }
 
+/* Wherever it stands: numbers are looked at 256 at a time, too. */
+static void test_not_finite(void)
+{
+    enum { N = 1000 };
+    static const int place[] = { 0, 255, 256, 511, 512, 700, 767, 768, 999 };
+    static const float bad[] = { INFINITY, -INFINITY, NAN, -NAN };
+    float x[N];
+    char path[300];
+    const real *bound;
+    nn_format(path, sizeof path, "%s/a.safetensors", t_folder("notfinite"));
+    const nn_st_tensor out = { "x", NN_F32, 1, { N }, x };
+    const nn_want want = { "x", 1, { N }, &bound };
+    for (size_t i = 0; i < sizeof place / sizeof *place; i++) {
+        char said[64];
+        nn_st f;
+        nn_err err = { 0 };
+        for (int j = 0; j < N; j++) x[j] = j % 2 ? 3.4e38f : -1e-45f;
+        x[place[i]] = bad[i % 4];
+        nn_st_write(path, &out, 1, NULL, 0, NULL);
+        t_status(nn_st_open(&f, path, &err), NN_OK, &err, NULL, "open");
+        nn_format(said, sizeof said, "found element %d of 1000 is not", place[i]);
+        t_status(nn_st_bind(&f, &want, 1, true, &err), NN_EFORMAT, &err, said, "not finite at %d", place[i]);
+        nn_st_close(&f);
+    }
+}
+
 /* Every half against its definition, (-1)^s 2^(e-15) (1 + f/1024) or (-1)^s 2^-14 f/1024.  (IEEE 754-2008, 3.4) */
 static void test_halves(void)
 {
@@ -324,6 +350,7 @@ static void test_identity(void)
 int main(void)
 {
     test_accepted();
+    test_not_finite();
     test_halves();
     test_unaligned();
     test_mutants();

@@ -59,6 +59,13 @@ static void winograd_kernel(double u[FREQ][NR], double g[9][NR])
             for (int o = 0; o < NR; o++) u[a * 6 + b][o] = row[a][0][o] * G[b][0] + row[a][1][o] * G[b][1] + row[a][2][o] * G[b][2];
 }
 
+/* g[tap][lane] of input channel i, zeros where they pad. */
+static void gather_taps(double g[9][NR], const nn_conv_shape *s, const float *weight, nn_dim panel, nn_dim i)
+{
+    for (nn_dim o = 0; i < s->cin && o < NR && panel * NR + o < s->cout; o++)
+        for (int t = 0; t < 9; t++) g[t][o] = weight[((panel * NR + o) * s->cin + i) * 9 + t];
+}
+
 static void winograd_pack(const nn_conv_shape *s, const float *weight, float *packed)
 {
     const nn_dim cin = nn_channels_padded(s->cin), cout = nn_channels_padded(s->cout);
@@ -66,8 +73,7 @@ static void winograd_pack(const nn_conv_shape *s, const float *weight, float *pa
         const nn_dim wide = panel_vectors(s, panel) * VW;
         for (nn_dim i = 0; i < cin; i++) {
             double g[9][NR] = { { 0 } }, u[FREQ][NR];
-            for (nn_dim o = 0; i < s->cin && o < wide && panel * NR + o < s->cout; o++)
-                for (int t = 0; t < 9; t++) g[t][o] = weight[((panel * NR + o) * s->cin + i) * 9 + t];
+            gather_taps(g, s, weight, panel, i);
             winograd_kernel(u, g);
             for (nn_dim f = 0; f < FREQ; f++)
                 for (nn_dim o = 0; o < wide; o++) packed[f * cin * cout + panel * NR * cin + i * wide + o] = (float)u[f][o];

@@ -69,15 +69,14 @@ static void up_pack(const nn_conv_shape *s, const float *weight, float *packed)
         const nn_dim wide = panel_vectors(s, panel) * VW;
         for (nn_dim i = 0; i < cin; i++) {
             float *at = packed + panel * NR * cin + i * wide;
-            for (nn_dim o = 0; o < wide; o++) {
-                const bool real_weight = i < s->cin && panel * NR + o < s->cout;
-                const float *w = weight + (real_weight ? ((panel * NR + o) * s->cin + i) * 9 : 0);
-                for (int a = 0; a < UP_KINDS; a++) {
-                    double row[3];
-                    for (int x = 0; x < 3; x++) row[x] = G[a][0] * w[x] + G[a][1] * w[3 + x] + G[a][2] * w[6 + x];
-                    for (int b = 0; b < UP_KINDS; b++)
-                        at[(a * UP_KINDS + b) * matrix + o] =
-                            real_weight ? (float)(row[0] * G[b][0] + row[1] * G[b][1] + row[2] * G[b][2]) : 0.0f;
+            double g[9][NR] = { { 0 } }, row[3][NR], u[NR];
+            gather_taps(g, s, weight, panel, i);
+            for (int a = 0; a < UP_KINDS; a++) {
+                for (int x = 0; x < 3; x++)
+                    for (int o = 0; o < NR; o++) row[x][o] = G[a][0] * g[x][o] + G[a][1] * g[3 + x][o] + G[a][2] * g[6 + x][o];
+                for (int b = 0; b < UP_KINDS; b++) {
+                    for (int o = 0; o < NR; o++) u[o] = row[0][o] * G[b][0] + row[1][o] * G[b][1] + row[2][o] * G[b][2];
+                    for (nn_dim o = 0; o < wide; o++) at[(a * UP_KINDS + b) * matrix + o] = (float)u[o];
                 }
             }
         }
