@@ -397,7 +397,7 @@ static void stated_memory(void)
             nn_dim n = 0;
             for (int i = first; i <= last; i += 2) {
                 const nn_dim map = nn_map_count(k->layout, m->tap[i].c, m->tap[i].h, m->tap[i].w);
-                n = map > n ? map : n;
+                n = map > n && (keep || !sg_is_alone(m, i)) ? map : n;
             }
             const char *end = (const char *)(wk->map[first] + 3 * n);
             const size_t used = (size_t)(end - (const char *)wk), stated = sg_work_bytes(m, 3, keep, 2);

@@ -64,6 +64,15 @@ struct sg_model {
 /* Width of mapping layer i. */
 static inline nn_dim sg_mapping_out(const sg_config *c, nn_dim i) { return i == c->mapping_layers - 1 ? c->w_dim : c->mapping_width; }
 
+/* What threads that draw together have to themselves. */
+typedef struct {
+    int threads;
+    real *scratch;                       /* nn_conv_scratch of any layer */
+    real *skip;                          /* resnet: one picture's share of the widest block */
+    real *turn[3];                       /* without keep_taps: maps of a picture whose level is drawn alone, in turn */
+    nn_conv_job *job;                    /* (batch), of a lone thread (1) */
+} sg_lane;
+
 struct sg_work {
     const sg_model *model;
     nn_dim max_batch;
@@ -76,14 +85,23 @@ struct sg_work {
     real *rgb_style[SG_LEVELS_MAX];      /* (batch,cin) */
     real *style_square;                  /* (batch, widest cin) */
     real *noise;                         /* (batch,res,res) random noise of the layer being drawn */
-    real *map[SG_LAYERS_MAX];            /* (batch, map) output of each layer; two shared ones without keep_taps */
+    real *map[SG_LAYERS_MAX];            /* (batch, map) output of each layer; two shared ones without keep_taps, none of levels drawn alone */
     real *raw[SG_LAYERS_MAX];            /* StyleGAN1, alike: convolution before noise; one shared one without keep_taps, and for conv0 */
-    real *skip;                          /* resnet: one picture's share of the widest block */
     double *sums;                        /* StyleGAN1: nn_norm_scratch */
-    real *image[2];                      /* (batch,img_channels,r,r): the finished level and the one before, alternating */
-    real *scratch;
-    nn_conv_job *job;                    /* (batch) */
+    real *image[2];                      /* the finished level and the one before, alternating: a picture's (img_channels,r,r) begins where that of the */
+                                         /* last level, or of the last but one, would */
+    sg_lane *lane;                       /* all threads together, then each of lone_threads */
+    int lone_threads;
 };
+
+/* StyleGAN2: lower levels are drawn for the whole batch, a unit's weights serving all pictures; from this one on each picture alone: its maps
+ * stay in the caches.  As many pictures as there are threads are drawn side by side, a thread each; all threads together draw what is left. */
+enum { SG_TOGETHER = 3 };
+static inline nn_dim sg_first_alone(const sg_model *m) { return m->config.levels < SG_TOGETHER ? m->config.levels : SG_TOGETHER; }
+/* Maps that layers take in turn. */
+static inline int sg_turns(const sg_model *m) { return m->skip[m->config.levels - 1].conv.packed ? 3 : 2; }
+/* Is layer i of a level drawn alone?  Layers 2l - 1 and 2l are of level l.  StyleGAN1 draws all levels for the whole batch. */
+static inline bool sg_is_alone(const sg_model *m, int i) { return !m->one && (i + 1) / 2 >= sg_first_alone(m); }
 
 /* Read and check the metadata of a generator file.  NN_EFORMAT. */
 nn_status sg_config_read(const nn_st *f, sg_config *c, nn_err *err);

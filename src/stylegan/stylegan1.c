@@ -80,9 +80,9 @@ static void convolve(const sg_model *m, sg_work *wk, int i, nn_dim n, real *to)
     const nn_layout layout = m->kernels->layout;
     const nn_dim map = nn_map_count(layout, l->c, l->res, l->res), in = i ? nn_map_count(layout, before->c, before->res, before->res) : 0;
     for (nn_dim b = 0; i && b < n; b++)
-        wk->job[b] = (nn_conv_job){ .x = wk->map[i - 1] + b * in, .y = to + b * map, .style = m->ones, .demod = l->scale,
+        wk->lane->job[b] = (nn_conv_job){ .x = wk->map[i - 1] + b * in, .y = to + b * map, .style = m->ones, .demod = l->scale,
                                     .bias = l->blur ? NULL : l->bias, .slope = 1.0, .gain = 1.0, .clamp = INFINITY };
-    if (i) nn_conv_run(m->kernels, &l->conv, wk->job, n, wk->scratch, wk->threads);
+    if (i) nn_conv_run(m->kernels, &l->conv, wk->lane->job, n, wk->lane->scratch, wk->threads);
     for (nn_dim b = 0; !i && b < n; b++)
         for (nn_dim c = 0; c < l->c; c++)
             for (nn_dim p = 0; p < 16; p++) {

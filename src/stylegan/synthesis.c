@@ -2,6 +2,7 @@
  *
  * Activations are modulated, not weights: conv(x, w*s)*d = d * conv(x*s, w), so all pictures share the packed weights. */
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "nn/rng.h"
@@ -62,66 +63,88 @@ const real *sg_layer_noise(const sg_model *m, sg_work *wk, int i, nn_dim b, sg_n
 
 static nn_dim output_count(const sg_model *m, const sg_layer *l) { return nn_map_count(m->kernels->layout, l->c, l->res, l->res); }
 
-/* Layer i of n pictures from x, `step` numbers a picture (0: all share one).  `gain` is of the whole layer, 1 but in a resnet. */
-static void draw_layer(const sg_model *m, sg_work *wk, int i, const real *x, nn_dim step, nn_dim n, double gain, sg_noise noise,
+/* The pictures [first, first + n) of a batch. */
+typedef struct { nn_dim first, n; } part;
+
+/* Picture b's map is at + b * step. */
+typedef struct { real *at; nn_dim step; } maps;
+
+/* Layer i's maps; of levels drawn alone a lane has one at a time, unless taps are kept. */
+static maps maps_of(const sg_model *m, const sg_work *wk, const sg_lane *lane, int i)
+{
+    if (wk->map[i]) return (maps){ wk->map[i], output_count(m, &m->layer[i]) };
+    return (maps){ lane->turn[i % sg_turns(m)], 0 };
+}
+
+/* Layer i of some pictures from x, `step` numbers a picture (0: all share one).  `gain` is of the whole layer, 1 but in a resnet. */
+static maps draw_layer(const sg_model *m, sg_work *wk, const sg_lane *lane, int i, const real *x, nn_dim step, part p, double gain, sg_noise noise,
                        const uint32_t *seeds)
 {
     const sg_layer *l = &m->layer[i];
     const nn_conv_shape *s = &l->conv.shape;
-    const nn_dim map = output_count(m, l);
-    for (nn_dim b = 0; b < n; b++)
-        wk->job[b] = (nn_conv_job){
-            .x = x + b * step, .y = wk->map[i] + b * map, .style = wk->style[i] + b * s->cin, .demod = wk->demod[i] + b * s->cout,
+    const maps out = maps_of(m, wk, lane, i);
+    for (nn_dim k = 0, b = p.first; k < p.n; k++, b++)
+        lane->job[k] = (nn_conv_job){
+            .x = x + b * step, .y = out.at + b * out.step, .style = wk->style[i] + b * s->cin, .demod = wk->demod[i] + b * s->cout,
             .noise = sg_layer_noise(m, wk, i, b, noise, seeds), .strength = *l->strength, .bias = l->bias,
             .slope = SLOPE, .gain = SQRT2 * gain, .clamp = m->config.conv_clamp * gain,
         };
-    nn_conv_run(m->kernels, &l->conv, wk->job, n, wk->scratch, wk->threads);
+    nn_conv_run(m->kernels, &l->conv, lane->job, p.n, lane->scratch, lane->threads);
+    return out;
 }
 
 /* A resnet's shortcut from the block's input x, added to its last map, one picture at a time.  ([ADA] SynthesisBlock.forward) */
-static void add_skip(const sg_model *m, sg_work *wk, nn_dim level, const real *x, nn_dim step, real *to, nn_dim n)
+static void add_skip(const sg_model *m, const sg_lane *lane, nn_dim level, const real *x, nn_dim step, maps out, part p)
 {
     const sg_layer *l = &m->skip[level];
     const nn_dim map = output_count(m, l);
-    for (nn_dim b = 0; b < n; b++, to += map) {
-        wk->job[0] = (nn_conv_job){ .x = x + b * step, .y = wk->skip, .style = m->ones, .demod = l->scale, .slope = 1.0, .gain = 1.0, .clamp = INFINITY };
-        nn_conv_run(m->kernels, &l->conv, wk->job, 1, wk->scratch, wk->threads);
+    for (nn_dim b = p.first; b < p.first + p.n; b++) {
+        real *to = out.at + b * out.step;
+        lane->job[0] = (nn_conv_job){ .x = x + b * step, .y = lane->skip, .style = m->ones, .demod = l->scale, .slope = 1.0, .gain = 1.0, .clamp = INFINITY };
+        nn_conv_run(m->kernels, &l->conv, lane->job, 1, lane->scratch, lane->threads);
         #pragma omp parallel for schedule(static) if (map > NN_PARALLEL_MIN)
-        for (nn_dim p = 0; p < map; p++) to[p] += wk->skip[p];
+        for (nn_dim i = 0; i < map; i++) to[i] += lane->skip[i];
     }
 }
 
 /* The picture so far, twice as large, plus this level's share.  The last level lands in image[0]. */
-static void draw_rgb(const sg_model *m, sg_work *wk, nn_dim level, const real *x, nn_dim n)
+static void draw_rgb(const sg_model *m, sg_work *wk, nn_dim level, maps in, part p)
 {
     const sg_rgb *r = &m->rgb[level];
     const nn_conv_shape *s = &r->shape;
-    const nn_dim map = nn_map_count(m->kernels->layout, s->cin, s->h, s->w), size = s->cout * s->h * s->w;
-    const nn_dim turn = (m->config.levels - 1 - level) % 2;
-    real *image = wk->image[turn];
+    const nn_dim turn = (m->config.levels - 1 - level) % 2, most = m->config.img_channels * m->config.resolution * m->config.resolution;
+    const nn_dim step[2] = { most, most / 4 };
     const bool add = r->filter != NULL;                       /* the others draw one picture, at the last level */
-    if (add)
-        nn_upsample2_run(m->kernels, image, wk->image[!turn], r->filter, n * s->cout, s->h / 2, s->w / 2, r->fh, r->fw);
-    for (nn_dim b = 0; b < n; b++)
-        nn_to_rgb_run(m->kernels, s, image + b * size, x + b * map, r->weight, wk->rgb_style[level] + b * s->cin, r->bias,
-                      m->config.conv_clamp, add);
+    for (nn_dim b = p.first; b < p.first + p.n; b++) {
+        real *image = wk->image[turn] + b * step[turn];
+        if (add) nn_upsample2_run(m->kernels, image, wk->image[!turn] + b * step[!turn], r->filter, s->cout, s->h / 2, s->w / 2, r->fh, r->fw);
+        nn_to_rgb_run(m->kernels, s, image, in.at + b * in.step, r->weight, wk->rgb_style[level] + b * s->cin, r->bias, m->config.conv_clamp, add);
+    }
 }
 
-/* Level l: conv0 (but at 4x4), conv1, shortcut, picture.  Layer 2l is conv1 of level l. */
-static void synthesis2(const sg_model *m, sg_work *wk, const real *ws, nn_dim n, sg_noise noise, const uint32_t *seeds)
+/* The levels [from, to) of some pictures: conv0 (but at 4x4), conv1, shortcut, picture.  Layer 2l is conv1 of level l. */
+static void draw_levels(const sg_model *m, sg_work *wk, const sg_lane *lane, nn_dim from, nn_dim to, part p, sg_noise noise, const uint32_t *seeds)
 {
-    make_styles(m, wk, ws, n);
-    for (nn_dim level = 0; level < m->config.levels; level++) {
+    for (nn_dim level = from; level < to; level++) {
         const int last = 2 * (int)level;
         const bool shortcut = m->skip[level].conv.packed != NULL;
-        const real *in = level ? wk->map[last - 2] : m->constant, *x = in;
-        const nn_dim step = level ? output_count(m, &m->layer[last - 2]) : 0;
-        if (level) draw_layer(m, wk, last - 1, x, step, n, 1.0, noise, seeds);
-        draw_layer(m, wk, last, level ? wk->map[last - 1] : x, level ? output_count(m, &m->layer[last - 1]) : 0, n,
-                   shortcut ? 1.0 / SQRT2 : 1.0, noise, seeds);
-        if (shortcut) add_skip(m, wk, level, in, step, wk->map[last], n);
-        if (m->rgb[level].weight) draw_rgb(m, wk, level, wk->map[last], n);
+        const maps below = level ? maps_of(m, wk, lane, last - 2) : (maps){ NULL, 0 };
+        const real *x = level ? below.at : m->constant;
+        const maps first = level ? draw_layer(m, wk, lane, last - 1, x, below.step, p, 1.0, noise, seeds) : below;
+        const maps out = draw_layer(m, wk, lane, last, level ? first.at : x, first.step, p, shortcut ? 1.0 / SQRT2 : 1.0, noise, seeds);
+        if (shortcut) add_skip(m, lane, level, x, below.step, out, p);
+        if (m->rgb[level].weight) draw_rgb(m, wk, level, out, p);
     }
+}
+
+static void synthesis2(const sg_model *m, sg_work *wk, const real *ws, nn_dim n, sg_noise noise, const uint32_t *seeds)
+{
+    const nn_dim alone = sg_first_alone(m), levels = m->config.levels, side_by_side = wk->lone_threads ? n - n % wk->lone_threads : 0;
+    make_styles(m, wk, ws, n);
+    draw_levels(m, wk, wk->lane, 0, alone, (part){ 0, n }, noise, seeds);
+    #pragma omp parallel for num_threads(side_by_side ? wk->lone_threads : 1) schedule(dynamic)
+    for (nn_dim b = 0; b < side_by_side; b++) draw_levels(m, wk, &wk->lane[1 + omp_get_thread_num()], alone, levels, (part){ b, 1 }, noise, seeds);
+    for (nn_dim b = side_by_side; b < n; b++) draw_levels(m, wk, wk->lane, alone, levels, (part){ b, 1 }, noise, seeds);
 }
 
 /* The rows that a picture has, moved together: (img_channels, height, resolution) at the picture's place. */

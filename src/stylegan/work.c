@@ -8,14 +8,13 @@ static nn_dim larger(nn_dim a, nn_dim b) { return a > b ? a : b; }
 static void lay_out_maps(sg_work *wk, nn_arena *a)
 {
     const sg_model *m = wk->model;
-    const int turns = m->skip[m->config.levels - 1].conv.packed ? 3 : 2;
-    nn_dim need[3] = { 0, 0, 0 }, raw = 0, skip = 0, sums = 0;
+    const int turns = sg_turns(m);
+    nn_dim need[3] = { 0, 0, 0 }, raw = 0, sums = 0;
     real *shared[3] = { NULL, NULL, NULL };
     for (int i = 0; i < m->layer_count; i++) {
         const sg_layer *l = &m->layer[i];
-        const nn_dim one = nn_map_count(m->kernels->layout, l->c, l->res, l->res), n = wk->max_batch * one;
-        need[i % turns] = larger(need[i % turns], n);
-        if (turns == 3) skip = larger(skip, one);
+        const nn_dim n = wk->max_batch * nn_map_count(m->kernels->layout, l->c, l->res, l->res);
+        if (!sg_is_alone(m, i)) need[i % turns] = larger(need[i % turns], n);
         if (!m->one) continue;
         raw = larger(raw, n);
         sums = larger(sums, nn_norm_scratch(l->c, l->res * l->res));
@@ -25,11 +24,55 @@ static void lay_out_maps(sg_work *wk, nn_arena *a)
     for (int i = 0; i < m->layer_count; i++) {
         const sg_layer *l = &m->layer[i];
         const nn_dim n = wk->max_batch * nn_map_count(m->kernels->layout, l->c, l->res, l->res);
-        wk->map[i] = wk->keep_taps ? nn_take_real(a, n) : shared[i % turns];
+        wk->map[i] = wk->keep_taps ? nn_take_real(a, n) : sg_is_alone(m, i) ? NULL : shared[i % turns];
         wk->raw[i] = m->one && wk->keep_taps && i % 2 ? nn_take_real(a, n) : any_raw;
     }
-    wk->skip = nn_take_real(a, skip);
     wk->sums = nn_take(a, (size_t)sums * sizeof *wk->sums);
+}
+
+/* A lane but its scratch. */
+static sg_lane take_lane(const sg_work *wk, nn_arena *a, int threads, nn_dim jobs)
+{
+    const sg_model *m = wk->model;
+    const int turns = sg_turns(m);
+    sg_lane lane = { .threads = threads };
+    nn_dim need[3] = { 0, 0, 0 }, skip = 0;
+    for (int i = 0; i < m->layer_count; i++) {
+        const sg_layer *l = &m->layer[i];
+        const nn_dim one = nn_map_count(m->kernels->layout, l->c, l->res, l->res);
+        if (turns == 3) skip = larger(skip, one);
+        if (sg_is_alone(m, i) && !wk->keep_taps) need[i % turns] = larger(need[i % turns], one);
+    }
+    for (int t = 0; t < turns; t++) lane.turn[t] = nn_take_real(a, need[t]);
+    lane.skip = nn_take_real(a, skip);
+    lane.job = nn_take(a, (size_t)jobs * sizeof *lane.job);
+    return lane;
+}
+
+/* What convolving any layer with so many threads needs. */
+static nn_dim scratch_of(const sg_model *m, int threads)
+{
+    nn_dim most = 0;
+    for (int i = 0; i < m->layer_count; i++)
+        if (m->layer[i].conv.packed) most = larger(most, nn_conv_scratch(m->kernels, &m->layer[i].conv.shape, threads));
+    for (nn_dim l = 0; l < m->config.levels; l++)
+        if (m->skip[l].conv.packed) most = larger(most, nn_conv_scratch(m->kernels, &m->skip[l].conv.shape, threads));
+    return most;
+}
+
+static void lay_out_lanes(sg_work *wk, nn_arena *a)
+{
+    const sg_model *m = wk->model;
+    const bool side_by_side = wk->threads > 1 && wk->max_batch >= wk->threads && !m->one && sg_first_alone(m) < m->config.levels;
+    const nn_dim one = (scratch_of(m, 1) + NN_CB) / NN_CB * NN_CB;         /* whole cache lines */
+    wk->lone_threads = side_by_side ? wk->threads : 0;
+    wk->lane = nn_take(a, (size_t)(1 + wk->lone_threads) * sizeof *wk->lane);
+    real *const scratch = nn_take_real(a, larger(scratch_of(m, wk->threads), wk->lone_threads * one));      /* by one or the other, never both */
+    for (int t = 0; t <= wk->lone_threads; t++) {
+        sg_lane lane = take_lane(wk, a, t ? 1 : wk->threads, t ? 1 : wk->max_batch);
+        lane.scratch = scratch + (t ? (t - 1) * one : 0);
+        if (a->base) wk->lane[t] = lane;
+    }
 }
 
 static void lay_out(sg_work *wk, nn_arena *a)
@@ -37,7 +80,7 @@ static void lay_out(sg_work *wk, nn_arena *a)
     const sg_model *m = wk->model;
     const sg_config *c = &m->config;
     const nn_dim n = wk->max_batch, pixels = c->resolution * c->resolution;
-    nn_dim widest = 0, scratch = 0;
+    nn_dim widest = 0;
 
     wk->z = nn_take_real(a, n * c->z_dim);
     wk->w = nn_take_real(a, n * c->w_dim);
@@ -49,17 +92,13 @@ static void lay_out(sg_work *wk, nn_arena *a)
         wk->style[i] = nn_take_real(a, n * (m->one ? 2 * l->c : s->cin));
         wk->demod[i] = m->one ? NULL : nn_take_real(a, n * s->cout);
         widest = larger(widest, s->cin);
-        if (l->conv.packed) scratch = larger(scratch, nn_conv_scratch(m->kernels, s, wk->threads));
     }
-    for (nn_dim l = 0; l < c->levels; l++)
-        if (m->skip[l].conv.packed) scratch = larger(scratch, nn_conv_scratch(m->kernels, &m->skip[l].conv.shape, wk->threads));
     for (nn_dim l = 0; l < c->levels; l++) wk->rgb_style[l] = nn_take_real(a, n * m->rgb[l].shape.cin);
     wk->style_square = nn_take_real(a, n * widest);
     wk->noise = nn_take_real(a, n * pixels);
     wk->image[0] = nn_take_real(a, n * c->img_channels * pixels);
     wk->image[1] = nn_take_real(a, n * c->img_channels * pixels / 4);
-    wk->scratch = nn_take_real(a, scratch);
-    wk->job = nn_take(a, (size_t)n * sizeof *wk->job);
+    lay_out_lanes(wk, a);
     lay_out_maps(wk, a);
 }
 
