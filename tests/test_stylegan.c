@@ -407,7 +407,8 @@ static void stated_memory(void)
         for (int i = 0; i < sg_tap_count(m); i++) {           /* the shared maps fit the largest layer, wherever it is */
             const size_t before = sg_work_bytes(m, 3, false, 2);
             m->layer[i].c *= 1000;
-            const size_t map = (size_t)(3 * nn_map_count(k->layout, m->layer[i].c, m->tap[i].h, m->tap[i].w)) * sizeof(real);
+            const nn_dim pictures = sg_is_alone(m, i) ? 2 : 3;                 /* side by side; in the batch */
+            const size_t map = (size_t)(pictures * nn_map_count(k->layout, m->layer[i].c, m->tap[i].h, m->tap[i].w)) * sizeof(real);
             t_check(sg_work_bytes(m, 3, false, 2) > map && sg_work_bytes(m, 3, false, 2) - before < map, "%s: layer %d the largest", k->name, i);
             m->layer[i].c /= 1000;
         }

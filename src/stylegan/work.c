@@ -30,12 +30,12 @@ static void lay_out_maps(sg_work *wk, nn_arena *a)
     wk->sums = nn_take(a, (size_t)sums * sizeof *wk->sums);
 }
 
-/* A lane but its scratch. */
-static sg_lane take_lane(const sg_work *wk, nn_arena *a, int threads, nn_dim jobs)
+/* A lane but its threads and scratch. */
+static sg_lane take_lane(const sg_work *wk, nn_arena *a, nn_dim jobs)
 {
     const sg_model *m = wk->model;
     const int turns = sg_turns(m);
-    sg_lane lane = { .threads = threads };
+    sg_lane lane = { 0 };
     nn_dim need[3] = { 0, 0, 0 }, skip = 0;
     for (int i = 0; i < m->layer_count; i++) {
         const sg_layer *l = &m->layer[i];
@@ -68,9 +68,14 @@ static void lay_out_lanes(sg_work *wk, nn_arena *a)
     wk->lone_threads = side_by_side ? wk->threads : 0;
     wk->lane = nn_take(a, (size_t)(1 + wk->lone_threads) * sizeof *wk->lane);
     real *const scratch = nn_take_real(a, larger(scratch_of(m, wk->threads), wk->lone_threads * one));      /* by one or the other, never both */
-    for (int t = 0; t <= wk->lone_threads; t++) {
-        sg_lane lane = take_lane(wk, a, t ? 1 : wk->threads, t ? 1 : wk->max_batch);
-        lane.scratch = scratch + (t ? (t - 1) * one : 0);
+    sg_lane lane = take_lane(wk, a, wk->max_batch);
+    lane.threads = wk->threads;
+    lane.scratch = scratch;
+    if (a->base) wk->lane[0] = lane;
+    for (int t = 1; t <= wk->lone_threads; t++) {
+        if (t > 1) lane = take_lane(wk, a, 1);           /* the first has what all together have: they never draw at once */
+        lane.threads = 1;
+        lane.scratch = scratch + (t - 1) * one;
         if (a->base) wk->lane[t] = lane;
     }
 }
