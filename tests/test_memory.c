@@ -12,7 +12,7 @@
 
 static char folder[300];
 
-/* "COMMAND: peak 18 MB ... each further picture of a batch 2.4 MB" of info's output: the peak for a batch. */
+/* "COMMAND: peak 18 MB with 2 threads and batch 1, 21 MB with batch 2; each further picture of a batch 2.4 MB" of info's output: the peak for a batch. */
 static double stated(const char *files, int threads, const char *command, int batch)
 {
     char out[400], text[1024], want[64];
@@ -24,7 +24,10 @@ static double stated(const char *files, int threads, const char *command, int ba
     nn_format(want, sizeof want, "%s: peak ", command);
     while (fgets(text, sizeof text, f)) {
         const char *at = strstr(text, want), *each = strstr(text, "of a batch ");
-        if (at) peak = strtod(at + strlen(want), NULL) + (batch > 1 ? (batch - 1) * (each ? strtod(each + 11, NULL) : NAN) : 0.0);
+        const char *many = strstr(text, "batch 1, ");
+        if (!at) continue;
+        peak = strtod(batch > 1 && many ? many + 9 : at + strlen(want), NULL);
+        if (batch > threads) peak += (batch - threads) * (each ? strtod(each + 11, NULL) : NAN);
     }
     fclose(f);
     return peak;

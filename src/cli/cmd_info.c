@@ -111,6 +111,18 @@ static void print_classes(const dg_class *c, int count)
     putchar('\n');
 }
 
+/* The most memory that a command takes with a batch of one picture, with as many as are drawn side by side, and what each further one adds.
+ * beside: what stands beside the drawing's own; least: what was needed before. */
+static void print_memory(const char *command, const sg_model *m, bool taps, int threads, size_t beside, size_t least)
+{
+    const size_t one = beside + sg_work_bytes(m, 1, taps, threads), many = beside + sg_work_bytes(m, threads, taps, threads);
+    const size_t more = beside + sg_work_bytes(m, threads + 1, taps, threads);
+    char side_by_side[64] = "";
+    if (threads > 1) nn_format(side_by_side, sizeof side_by_side, ", %.0f MB with batch %d", mb(many > least ? many : least), threads);
+    row("memory", "%s: peak %.0f MB with %d thread%s and batch 1%s; each further picture of a batch %.1f MB", command, mb(one > least ? one : least), threads,
+        threads > 1 ? "s" : "", side_by_side, mb(more - many));
+}
+
 static nn_status print_generator(const info *in, const nn_st *f, nn_err *err)
 {
     sg_model *m = sg_open(f->path, in->kernels, err);
@@ -133,11 +145,8 @@ static nn_status print_generator(const info *in, const nn_st *f, nn_err *err)
     if (c->height < c->resolution) row("pictures", "rows %td to %td of %td", c->top, c->top + c->height - 1, c->resolution);
     row("identity", "%s", sg_identity(m));
     const size_t picture = (size_t)(c->resolution * c->height * c->img_channels) * 2;        /* bytes and their PNG */
-    const size_t one = sg_work_bytes(m, 1, false, in->threads), two = sg_work_bytes(m, 2, false, in->threads);
     const size_t open = in->base + sg_model_bytes(m);
-    const size_t load = open + (size_t)f->data_bytes, run = open + one + picture;
-    row("memory", "generate: peak %.0f MB with %d threads and batch 1; each further picture of a batch %.1f MB", mb(load > run ? load : run),
-        in->threads, mb(two - one));
+    print_memory("generate", m, false, in->threads, open + picture, open + (size_t)f->data_bytes);
     sg_close(m);
     return NN_OK;
 }
@@ -174,10 +183,7 @@ static nn_status print_interpreter(const info *in, const nn_st *f, nn_err *err)
     row("identity", "%s", it.identity);
     sg_model *m = find_generator(in, &it);
     if (m) {
-        const size_t one = sg_work_bytes(m, 1, true, in->threads), two = sg_work_bytes(m, 2, true, in->threads);
-        const size_t labels = dg_labeller_bytes(&it, m, in->threads);
-        row("memory", "dataset: peak %.0f MB with %d threads and batch 1; each further picture of a batch %.1f MB",
-            mb(in->base + sg_model_bytes(m) + (size_t)f->data_bytes + one + labels), in->threads, mb(two - one));
+        print_memory("dataset", m, true, in->threads, in->base + sg_model_bytes(m) + (size_t)f->data_bytes + dg_labeller_bytes(&it, m, in->threads), 0);
     } else row("memory", "name its generator's file too: info states what a dataset run needs");
     sg_close(m);
     dg_interp_close(&it);

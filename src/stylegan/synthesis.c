@@ -55,7 +55,7 @@ const real *sg_layer_noise(const sg_model *m, sg_work *wk, int i, nn_dim b, sg_n
     if (noise == SG_NOISE_NONE || (!m->one && *l->strength == 0)) return NULL;
     if (noise == SG_NOISE_CONST) return l->noise;
     const nn_dim pixels = l->res * l->res;
-    real *z = wk->noise + b * pixels;
+    real *z = wk->noise + b * m->config.resolution * m->config.resolution;        /* pictures drawn side by side are at different layers */
     #pragma omp parallel for if (pixels > NN_PARALLEL_MIN / 16)      /* about 16 times the work of a multiplication */
     for (nn_dim p = 0; p < pixels; p++) z[p] = (real)nn_rng_normal(seeds[b], NN_RNG_NOISE, (uint32_t)i, (uint64_t)p);
     return z;
