@@ -75,8 +75,9 @@ static void lay_out_lanes(sg_work *wk, nn_arena *a)
     for (int t = 1; t <= wk->lone_threads; t++) {
         if (t > 1) lane = take_lane(wk, a, 1);           /* the first has what all together have: they never draw at once */
         lane.threads = 1;
+        if (!a->base) continue;
         lane.scratch = scratch + (t - 1) * one;
-        if (a->base) wk->lane[t] = lane;
+        wk->lane[t] = lane;
     }
 }
 
