@@ -29,8 +29,9 @@ static bool is_winograd_up(const nn_conv_shape *s)
 /* t has one even row and column more than x; t_width is what the filter reads. */
 static nn_dim up_across(const nn_conv_shape *s) { return (s->w + UP_TILE) / UP_TILE; }
 static nn_dim up_tiles(const nn_conv_shape *s) { return up_across(s) * ((s->h + UP_TILE) / UP_TILE); }
-/* Tiles of a unit, at most: more where U is large, fewer where V and M are what fills the cache. */
-static nn_dim up_most(const nn_conv_shape *s) { return s->cin >= 512 ? 64 : 32; }
+/* Tiles of a unit, at most: V and M of a few, with U, t and the other threads', find room in the last cache; AVX-512 did better with more where U is
+ * large (measured on one machine each, bench/LOG.md). */
+static nn_dim up_most(const nn_conv_shape *s) { return VW < 16 ? 6 * 6 : s->cin >= 512 ? 64 : 32; }
 static nn_dim up_groups(const nn_conv_shape *s) { return (up_tiles(s) + up_most(s) - 1) / up_most(s); }
 static nn_dim up_group(const nn_conv_shape *s) { return (up_tiles(s) + up_groups(s) - 1) / up_groups(s); }
 static nn_dim up_parts(const nn_conv_shape *s) { return panel_parts(s, up_groups(s)); }
