@@ -111,7 +111,7 @@ static void print_row(const bench_row *row, double ms, double spread, double rat
 
 static void print_head(void)
 {
-    printf("\nms: median; the rest of the best run.  GFLOP/s in direct count; peak: its part of the FMA peak; bytes: part of the bandwidth; bound: part of the bound, which `by` names\n"
+    printf("\nms: median; the rest of the best run.\nGFLOP/s in direct count; peak: its part of the FMA peak; bytes: part of the bandwidth; bound: part of the bound, which `by` names\n"
            "%-8s %-*s %-8s %2s %10s %4s %7s %5s %5s %5s %-5s %8s\n", "work", NAME_WIDTH, "name", "row", "t", "ms", "+-%", "GFLOP/s", "peak", "bytes", "bound",
            "by", "error");
 }

@@ -49,6 +49,9 @@ static inline bool dg_vary_latents(const dg_vary_options *o) { return o->one_str
 /* ws (num_ws,w_dim) of z (z_dim), truncated by v's psi; style mixing (Karras 2019, 3.1): from v->mix_from on those of a second seed.
  * room: z_dim + w_dim + num_ws*w_dim numbers. */
 void dg_vary_ws(const sg_model *m, const sg_options *draw, const dg_vary *v, const real *z, real *ws, real *room);
+/* dg_draw_room's numbers: z (z_dim), what dg_vary_ws needs, ws (batch,num_ws,w_dim). */
+typedef struct { real *z, *room, *ws; } dg_draw_parts;
+dg_draw_parts dg_draw_split(const sg_model *m, real *all);
 /* With x a channel from 0 to 1: x^gamma, contrast about 1/2, times brightness, saturation about Rec. 601's grey, rounded.  Alpha stays. */
 void dg_vary_picture(nn_image *im, const dg_vary *v);
 json_t *dg_vary_put_options(const dg_vary_options *o);
@@ -75,7 +78,7 @@ typedef struct {
     uint32_t *seed;                              /* (batch): the caller fills it */
     nn_numpy_rng stream;                         /* one_stream: at the z of picture `next` */
     uint64_t next;
-    real *z, *room, *ws;                         /* (z_dim), dg_vary_ws's, (batch,num_ws,w_dim) in one block */
+    dg_draw_parts part;                          /* one block that begins with part.z */
     float *divergence;                           /* (height,width) */
 } dg_sampler;
 /* Close it also when opening failed. */

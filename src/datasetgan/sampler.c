@@ -18,11 +18,10 @@ nn_status dg_sampler_open(dg_sampler *s, const sg_model *m, const dg_interp *in,
     s->labeller = s->work ? dg_labeller_open(in, m, threads, err) : NULL;
     s->at = s->labeller ? nn_alloc((size_t)batch * sizeof *s->at, "dataset: a batch", err) : NULL;
     s->seed = s->at ? nn_alloc((size_t)batch * sizeof *s->seed, "dataset: a batch", err) : NULL;
-    s->z = s->seed ? nn_alloc(dg_draw_room(m, batch) * sizeof *s->z, "dataset: latents of a batch", err) : NULL;
-    s->divergence = s->z ? nn_alloc((size_t)(cfg->resolution * cfg->height) * sizeof *s->divergence, "a map of uncertainties", err) : NULL;
+    real *const latents = s->seed ? nn_alloc(dg_draw_room(m, batch) * sizeof *latents, "dataset: latents of a batch", err) : NULL;
+    if (latents) s->part = dg_draw_split(m, latents);
+    s->divergence = latents ? nn_alloc((size_t)(cfg->resolution * cfg->height) * sizeof *s->divergence, "a map of uncertainties", err) : NULL;
     nn_status st = s->divergence ? NN_OK : err->status;
-    s->room = s->z ? s->z + cfg->z_dim : NULL;
-    s->ws = s->z ? s->room + cfg->z_dim + cfg->w_dim + cfg->num_ws * cfg->w_dim : NULL;
     for (nn_dim i = 0; i < batch && !st; i++) {
         st = nn_image_make(&s->at[i].picture, cfg->resolution, cfg->height, cfg->img_channels, err);
         if (!st) st = nn_image_make(&s->at[i].label, cfg->resolution, cfg->height, 1, err);
@@ -45,13 +44,13 @@ void dg_sampler_close(dg_sampler *s)
     }
     nn_free(s->at);
     nn_free(s->seed);
-    nn_free(s->z);
+    nn_free(s->part.z);
     nn_free(s->divergence);
     dg_labeller_close(s->labeller);
     sg_work_close(s->work);
 }
 
-/* s->z of picture n of the stream.  np.random.seed(start), then randn(1, 512) a picture.  (train_interpreter.py generate_data) */
+/* s->part.z of picture n of the stream.  np.random.seed(start), then randn(1, 512) a picture.  (train_interpreter.py generate_data) */
 static void take_z(dg_sampler *s, uint64_t n)
 {
     if (n < s->next || s->next == 0) {
@@ -59,7 +58,7 @@ static void take_z(dg_sampler *s, uint64_t n)
         s->next = 0;
     }
     for (; s->next <= n; s->next++)
-        for (nn_dim i = 0; i < sg_get_config(s->m)->z_dim; i++) s->z[i] = (real)(float)nn_numpy_randn(&s->stream);
+        for (nn_dim i = 0; i < sg_get_config(s->m)->z_dim; i++) s->part.z[i] = (real)(float)nn_numpy_randn(&s->stream);
 }
 
 double dg_mean_divergence(const float *divergence, nn_dim n)
@@ -93,10 +92,10 @@ nn_status dg_sampler_make(dg_sampler *s, nn_dim n, nn_err *err)
         const sg_config *c = sg_get_config(s->m);
         for (nn_dim i = 0; i < n; i++) {
             if (s->o->vary.one_stream) take_z(s, s->seed[i]);
-            else sg_z(s->m, s->seed[i], s->z);
-            dg_vary_ws(s->m, &s->o->draw, &s->at[i].sample.vary, s->z, s->ws + i * c->num_ws * c->w_dim, s->room);
+            else sg_z(s->m, s->seed[i], s->part.z);
+            dg_vary_ws(s->m, &s->o->draw, &s->at[i].sample.vary, s->part.z, s->part.ws + i * c->num_ws * c->w_dim, s->part.room);
         }
-        sg_synthesis(s->m, s->work, s->ws, n, s->o->draw.noise, s->seed);
+        sg_synthesis(s->m, s->work, s->part.ws, n, s->o->draw.noise, s->seed);
     } else sg_draw(s->m, s->work, s->seed, n, &s->o->draw, NULL);
     for (nn_dim i = 0; i < n; i++) {
         dg_slot *t = &s->at[i];

@@ -63,19 +63,25 @@ size_t dg_draw_room(const sg_model *m, nn_dim batch)
     return (size_t)(2 * c->z_dim + c->w_dim + (batch + 1) * c->num_ws * c->w_dim);
 }
 
+dg_draw_parts dg_draw_split(const sg_model *m, real *all)
+{
+    const sg_config *c = sg_get_config(m);
+    real *const room = all + c->z_dim;
+    return (dg_draw_parts){ all, room, room + c->z_dim + c->w_dim + c->num_ws * c->w_dim };
+}
+
 void dg_draw(const sg_model *m, sg_work *wk, const uint32_t *seed, nn_dim n, const sg_options *draw, const dg_vary_options *o, real *room)
 {
     const sg_config *c = sg_get_config(m);
-    const nn_dim row = c->num_ws * c->w_dim;
-    real *z = room, *own = z + c->z_dim, *ws = own + c->z_dim + c->w_dim + row;
+    const dg_draw_parts part = dg_draw_split(m, room);
     if (!dg_vary_latents(o)) { sg_draw(m, wk, seed, n, draw, NULL); return; }
     for (nn_dim i = 0; i < n; i++) {
         dg_vary v;
         dg_vary_choose(&v, o, draw->psi, c->num_ws, seed[i]);
-        sg_z(m, seed[i], z);
-        dg_vary_ws(m, draw, &v, z, ws + i * row, own);
+        sg_z(m, seed[i], part.z);
+        dg_vary_ws(m, draw, &v, part.z, part.ws + i * c->num_ws * c->w_dim, part.room);
     }
-    sg_synthesis(m, wk, ws, n, draw->noise, seed);
+    sg_synthesis(m, wk, part.ws, n, draw->noise, seed);
 }
 
 static uint8_t to_level(double x) { return (uint8_t)(255.0 * fmin(fmax(x, 0.0), 1.0) + 0.5); }

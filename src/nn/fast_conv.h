@@ -299,7 +299,7 @@ static void fir_row4(const nn_conv_shape *s, const nn_conv_job *j, const epilogu
     UNROLL for (int a = 0; a < 4; a++) { fy[a] = vf_set1(f->fy[a]); fx[a] = vf_set1(f->fx[a]); }
     for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK)
         for (int v = 0; v < nv; v++) {
-            const nn_dim end = ow < x0 + CHUNK ? ow : x0 + CHUNK;
+            const nn_dim end = nn_at_most(x0 + CHUNK, ow);
             float *out = map_vector(j->y, ohw, y * ow, channel + v * VW);
             vf d[4];
             UNROLL for (int b = 0; b < 3; b++) d[b] = fir_down4(fy, t, (x0 + b) * NR + v * VW);

@@ -48,7 +48,7 @@ static void to_rgb(const nn_conv_shape *s, float *img, const float *x, const flo
 {
     const nn_dim end = y1 * s->w;
     for (nn_dim p = y0 * s->w; p < end; p += RGB_STRIP) {
-        const nn_dim n = end - p < RGB_STRIP ? end - p : RGB_STRIP;
+        const nn_dim n = nn_at_most(RGB_STRIP, end - p);
         float v[RGB_OUT][RGB_WIDE];
         nn_dim i = 0;
         #define CASE(outs) case outs: \

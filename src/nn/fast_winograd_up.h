@@ -174,7 +174,7 @@ static void up_products(const nn_conv_shape *s, const float *u, nn_dim n, nn_dim
             for (nn_dim panel = p0; panel < p1; panel++) {
                 const int nv = panel_vectors(s, panel);
                 const float *at = u + kind * up_matrix(s) + panel * NR * nn_channels_padded(s->cin);
-                const slot_job g = { .group = up_group(s), .n = n, .count = end - slot < most ? end - slot : most, .v_slot = up_v_slot(s), .m_slot = up_m_slot(s),
+                const slot_job g = { .group = up_group(s), .n = n, .count = nn_at_most(most, end - slot), .v_slot = up_v_slot(s), .m_slot = up_m_slot(s),
                                      .m_row = up_m_row(s), .v = v + slot * up_v_slot(s), .u = at,
                                      .next = at + nv * VW * nn_channels_padded(s->cin), .m = m + slot * up_m_slot(s) + (panel - p0) * NR };
                 winograd_panel(s, &g, nv);
