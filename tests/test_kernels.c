@@ -303,7 +303,8 @@ int main(void)
         { 512, 32, 26, 26, 3, 2, 4, 4, true, true, true, true, INFINITY },      /* groups of up to 64 tiles */
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
-    static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 205, 131, 20 }, { 3, 2, 0 } };
+    static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 205, 131, 20 }, { 3, 2, 0 },
+        { 600, 33, 37 }, { 530, 16, 300 } };            /* transposed: steps far apart, several blocks of rows */
     for (size_t i = 0; i < sizeof mnk / sizeof *mnk; i++)
         for (int how = 0; how < 8; how++)
             if (mnk[i][2] > 0 || how & 2) test_gemm(mnk[i][0], mnk[i][1], mnk[i][2], how & 1, how & 2, how & 4);

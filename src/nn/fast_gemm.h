@@ -57,26 +57,30 @@ static inline nn_dim piece_rows(nn_dim n) { const nn_dim pieces = (n + MR - 1) /
 enum { KC = 256, NC = 128, MC = 96 };
 enum { NB = 32 };                          /* rows of B so wide lie near one another */
 
-typedef struct { nn_dim k, row, block, elem, ldb, ldc; const float *a, *b, *bias; float *c; bool add; } gemm_job;
+/* `tiles` tiles one under another, in one function: one begins while the numbers of the one above are on their way.  down: from a tile of A to the
+ * next; 0: where the rows go on.  a and c advance. */
+typedef struct { nn_dim tiles, k, row, block, elem, down, ldb, ldc; const float *a, *b, *bias; float *c; bool add; } gemm_job;
 
-INLINE void gemm_tile(const gemm_job *g, int mr, int nv, nn_dim elem)
+INLINE void gemm_tile(gemm_job *g, int mr, int nv, nn_dim elem)
 {
-    tile t;
-    if (g->add) { UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) t.v[p][v] = vf_load(g->c + p * g->ldc + v * VW); }
-    else tile_zero(&t, mr, nv);
-    nn_dim k = 0;
-    if (g->block == NN_CB * elem) tile_add(&t, mr, nv, g->k, g->a, g->row, elem, g->b, g->ldb);
-    else for (; k < g->k; k += NN_CB)
-        tile_add(&t, mr, nv, g->k - k < NN_CB ? g->k - k : NN_CB, g->a + k / NN_CB * g->block, g->row, elem, g->b + k * g->ldb, g->ldb);
-    if (g->bias)
-        for (int v = 0; v < nv; v++) {
-            const vf b = vf_load(g->bias + v * VW);
-            UNROLL for (int p = 0; p < mr; p++) t.v[p][v] = vf_max(vf_set1(0.0f), vf_add(t.v[p][v], b));
-        }
-    UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(g->c + p * g->ldc + v * VW, t.v[p][v]);
+    const nn_dim down = g->down ? g->down : mr * g->row;
+    for (; g->tiles > 0; g->tiles--, g->a += down, g->c += mr * g->ldc) {
+        tile t;
+        if (g->add) { UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) t.v[p][v] = vf_load(g->c + p * g->ldc + v * VW); }
+        else tile_zero(&t, mr, nv);
+        if (g->block == NN_CB * elem) tile_add(&t, mr, nv, g->k, g->a, g->row, elem, g->b, g->ldb);
+        else for (nn_dim k = 0; k < g->k; k += NN_CB)
+            tile_add(&t, mr, nv, nn_at_most(NN_CB, g->k - k), g->a + k / NN_CB * g->block, g->row, elem, g->b + k * g->ldb, g->ldb);
+        if (g->bias)
+            for (int v = 0; v < nv; v++) {
+                const vf b = vf_load(g->bias + v * VW);
+                UNROLL for (int p = 0; p < mr; p++) t.v[p][v] = vf_max(vf_set1(0.0f), vf_add(t.v[p][v], b));
+            }
+        UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(g->c + p * g->ldc + v * VW, t.v[p][v]);
+    }
 }
 
-static void gemm_tile_any(const gemm_job *g, nn_dim mr, int nv)
+static void gemm_tiles(gemm_job *g, nn_dim mr, int nv)
 {
     #define BODY_UNIT(m, n) gemm_tile(g, m, n, 1)
     #define BODY(m, n) gemm_tile(g, m, n, g->elem)
@@ -85,26 +89,42 @@ static void gemm_tile_any(const gemm_job *g, nn_dim mr, int nv)
     #undef BODY
 }
 
-/* m rows times columns [0, n) of one panel, n <= NR, k <= KC; `step` rows a tile.  A ragged panel is a padded copy, and goes through those of C and bias. */
-static void gemm_panel(nn_dim m, nn_dim step, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add, const float *bias)
+/* g's next mr rows of n columns, n no multiple of a vector: a padded copy. */
+static void gemm_edge(gemm_job *g, nn_dim mr, nn_dim n)
 {
-    const int nv = n > VW ? 2 : 1;
-    const bool ragged = n % VW != 0;
-    float last_bias[NR] = { 0 };
-    if (ragged && bias) bias = memcpy(last_bias, bias, (size_t)n * sizeof *bias);
-    for (nn_dim i = 0; i < m; i += step) {
-        const nn_dim mr = m - i < step ? m - i : step;
-        float edge[MR * NR] __attribute__((aligned(64)));
-        gemm_job g = { k, a.row, a.block, a.elem, ldb, ldc, a.at + i * a.row, b, bias, c + i * ldc, add };
-        if (!ragged) { gemm_tile_any(&g, mr, nv); continue; }
-        g.c = edge;
-        g.ldc = NR;
-        for (nn_dim p = 0; p < mr; p++)
-            for (nn_dim j = 0; j < nv * VW; j++) edge[p * NR + j] = add && j < n ? c[(i + p) * ldc + j] : 0.0f;
-        gemm_tile_any(&g, mr, nv);
-        for (nn_dim p = 0; p < mr; p++)
-            for (nn_dim j = 0; j < n; j++) c[(i + p) * ldc + j] = edge[p * NR + j];
+    float edge[MR * NR] __attribute__((aligned(64))) = { 0 }, bias[NR] = { 0 };
+    gemm_job padded = *g;
+    padded.tiles = 1;
+    padded.c = edge;
+    padded.ldc = NR;
+    if (g->bias) padded.bias = memcpy(bias, g->bias, (size_t)n * sizeof *bias);
+    for (nn_dim p = 0; g->add && p < mr; p++) memcpy(edge + p * NR, g->c + p * g->ldc, (size_t)n * sizeof *edge);
+    gemm_tiles(&padded, mr, n > VW ? 2 : 1);
+    for (nn_dim p = 0; p < mr; p++) memcpy(g->c + p * g->ldc, edge + p * NR, (size_t)n * sizeof *edge);
+    g->a = padded.a;
+    g->c += mr * g->ldc;
+}
+
+/* m rows in tiles of nearly equal height: the first `tall` of low + 1 rows, the others of low.  No tile waits for its own sums as a rest of one row would. */
+typedef struct { nn_dim count, low, tall; } gemm_tiling;
+static gemm_tiling tiling(nn_dim m)
+{
+    const nn_dim count = (m + MR - 1) / MR;
+    return (gemm_tiling){ count, m / count, m % count };
+}
+
+/* g's columns [0, n) of one panel, n <= NR, k <= KC.  A ragged panel of B is a padded copy. */
+static void gemm_panel(gemm_job *g, nn_dim m, nn_dim n)
+{
+    const gemm_tiling t = tiling(m);
+    if (n % VW) {
+        for (nn_dim i = 0; i < t.count; i++) gemm_edge(g, t.low + (i < t.tall), n);
+        return;
     }
+    g->tiles = t.tall;
+    if (t.tall) gemm_tiles(g, t.low + 1, n > VW ? 2 : 1);
+    g->tiles = t.count - t.tall;
+    gemm_tiles(g, t.low, n > VW ? 2 : 1);
 }
 
 /* to (k,NR): n columns of B, zeros behind them. */
@@ -117,14 +137,21 @@ static void pack_panel(float *to, nn_dim n, nn_dim k, const float *b, nn_dim ldb
     }
 }
 
-/* to (k,mr) = mr rows of A.  Rows side by side (a transposed matrix) are copied whole: a vector a step where that stays inside. */
-static void gather_rows(float *to, nn_dim mr, nn_dim k, nn_rows a)
+/* to (tile,k,MR) = the rows of A, those of a tile side by side; one step of all tiles after the other, as a step's numbers lie together (a transposed
+ * matrix).  The processor does not see by itself that the steps AHEAD will be wanted: they are too far apart. */
+static void gather_rows(float *to, nn_dim m, nn_dim k, nn_rows a)
 {
-    for (nn_dim l = 0; l < k; l++, to += mr) {
+    enum { AHEAD = 16 };
+    const gemm_tiling t = tiling(m);
+    for (nn_dim l = 0; l < k; l++, to += MR) {
         const float *from = a.at + l / NN_CB * a.block + l % NN_CB * a.elem;
-        if (a.row != 1) for (nn_dim p = 0; p < mr; p++) to[p] = from[p * a.row];
-        else if (mr == MR) memcpy(to, from, MR * sizeof *to);
-        else memcpy(to, from, (size_t)mr * sizeof *to);
+        for (nn_dim i = 0; i < t.count; i++) {
+            const nn_dim rows = t.low + (i < t.tall);
+            if (l + AHEAD < k) __builtin_prefetch(from + AHEAD * a.elem);
+            if (a.row == 1 && rows == MR) memcpy(to + i * k * MR, from, MR * sizeof *to);
+            else for (nn_dim p = 0; p < rows; p++) to[i * k * MR + p] = from[p * a.row];
+            from += rows * a.row;
+        }
     }
 }
 
@@ -138,22 +165,22 @@ static bool far_apart(nn_rows a) { return a.elem != 1 && (a.row != 1 || a.elem >
  * first-level cache; A comes in blocks that stay in the second while the panels go by (Goto & van de Geijn 2008). */
 static void gemm_block(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add, const float *bias)
 {
-    float panels[KC * NC] __attribute__((aligned(64))), tile_rows[KC * MR] __attribute__((aligned(64)));
+    float panels[KC * NC] __attribute__((aligned(64))), gathered[KC * MC] __attribute__((aligned(64)));
     const bool copied = m > 4 * MR && ldb > NB, far = far_apart(a);
-    const nn_dim step = piece_rows(m), block = far ? step : MC / MR * step;
     for (nn_dim j = 0; j < n; j += NR)
         if (copied || n - j < NR) pack_panel(panels + j * KC, n - j < NR ? n - j : NR, k, b + j, ldb);
-    for (nn_dim i = 0; i < m; i += block) {
-        const nn_dim rows = m - i < block ? m - i : block;
+    for (nn_dim i = 0; i < m; i += MC / MR * MR) {
+        const nn_dim rows = nn_at_most(MC / MR * MR, m - i);
         nn_rows part = { a.at + i * a.row, a.row, a.block, a.elem };
         if (far) {
-            gather_rows(tile_rows, rows, k, part);
-            part = (nn_rows){ tile_rows, 1, NN_CB * rows, rows };
+            gather_rows(gathered, rows, k, part);
+            part = (nn_rows){ gathered, 1, NN_CB * MR, MR };
         }
         for (nn_dim j = 0; j < n; j += NR) {
             const bool own = copied || n - j < NR;
-            gemm_panel(rows, step, n - j < NR ? n - j : NR, k, part, own ? panels + j * KC : b + j, own ? NR : ldb, c + i * ldc + j, ldc, add,
-                       bias ? bias + j : NULL);
+            gemm_job g = { .k = k, .row = part.row, .block = part.block, .elem = part.elem, .down = far ? k * MR : 0, .ldb = own ? NR : ldb, .ldc = ldc,
+                           .a = part.at, .b = own ? panels + j * KC : b + j, .bias = bias ? bias + j : NULL, .c = c + i * ldc + j, .add = add };
+            gemm_panel(&g, rows, n - j < NR ? n - j : NR);
         }
     }
 }
