@@ -47,6 +47,14 @@ INLINE void tile_zero(tile *t, int mr, int nv)
     TILE_ROWS(13, body) TILE_ROWS(14, body)
 #define TILE_SWITCH(mr, nv, body) switch (2 * (mr) + (nv) - 1) { TILE_SWITCH_MR(body) default: NN_ASSERT(false); }
 
+/* m rows in tiles of nearly equal height: the first `tall` of low + 1 rows, the others of low.  A rest of one row or two would wait for its own sums. */
+typedef struct { nn_dim count, low, tall; } tiling;
+static inline tiling tiles_of(nn_dim m)
+{
+    const nn_dim count = (m + MR - 1) / MR;
+    return (tiling){ count, m / count, m % count };
+}
+
 /* Near-equal pieces of n rows, none above MR: better filled than MR, MR, ..., rest. */
 static inline nn_dim piece_rows(nn_dim n) { const nn_dim pieces = (n + MR - 1) / MR; return (n + pieces - 1) / pieces; }
 
@@ -105,18 +113,10 @@ static void gemm_edge(gemm_job *g, nn_dim mr, nn_dim n)
     g->c += mr * g->ldc;
 }
 
-/* m rows in tiles of nearly equal height: the first `tall` of low + 1 rows, the others of low.  No tile waits for its own sums as a rest of one row would. */
-typedef struct { nn_dim count, low, tall; } gemm_tiling;
-static gemm_tiling tiling(nn_dim m)
-{
-    const nn_dim count = (m + MR - 1) / MR;
-    return (gemm_tiling){ count, m / count, m % count };
-}
-
 /* g's columns [0, n) of one panel, n <= NR, k <= KC.  A ragged panel of B is a padded copy. */
 static void gemm_panel(gemm_job *g, nn_dim m, nn_dim n)
 {
-    const gemm_tiling t = tiling(m);
+    const tiling t = tiles_of(m);
     if (n % VW) {
         for (nn_dim i = 0; i < t.count; i++) gemm_edge(g, t.low + (i < t.tall), n);
         return;
@@ -142,7 +142,7 @@ static void pack_panel(float *to, nn_dim n, nn_dim k, const float *b, nn_dim ldb
 static void gather_rows(float *to, nn_dim m, nn_dim k, nn_rows a)
 {
     enum { AHEAD = 16 };
-    const gemm_tiling t = tiling(m);
+    const tiling t = tiles_of(m);
     for (nn_dim l = 0; l < k; l++, to += MR) {
         const float *from = a.at + l / NN_CB * a.block + l % NN_CB * a.elem;
         for (nn_dim i = 0; i < t.count; i++) {

@@ -153,32 +153,45 @@ INLINE void winograd_tile_out(const nn_conv_shape *s, const nn_conv_job *j, cons
 /* The products of one panel: `count` slots of n tiles each, all with the weights u.  Rows of V lie NN_CB apart, of M m_row. */
 typedef struct { nn_dim group, n, count, v_slot, m_slot, m_row; const float *v, *u, *next; float *m; } slot_job;
 
-/* Step 2 for mr tiles of one slot and one panel: m = V[f] U[f].  The weights of the next panel come from far away: each piece of
- * tiles fetches its part of them into the second-level cache, LINE floats at a time, between the channel blocks.  (bench/LOG.md) */
+/* Step 2 for `pieces` pieces of mr tiles, from tile i on, of every slot and one panel: m = V[f] U[f].  The weights of the next panel come from far away:
+ * each piece fetches its part of them into the second-level cache, LINE floats at a time, between the channel blocks.  (bench/LOG.md)  Returns what to
+ * fetch next. */
 enum { LINE = 16 };
-INLINE void winograd_product(const nn_conv_shape *s, const slot_job *g, const float *v, float *m, const float *next, nn_dim part, int mr, int nv)
+INLINE const float *winograd_products(const nn_conv_shape *s, const slot_job *g, const float *next, nn_dim part, nn_dim i, nn_dim pieces, int mr, int nv)
 {
-    const float *u = g->u;
-    tile t;
-    tile_zero(&t, mr, nv);
-    for (nn_dim cb = 0; cb < conv_blocks(s); cb++, next += part) {
-        for (nn_dim i = 0; i < part; i += LINE) __builtin_prefetch(next + i, 0, 2);
-        tile_add(&t, mr, nv, NN_CB, v + cb * g->group * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
+    const nn_dim blocks = conv_blocks(s);
+    for (nn_dim slot = 0; slot < g->count; slot++) {
+        const float *v = g->v + slot * g->v_slot + i * NN_CB;
+        float *m = g->m + slot * g->m_slot + i * g->m_row;
+        for (nn_dim k = 0; k < pieces; k++, v += mr * NN_CB, m += mr * g->m_row) {
+            const float *u = g->u;
+            tile t;
+            tile_zero(&t, mr, nv);
+            for (nn_dim cb = 0; cb < blocks; cb++, next += part) {
+                for (nn_dim l = 0; l < part; l += LINE) __builtin_prefetch(next + l, 0, 2);
+                tile_add(&t, mr, nv, NN_CB, v + cb * g->group * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
+            }
+            UNROLL for (int p = 0; p < mr; p++) for (int l = 0; l < nv; l++) vf_store(m + p * g->m_row + l * VW, t.v[p][l]);
+        }
     }
-    UNROLL for (int p = 0; p < mr; p++) for (int k = 0; k < nv; k++) vf_store(m + p * g->m_row + k * VW, t.v[p][k]);
+    return next;
+}
+
+static const float *winograd_pieces(const nn_conv_shape *s, const slot_job *g, const float *next, nn_dim part, nn_dim i, nn_dim pieces, nn_dim mr, int nv)
+{
+    #define BODY(a, b) return winograd_products(s, g, next, part, i, pieces, a, b)
+    TILE_SWITCH(mr, nv, BODY)
+    #undef BODY
+    return next;
 }
 
 static void winograd_panel(const nn_conv_shape *s, const slot_job *g, int nv)
 {
-    const nn_dim pieces = (g->n + MR - 1) / MR, part = (NN_CB * nv * VW / LINE + pieces * g->count - 1) / (pieces * g->count) * LINE;
+    const tiling t = tiles_of(g->n);
+    const nn_dim part = (NN_CB * nv * VW / LINE + t.count * g->count - 1) / (t.count * g->count) * LINE;
     const float *next = g->next;
-    for (nn_dim slot = 0; slot < g->count; slot++)
-        for (nn_dim k = 0; k < pieces; k++, next += conv_blocks(s) * part) {
-            const nn_dim i = g->n * k / pieces, mr = g->n * (k + 1) / pieces - i;       /* a piece of one or two tiles waits for its own sums */
-            #define BODY(a, b) winograd_product(s, g, g->v + slot * g->v_slot + i * NN_CB, g->m + slot * g->m_slot + i * g->m_row, next, part, a, b)
-            TILE_SWITCH(mr, nv, BODY)
-            #undef BODY
-        }
+    if (t.tall) next = winograd_pieces(s, g, next, part, 0, t.tall, t.low + 1, nv);
+    winograd_pieces(s, g, next, part, t.tall * (t.low + 1), t.count - t.tall, t.low, nv);
 }
 
 static void winograd_unit(const nn_conv_shape *s, const float *u, const nn_conv_job *j, int stage, nn_dim unit, float *v, float *shared)
