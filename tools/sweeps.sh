@@ -111,9 +111,10 @@ if wants number; then
         for draw in $SEEDS; do
             at_random "$size" "$draw"
             row number ours "$size" "$ours"
-            transfer_run "transfer-random-$size-$draw" "$out/sets/random-$size-$draw/train" "set-random-$size-$draw" "$draw"
-            scored "transfer-random-$size-$draw" all
-            row number transfer "$size" "transfer-random-$size-$draw"
+            transfer=transfer-random-$size-$draw-$STEPS
+            transfer_run "$transfer" "$out/sets/random-$size-$draw/train" "set-random-$size-$draw" "$draw"
+            scored "$transfer" all
+            row number transfer "$size" "$transfer"
         done
     done
     write_table number "Number of annotated pictures (the paper's figure 6); draws and seeds $SEEDS, $STEPS steps" "annotated pictures"
