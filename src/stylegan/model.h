@@ -95,9 +95,10 @@ struct sg_work {
 };
 
 /* StyleGAN2: lower levels are drawn for the whole batch, a unit's weights serving all pictures; from this one on each picture alone: its maps
- * stay in the caches.  As many pictures as there are threads are drawn side by side, a thread each; all threads together draw what is left. */
-enum { SG_TOGETHER = 3 };
-static inline nn_dim sg_first_alone(const sg_model *m) { return m->config.levels < SG_TOGETHER ? m->config.levels : SG_TOGETHER; }
+ * stay in the caches.  As many pictures as there are threads are drawn side by side, a thread each; all threads together draw what is left.  The weights
+ * of narrow levels stay in the caches by themselves.  (bench/LOG.md) */
+enum { SG_TOGETHER = 3, SG_NARROW = 128 };
+static inline nn_dim sg_first_alone(const sg_model *m) { return nn_at_most(SG_TOGETHER - (m->config.channels[0] <= SG_NARROW), m->config.levels); }
 /* Maps that layers take in turn. */
 static inline int sg_turns(const sg_model *m) { return m->skip[m->config.levels - 1].conv.packed ? 3 : 2; }
 /* Is layer i of a level drawn alone?  Layers 2l - 1 and 2l are of level l.  StyleGAN1 draws all levels for the whole batch. */
