@@ -81,33 +81,13 @@ typedef struct {
     sg_options draw;
     dg_vary_options vary;
     real *room;                      /* dg_draw_room */
-    uint64_t first_seed;
+    dg_seeds seeds;
     nn_dim batch, size;              /* samples are size x size, whatever shape the pictures have */
     bool soft;
     uint8_t *rgb, *label;            /* (batch,size,size,3), (batch,size,size) */
     real *prob, *mean, *turned;      /* (batch,size,size,K); of one picture (K,height,width) and (height,width,K) */
     nn_image one, one_label;
 } online_source;
-
-static bool annotated(const online_source *o, uint64_t seed)
-{
-    for (nn_dim i = 0; i < o->in.seed_count; i++) if (o->in.seed[i] == seed) return true;
-    return false;
-}
-
-/* The seed of sample `at`: the annotated seeds below it are skipped.  They are few, so they are counted each time. */
-static uint32_t seed_of(const online_source *o, uint64_t at)
-{
-    uint64_t seed = o->first_seed + at, skipped = 0, before = UINT64_MAX;
-    while (skipped != before) {
-        before = skipped;
-        skipped = 0;
-        for (nn_dim i = 0; i < o->in.seed_count; i++) skipped += o->in.seed[i] >= o->first_seed && o->in.seed[i] <= seed;
-        seed = o->first_seed + at + skipped;
-    }
-    NN_ASSERT(!annotated(o, seed));
-    return (uint32_t)seed;
-}
 
 static nn_status keep_sample(online_source *o, nn_dim i, dl_sample *out, nn_err *err)
 {
@@ -130,7 +110,8 @@ static nn_status fetch_online(void *user, uint64_t first, nn_dim n, dl_sample *o
     online_source *o = user;
     uint32_t seed[256] = { 0 };
     nn_status s = NN_OK;
-    for (nn_dim i = 0; i < n; i++) seed[i] = seed_of(o, first + (uint64_t)i);
+    dg_seeds_seek(&o->seeds, first);
+    for (nn_dim i = 0; i < n; i++) seed[i] = dg_seeds_take(&o->seeds);
     dg_draw(o->m, o->work, seed, n, &o->draw, &o->vary, o->room);
     for (nn_dim i = 0; i < n && !s; i++) s = keep_sample(o, i, &out[i], err);
     return s;
@@ -138,8 +119,12 @@ static nn_status fetch_online(void *user, uint64_t first, nn_dim n, dl_sample *o
 
 static nn_status open_online(online_source *o, const job *j, int threads, nn_err *err)
 {
-    *o = (online_source){ .first_seed = (uint64_t)j->first_seed, .batch = (nn_dim)j->batch, .size = (nn_dim)j->size, .soft = j->soft, .vary = j->vary };
+    *o = (online_source){ .batch = (nn_dim)j->batch, .size = (nn_dim)j->size, .soft = j->soft, .vary = j->vary };
     if (dg_interp_open(&o->in, j->interpreter, err)) return err->status;
+    if (dg_seeds_open(&o->seeds, o->in.seed, o->in.seed_count, (uint64_t)j->first_seed, err)) return err->status;
+    if (!dg_seeds_suffice(&o->seeds, (uint64_t)(j->steps * j->batch)))
+        return nn_fail(err, NN_EINVAL, "--first-seed %jd: %jd steps of %jd pictures: seeds end at %ju", (intmax_t)j->first_seed, (intmax_t)j->steps,
+                       (intmax_t)j->batch, (uintmax_t)UINT32_MAX);
     o->draw = o->in.draw;
     cli_draw_apply(NAME, &j->draw, j->interpreter, &o->draw);
     o->m = cli_open_generator(j->generator, j->kernels, err);
@@ -162,6 +147,7 @@ static nn_status open_online(online_source *o, const job *j, int threads, nn_err
 
 static void close_online(online_source *o)
 {
+    dg_seeds_close(&o->seeds);
     nn_free(o->rgb);
     nn_free(o->room);
     nn_free(o->prob);
@@ -194,7 +180,7 @@ static json_t *describe_source(const job *j, const folder_source *f, const folde
                          (json_int_t)more->l.count, "more_share", j->more_share);
     if (!j->interpreter) return json_pack("{s:s, s:I}", "pictures", f->l.sha256, "count", (json_int_t)f->l.count);
     json_t *v = json_pack("{s:s, s:s, s:f, s:I, s:s, s:I, s:b}", "generator", sg_identity(o->m), "interpreter", o->in.identity, "psi", o->draw.psi, "cutoff",
-                     (json_int_t)o->draw.cutoff, "noise", cli_noise_name(o->draw.noise), "first_seed", (json_int_t)o->first_seed, "soft", (int)o->soft);
+                     (json_int_t)o->draw.cutoff, "noise", cli_noise_name(o->draw.noise), "first_seed", (json_int_t)o->seeds.first, "soft", (int)o->soft);
     bool ok = v != NULL;
     if (ok && o->vary.psi_range) ok = !json_object_set_new(v, "psi_to", json_real(o->vary.psi_to));
     if (ok && o->vary.mix > 0) ok = !json_object_set_new(v, "mix", json_real(o->vary.mix));

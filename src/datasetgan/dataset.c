@@ -43,13 +43,13 @@ static nn_status check_options(dataset *d, nn_err *err)
     dg_shard_range(o->shard, o->count, &begin, &end);
     d->count = end - begin;
     nn_status s = dg_vary_check(&o->vary, err);
-    if (!s) s = dg_seeds_open(&d->seeds, d->in->seed, dg_seeds_skipped(d->in, &o->vary), o->first_seed, 0, err);
+    if (!s) s = dg_seeds_open(&d->seeds, d->in->seed, dg_seeds_skipped(d->in, &o->vary), o->first_seed, err);
     if (s) return s;
     if (!dg_seeds_suffice(&d->seeds, o->count))
         return nn_fail(err, NN_EINVAL, "dataset: %ju samples from seed %ju on: seeds end at %ju", (uintmax_t)o->count, (uintmax_t)o->first_seed,
                        (uintmax_t)UINT32_MAX);
-    dg_seeds_close(&d->seeds);
-    return dg_seeds_open(&d->seeds, d->in->seed, dg_seeds_skipped(d->in, &o->vary), o->first_seed, begin, err);
+    dg_seeds_seek(&d->seeds, begin);
+    return NN_OK;
 }
 
 /* ---- the folder ------------------------------------------------------------------------------------------------------- */

@@ -28,14 +28,8 @@ typedef struct {
 
 /* ---- seeds.c ------------------------------------------------------------------------------------------------------------ */
 
-typedef struct { uint32_t *skip; nn_dim count; uint64_t next; } dg_seeds;              /* skip: ascending */
-/* From sample `index` of a run on that starts with seed `first`. */
-nn_status dg_seeds_open(dg_seeds *s, const uint32_t *annotated, nn_dim count, uint64_t first, uint64_t index, nn_err *err);
-void dg_seeds_close(dg_seeds *s);
-uint32_t dg_seeds_take(dg_seeds *s);
 /* How many annotated seeds a run skips: in one stream of z a picture's number is no seed. */
 static inline nn_dim dg_seeds_skipped(const dg_interp *in, const dg_vary_options *o) { return o->one_stream ? 0 : in->seed_count; }
-bool dg_seeds_suffice(const dg_seeds *s, uint64_t count);      /* that many are left below 2^32 (numpy.random.RandomState) */
 /* The samples [begin, end) of a run of count that a shard makes. */
 void dg_shard_range(dg_shard shard, uint64_t count, uint64_t *begin, uint64_t *end);
 

@@ -277,6 +277,13 @@ typedef struct {
  * fields are not looked at; one_stream must be false).  room: dg_draw_room numbers, for pictures of a batch. */
 size_t dg_draw_room(const sg_model *m, nn_dim batch);
 void dg_draw(const sg_model *m, sg_work *wk, const uint32_t *seed, nn_dim n, const sg_options *draw, const dg_vary_options *o, real *room);
+/* The seeds of a run that starts with seed `first`: all but the annotated ones.  skip: these, ascending. */
+typedef struct { uint32_t *skip; nn_dim count; uint64_t first, next; } dg_seeds;
+nn_status dg_seeds_open(dg_seeds *s, const uint32_t *annotated, nn_dim count, uint64_t first, nn_err *err);      /* NN_ENOMEM */
+void dg_seeds_close(dg_seeds *s);
+void dg_seeds_seek(dg_seeds *s, uint64_t index);              /* the next one is that of sample `index` */
+uint32_t dg_seeds_take(dg_seeds *s);
+bool dg_seeds_suffice(const dg_seeds *s, uint64_t count);     /* that many are left below 2^32 (numpy.random.RandomState) */
 /* Part `index` (from 1) of `of` equal parts of a run's samples; of 0: all.  dg_merge joins them. */
 typedef struct { uint32_t index, of; } dg_shard;
 typedef struct {

@@ -123,8 +123,9 @@ static nn_status check_seeds(const merge *m, const part *p, nn_err *err)
     dg_seeds seeds;
     dg_walk w;
     dg_shard_range(p->shard, p->count, &begin, &end);
-    nn_status s = dg_seeds_open(&seeds, m->annotated, m->annotated_count, m->first_seed, begin, err);
+    nn_status s = dg_seeds_open(&seeds, m->annotated, m->annotated_count, m->first_seed, err);
     if (s) return s;
+    dg_seeds_seek(&seeds, begin);
     if (p->set.count != end - begin)
         s = nn_fail(err, NN_EMISMATCH, "%s: lists %ju samples, expected %ju", p->set.manifest, (uintmax_t)p->set.count, (uintmax_t)(end - begin));
     if (!s && (s = dg_walk_open(&w, &p->set, err)) == NN_OK) {

@@ -6,17 +6,21 @@
 
 static int by_value(const void *a, const void *b) { const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b; return (x > y) - (x < y); }
 
-nn_status dg_seeds_open(dg_seeds *s, const uint32_t *annotated, nn_dim count, uint64_t first, uint64_t index, nn_err *err)
+nn_status dg_seeds_open(dg_seeds *s, const uint32_t *annotated, nn_dim count, uint64_t first, nn_err *err)
 {
-    *s = (dg_seeds){ .count = count, .next = first };
+    *s = (dg_seeds){ .count = count, .first = first, .next = first };
     s->skip = nn_alloc((size_t)count * sizeof *s->skip, "annotated seeds", err);
     if (!s->skip) return NN_ENOMEM;
     if (count) memcpy(s->skip, annotated, (size_t)count * sizeof *s->skip);
     qsort(s->skip, (size_t)count, sizeof *s->skip, by_value);
-    s->next += index;
-    for (nn_dim i = 0; i < count; i++)
-        if (s->skip[i] >= first && s->skip[i] <= s->next && (i == 0 || s->skip[i] != s->skip[i - 1])) s->next++;
     return NN_OK;
+}
+
+void dg_seeds_seek(dg_seeds *s, uint64_t index)
+{
+    s->next = s->first + index;
+    for (nn_dim i = 0; i < s->count; i++)
+        if (s->skip[i] >= s->first && s->skip[i] <= s->next && (i == 0 || s->skip[i] != s->skip[i - 1])) s->next++;
 }
 
 void dg_seeds_close(dg_seeds *s)

@@ -138,7 +138,8 @@ static nn_status check_seeds(verify *v, nn_err *err)
     const json_int_t count = json_integer_value(json_object_get(shard, "count")), parts = json_integer_value(of), number = json_integer_value(index);
     if (shard && parts > 0 && number > 0 && number <= parts && count > 0)
         dg_shard_range((dg_shard){ (uint32_t)number, (uint32_t)parts }, (uint64_t)count, &begin, &end);
-    nn_status s = dg_seeds_open(&seeds, annotated, n, (uint64_t)json_integer_value(json_object_get(settings, "first_seed")), begin, err);
+    nn_status s = dg_seeds_open(&seeds, annotated, n, (uint64_t)json_integer_value(json_object_get(settings, "first_seed")), err);
+    if (!s) dg_seeds_seek(&seeds, begin);
     for (uint64_t i = 0; i < v->set.count && !s; i++) {
         const uint32_t seed = dg_seeds_take(&seeds);
         if (v->seed[i] == seed) continue;
