@@ -329,6 +329,16 @@ static void test_stage(void)
     nn_file_write(path, "old", 3, NULL);
     t_status(nn_file_stage(path, "new", 3, &err), NN_OK, &err, NULL, "stage");
     t_check(holds(path, "old") && holds(temporary, "new"), "staged beside the old file");
+    static const char *const kinds[] = { "open", "fsync", "close" };
+    for (int k = 0; k < 3; k++) {
+        char says[64];
+        nn_format(says, sizeof says, "tmp: %s: Input/output error", kinds[k]);
+        set_fault(kinds[k], 1, "EIO");
+        t_status(nn_file_settle(path, &err), NN_EIO, &err, says, "settle, %s", kinds[k]);
+        no_fault();
+        err = (nn_err){ 0 };
+    }
+    t_status(nn_file_settle(path, &err), NN_OK, &err, NULL, "settle");
     t_status(nn_file_commit(path, &err), NN_OK, &err, NULL, "commit");
     t_check(holds(path, "new") && !nn_path_exists(temporary), "committed");
     nn_file_stage(path, "newer", 5, NULL);

@@ -94,7 +94,8 @@ static void check_order(int groups)
     }
     found[n] = '\0';
     for (int g = 0; g < groups; g++) {
-        for (int i = 0; i < 2 * GROUP; i++) strcat(wanted, "ws");
+        for (int i = 0; i < 2 * GROUP; i++) strcat(wanted, "w");
+        for (int i = 0; i < 2 * GROUP; i++) strcat(wanted, "s");
         for (int i = 0; i < 2 * GROUP; i++) strcat(wanted, "r");
         strcat(wanted, "ILMS");
     }

@@ -1,7 +1,7 @@
 /* dataset.c: a run that can be killed at any moment and goes on where it stopped.
  *
  * A sample is a pure function of (generator, interpreter, settings, seed).  Samples are committed in groups: every file of
- * the group is staged and synced under a temporary name, then all are renamed, then both folders are synced, and only then
+ * the group is staged under a temporary name, then all are synced, then all are renamed, then both folders are synced, and only then
  * do the group's lines go into metadata.jsonl.  So a listed sample is whole, and what an interrupted group left behind is
  * removed when the run goes on.  index.html comes last: it marks a finished run. */
 #include <errno.h>
@@ -244,15 +244,28 @@ static nn_status make_batch(dataset *d, nn_dim n, bool first, nn_err *err)
     return s;
 }
 
+/* A step of every staged file. */
+static nn_status each_staged(dataset *d, nn_status (*act)(const char *, nn_err *), nn_err *err)
+{
+    static const char *const folders[] = { "images", "labels" };
+    nn_status s = NN_OK;
+    for (int i = 0; i < 2 * d->staged && !s; i++) {
+        char path[DG_PATH];
+        file_path(d, path, folders[i % 2], d->group[i / 2].seed);
+        s = act(path, err);
+    }
+    return s;
+}
+
+static nn_status unstage(const char *path, nn_err *err)
+{
+    (void)err;
+    nn_file_unstage(path);
+    return NN_OK;
+}
 static void unstage_group(dataset *d)
 {
-    for (int i = 0; i < d->staged; i++) {
-        char path[DG_PATH];
-        file_path(d, path, "images", d->group[i].seed);
-        nn_file_unstage(path);
-        file_path(d, path, "labels", d->group[i].seed);
-        nn_file_unstage(path);
-    }
+    (void)each_staged(d, unstage, NULL);
     d->staged = 0;
 }
 
@@ -275,14 +288,8 @@ static char *group_lines(const dataset *d, size_t *size, nn_err *err)
 
 static nn_status commit_group(dataset *d, nn_err *err)
 {
-    nn_status s = NN_OK;
-    for (int i = 0; i < d->staged && !s; i++) {
-        char path[DG_PATH];
-        file_path(d, path, "images", d->group[i].seed);
-        s = nn_file_commit(path, err);
-        file_path(d, path, "labels", d->group[i].seed);
-        if (!s) s = nn_file_commit(path, err);
-    }
+    nn_status s = each_staged(d, nn_file_settle, err);
+    if (!s) s = each_staged(d, nn_file_commit, err);
     if (!s) s = nn_dir_sync(d->images, err);
     if (!s) s = nn_dir_sync(d->labels, err);
     size_t size = 0;

@@ -237,6 +237,7 @@ nn_status dg_folder_add(const dg_folder *f, const char *name, const void *data, 
     nn_status s = dg_folder_path(f, path, name, err);
     if (s || (f->kept && holds(path, data, size))) return s;
     s = nn_file_stage(path, data, size, err);
+    if (!s) s = nn_file_settle(path, err);
     return s ? s : nn_file_commit(path, err);
 }
 

@@ -60,7 +60,7 @@ static inline nn_dim piece_rows(nn_dim n) { const nn_dim pieces = (n + MR - 1) /
 
 /* ---- matrix product ---------------------------------------------------------------------------------------------- */
 
-/* Steps, columns, rows (about) of a pass: KC x NR floats of B stay in the first-level cache, KC x MC of A in the second.  The KC x NC floats on
+/* Steps, columns, rows (about) of a pass: KC x NR floats of B stay in the first-level cache, KC x MC of A in the second.  KC x (NC + MC) floats on
  * the stack are the most that any function here has there (src/cli/main.c grow_stack). */
 enum { KC = 256, NC = 128, MC = 96 };
 enum { NB = 32 };                          /* rows of B so wide lie near one another */
@@ -138,16 +138,15 @@ static void pack_panel(float *to, nn_dim n, nn_dim k, const float *b, nn_dim ldb
 }
 
 /* to (tile,k,MR) = the rows of A, those of a tile side by side; one step of all tiles after the other, as a step's numbers lie together (a transposed
- * matrix).  The processor does not see by itself that the steps AHEAD will be wanted: they are too far apart. */
+ * matrix).  The processor does not see by itself that the next block's steps will be wanted: they are too far apart. */
 static void gather_rows(float *to, nn_dim m, nn_dim k, nn_rows a)
 {
-    enum { AHEAD = 16 };
     const tiling t = tiles_of(m);
     for (nn_dim l = 0; l < k; l++, to += MR) {
         const float *from = a.at + l / NN_CB * a.block + l % NN_CB * a.elem;
         for (nn_dim i = 0; i < t.count; i++) {
             const nn_dim rows = t.low + (i < t.tall);
-            if (l + AHEAD < k) __builtin_prefetch(from + AHEAD * a.elem);
+            if (l + NN_CB < k) __builtin_prefetch(from + a.block);
             if (a.row == 1 && rows == MR) memcpy(to + i * k * MR, from, MR * sizeof *to);
             else for (nn_dim p = 0; p < rows; p++) to[i * k * MR + p] = from[p * a.row];
             from += rows * a.row;

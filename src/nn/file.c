@@ -162,14 +162,18 @@ nn_status nn_stage_add(nn_stage *s, const void *data, size_t size, nn_err *err)
     return status == NN_OK ? NN_OK : stage_failed(s, status);
 }
 
-nn_status nn_stage_close(nn_stage *s, nn_err *err)
+/* The temporary is written. */
+static nn_status stage_end(nn_stage *s, bool sync, nn_err *err)
 {
     if (s->status != NN_OK) return s->status;
-    if (nn_sys_fsync(s->fd)) return stage_failed(s, io_error(err, s->path, "fsync"));
+    if (!sync) nn_sys_begin_sync(s->fd);
+    else if (nn_sys_fsync(s->fd)) return stage_failed(s, io_error(err, s->path, "fsync"));
     const int rc = nn_sys_close(s->fd);
     s->fd = -1;
     return rc == 0 ? NN_OK : stage_failed(s, io_error(err, s->path, "close"));
 }
+
+nn_status nn_stage_close(nn_stage *s, nn_err *err) { return stage_end(s, true, err); }
 
 void nn_stage_abort(nn_stage *s)
 {
@@ -211,7 +215,19 @@ nn_status nn_file_stage(const char *path, const void *data, size_t size, nn_err 
     nn_stage s;
     nn_stage_open(&s, path, err);
     nn_stage_add(&s, data, size, err);
-    return nn_stage_close(&s, err);
+    return stage_end(&s, false, err);
+}
+
+nn_status nn_file_settle(const char *path, nn_err *err)
+{
+    char name[4096];
+    nn_status status = temporary_name(name, sizeof name, path, err);
+    if (status != NN_OK) return status;
+    const int fd = nn_sys_open(name, O_WRONLY | O_NOFOLLOW, 0);
+    if (fd < 0) return io_error(err, name, "open");
+    if (nn_sys_fsync(fd)) status = io_error(err, name, "fsync");
+    if (nn_sys_close(fd) && status == NN_OK) status = io_error(err, name, "close");
+    return status;
 }
 
 nn_status nn_file_commit(const char *path, nn_err *err)

@@ -19,9 +19,11 @@ nn_status nn_file_read(const char *path, size_t max_bytes, nn_bytes *out, nn_err
  * (path + ".tmp"), write, fsync, rename, fsync of the folder.  On failure the temporary is removed. */
 nn_status nn_file_write(const char *path, const void *data, size_t size, nn_err *err);
 
-/* The two halves, for committing files in groups: stage writes and fsyncs path + ".tmp"; commit renames it.  The
+/* The parts of it, for committing files in groups: stage writes path + ".tmp" and sends it on its way to the disk; settle waits until it is there (by
+ * then those of a group mostly are: waiting for each before the next is written took 3.5 ms a sample of a dataset, this .8); commit renames it.  The
  * caller then syncs the folder once.  nn_file_unstage removes a staged temporary and never fails loudly. */
 nn_status nn_file_stage(const char *path, const void *data, size_t size, nn_err *err);
+nn_status nn_file_settle(const char *path, nn_err *err);
 nn_status nn_file_commit(const char *path, nn_err *err);
 void      nn_file_unstage(const char *path);
 nn_status nn_dir_sync(const char *path, nn_err *err);

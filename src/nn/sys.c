@@ -1,5 +1,5 @@
 /* sys.c: the calls themselves.  A signal (a progress timer, a resized terminal) may interrupt any of them: retried here. */
-#define _GNU_SOURCE                                     /* madvise, renameat2 */
+#define _GNU_SOURCE                                     /* madvise, renameat2, sync_file_range */
 #include "nn/sys.h"
 
 #include <errno.h>
@@ -39,6 +39,8 @@ int nn_sys_fsync(int fd)
     do rc = fsync(fd); while (rc < 0 && errno == EINTR);
     return rc;
 }
+
+void nn_sys_begin_sync(int fd) { sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
 
 /* Never retried: after EINTR Linux has closed the descriptor, and its number may already belong to another thread's file. */
 int nn_sys_close(int fd)

@@ -15,6 +15,7 @@ int     nn_sys_open(const char *path, int flags, unsigned mode);
 ssize_t nn_sys_read(int fd, void *buf, size_t count);
 ssize_t nn_sys_write(int fd, const void *buf, size_t count);
 int     nn_sys_fsync(int fd);
+void    nn_sys_begin_sync(int fd);           /* what was written goes to the disk now: a later fsync waits less.  A wish: no error counts */
 int     nn_sys_close(int fd);
 int     nn_sys_rename(const char *from, const char *to);
 int     nn_sys_exchange(const char *a, const char *b);  /* each gets the other's name at once; EINVAL, ENOSYS: not on this file system */
