@@ -59,7 +59,8 @@ tail -c +26 "$TINY" >>"$cropped"
 TINY=$cropped tiny_task "$D/crop"
 for seed in 1 2 3; do cp $O/half24.png "$D/crop/labels/seed000$seed.png"; done
 tiny_interpreter "$D/crop/task.json" "$D/crop.i"
-online() { out=$1; shift; train "$out" --generator "$cropped" --interpreter "$D/crop.i" --task "$D/crop/task.json" --first-seed 10 --steps 3 "$@"; }
+drawn() { out=$1; shift; train "$out" --generator "$cropped" --interpreter "$D/crop.i" --task "$D/crop/task.json" "$@"; }
+online() { drawn "$@" --first-seed 10 --steps 3; }
 try 0 online "$D/c1"; prints "is trained"
 try 0 online "$D/c2" --threads 3
 [ "$(hash_of "$D/c1")" = "$(hash_of "$D/c2")" ] && ok || no "online with a cropped generator: threads"
@@ -68,9 +69,9 @@ try 0 online "$D/c4" --psi-to 1.3; try 0 online "$D/c5" --psi-to 1.3 --mix 0.5
 [ "$(for c in 1 3 4 5; do hash_of "$D/c$c"; done | sort -u | wc -l)" = 4 ] && ok || no "online: --soft, --psi-to or --mix changed nothing"
 try 1 online "$D/c5" --psi-to 1.3 --mix 0.4; says "mix"
 # Seeds that the interpreter learned from (1 and 2) are left out, and there must be enough of them.
-loss() { rm -f "$D/loss"; train "$D/loss" --generator "$cropped" --interpreter "$D/crop.i" --task "$D/crop/task.json" --steps 2 --first-seed "$1" | grep -o 'loss [0-9.]*$'; }
+loss() { rm -f "$D/loss"; drawn "$D/loss" --steps 2 --first-seed "$1" | grep -o 'loss [0-9.]*$'; }
 [ "$(loss 1)" = "$(loss 3)" ] && [ "$(loss 3)" != "$(loss 4)" ] && ok || no "online: annotated seeds are drawn"
-try 2 train "$D/c6" --generator "$cropped" --interpreter "$D/crop.i" --task "$D/crop/task.json" --steps 3 --first-seed 4294967291; says "seeds end at 4294967295"
+try 2 drawn "$D/c6" --steps 3 --first-seed 4294967291; says "seeds end at 4294967295"
 
 # ---- the loss overflows after the first checkpoint: it is kept, goes on with the same command alone
 # When it does is a matter of rounding: the first of some decays with which it is late enough.

@@ -234,11 +234,12 @@ static bool holds(const char *path, const void *data, size_t size)
 nn_status dg_folder_add(const dg_folder *f, const char *name, const void *data, size_t size, nn_err *err)
 {
     char path[DG_PATH];
+    nn_stage st;
     nn_status s = dg_folder_path(f, path, name, err);
     if (s || (f->kept && holds(path, data, size))) return s;
-    s = nn_file_stage(path, data, size, err);
-    if (!s) s = nn_file_settle(path, err);
-    return s ? s : nn_file_commit(path, err);
+    nn_stage_open(&st, path, err);
+    nn_stage_add(&st, data, size, err);
+    return dg_folder_close(f, &st, name, err);
 }
 
 nn_status dg_folder_add_json(const dg_folder *f, const char *name, const json_t *value, nn_err *err)

@@ -16,12 +16,16 @@ nn_status dg_seeds_open(dg_seeds *s, const uint32_t *annotated, nn_dim count, ui
     return NN_OK;
 }
 
-void dg_seeds_seek(dg_seeds *s, uint64_t index)
+/* Number `index`, from 0, of the seeds from `from` on. */
+static uint64_t nth(const dg_seeds *s, uint64_t from, uint64_t index)
 {
-    s->next = s->first + index;
+    uint64_t seed = from + index;
     for (nn_dim i = 0; i < s->count; i++)
-        if (s->skip[i] >= s->first && s->skip[i] <= s->next && (i == 0 || s->skip[i] != s->skip[i - 1])) s->next++;
+        if (s->skip[i] >= from && s->skip[i] <= seed && (i == 0 || s->skip[i] != s->skip[i - 1])) seed++;
+    return seed;
 }
+
+void dg_seeds_seek(dg_seeds *s, uint64_t index) { s->next = nth(s, s->first, index); }
 
 void dg_seeds_close(dg_seeds *s)
 {
@@ -45,10 +49,7 @@ bool dg_seeds_suffice(const dg_seeds *s, uint64_t count)
 {
     const uint64_t limit = (uint64_t)UINT32_MAX + 1;
     if (s->next >= limit || count > limit - s->next) return false;
-    uint64_t end = s->next + count;
-    for (nn_dim i = 0; i < s->count; i++)
-        if (s->skip[i] >= s->next && s->skip[i] < end && (i == 0 || s->skip[i] != s->skip[i - 1])) end++;
-    return end <= limit;
+    return count == 0 || nth(s, s->next, count - 1) < limit;
 }
 
 void dg_shard_range(dg_shard shard, uint64_t count, uint64_t *begin, uint64_t *end)

@@ -55,8 +55,8 @@ static inline tiling tiles_of(nn_dim m)
     return (tiling){ count, m / count, m % count };
 }
 
-/* Near-equal pieces of n rows, none above MR: better filled than MR, MR, ..., rest. */
-static inline nn_dim piece_rows(nn_dim n) { const nn_dim pieces = (n + MR - 1) / MR; return (n + pieces - 1) / pieces; }
+/* Rows of the tallest. */
+static inline nn_dim piece_rows(nn_dim n) { const tiling t = tiles_of(n); return t.low + (t.tall > 0); }
 
 /* ---- matrix product ---------------------------------------------------------------------------------------------- */
 
@@ -167,7 +167,7 @@ static void gemm_block(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, 
     float panels[KC * NC] __attribute__((aligned(64))), gathered[KC * MC] __attribute__((aligned(64)));
     const bool copied = m > 4 * MR && ldb > NB, far = far_apart(a);
     for (nn_dim j = 0; j < n; j += NR)
-        if (copied || n - j < NR) pack_panel(panels + j * KC, n - j < NR ? n - j : NR, k, b + j, ldb);
+        if (copied || n - j < NR) pack_panel(panels + j * KC, nn_at_most(NR, n - j), k, b + j, ldb);
     for (nn_dim i = 0; i < m; i += MC / MR * MR) {
         const nn_dim rows = nn_at_most(MC / MR * MR, m - i);
         nn_rows part = { a.at + i * a.row, a.row, a.block, a.elem };
@@ -176,10 +176,11 @@ static void gemm_block(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, 
             part = (nn_rows){ gathered, 1, NN_CB * MR, MR };
         }
         for (nn_dim j = 0; j < n; j += NR) {
-            const bool own = copied || n - j < NR;
+            const nn_dim width = nn_at_most(NR, n - j);
+            const bool own = copied || width < NR;
             gemm_job g = { .k = k, .row = part.row, .block = part.block, .elem = part.elem, .down = far ? k * MR : 0, .ldb = own ? NR : ldb, .ldc = ldc,
                            .a = part.at, .b = own ? panels + j * KC : b + j, .bias = bias ? bias + j : NULL, .c = c + i * ldc + j, .add = add };
-            gemm_panel(&g, rows, n - j < NR ? n - j : NR);
+            gemm_panel(&g, rows, width);
         }
     }
 }

@@ -160,11 +160,11 @@ enum { LINE = 16 };
 INLINE const float *winograd_products(const nn_conv_shape *s, const slot_job *g, const float *next, nn_dim part, nn_dim i, nn_dim pieces, int mr, int nv)
 {
     const nn_dim blocks = conv_blocks(s);
+    const float *const u = g->u;
     for (nn_dim slot = 0; slot < g->count; slot++) {
         const float *v = g->v + slot * g->v_slot + i * NN_CB;
         float *m = g->m + slot * g->m_slot + i * g->m_row;
         for (nn_dim k = 0; k < pieces; k++, v += mr * NN_CB, m += mr * g->m_row) {
-            const float *u = g->u;
             tile t;
             tile_zero(&t, mr, nv);
             for (nn_dim cb = 0; cb < blocks; cb++, next += part) {
@@ -179,7 +179,7 @@ INLINE const float *winograd_products(const nn_conv_shape *s, const slot_job *g,
 
 static const float *winograd_pieces(const nn_conv_shape *s, const slot_job *g, const float *next, nn_dim part, nn_dim i, nn_dim pieces, nn_dim mr, int nv)
 {
-    #define BODY(a, b) return winograd_products(s, g, next, part, i, pieces, a, b)
+    #define BODY(a, b) next = winograd_products(s, g, next, part, i, pieces, a, b)
     TILE_SWITCH(mr, nv, BODY)
     #undef BODY
     return next;
