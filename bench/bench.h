@@ -101,11 +101,12 @@ void bench_write_interpreter(const sg_model *m, const bench_interpreter *of, con
 #define BENCH_BUNDLE "weights/blood128/generator.safetensors"
 #define BENCH_TASK "weights/blood128/annotations/task.json"
 
-/* train.c: steps of `threads` members side by side. */
+/* train.c: `threads` members side by side, BENCH_STEPS steps each: members do not wait for one another, here as in training. */
+enum { BENCH_STEPS = 4 };
 typedef struct bench_trainer bench_trainer;
 typedef struct { bool car; nn_dim batch; } bench_training_of;        /* car: StyleGAN1 512 px, 20 classes, random maps of 16 pictures; else the bundle's set */
 bench_trainer *bench_trainer_open(const bench_training_of *of, const nn_kernels *k, int threads);
-void bench_trainer_step(void *trainer);
+void bench_trainer_steps(void *trainer);
 void bench_trainer_close(bench_trainer *t);
 
 /* data.c: draw, label and write `count` samples into a folder of its own; seconds. */

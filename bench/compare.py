@@ -254,9 +254,9 @@ def run_train(a, table, names, size, batch, threads):
             table.add(name, note=first_line(e))
     ours = Ours(a.bench, "train", "bundle" if size == "bundle" else "car", a.kernels, threads, batch)
 
-    class Steps:                                         # one go is a step of `threads` members
+    class Steps:                                         # one turn is BENCH_STEPS steps (bench/bench.h) of `threads` members
         def go(self):
-            both = [ours.go() for _ in range(steps)]
+            both = [ours.go() for _ in range(steps // 4)]
             return [sum(b[0] for b in both), sum(b[1] for b in both)]
     ours.go(), ours.go()
     times, failed = rounds(a, (Steps(), steps * threads), calls, steps)

@@ -6,7 +6,7 @@
 #include "bench/bench.h"
 #include "datasetgan/train.h"
 
-typedef struct { dg_net net; real *x; uint8_t *label; uint32_t *order; } member;
+typedef struct { dg_net net; dg_batch batch; uint32_t *order; } member;
 struct bench_trainer {
     dg_features f;
     bench_training_of of;
@@ -41,7 +41,9 @@ static void make_car(dg_features *f, const nn_kernels *k)
     }
     f->maps = bench_alloc((size_t)(PICTURES * f->picture_count) * sizeof *f->maps);
     real *one = bench_random(f->picture_count, 1);
-    for (nn_dim p = 0; p < PICTURES; p++) memcpy(f->maps + p * f->picture_count, one, (size_t)f->picture_count * sizeof *one);
+    for (int l = 0; l < LEVELS; l++)
+        for (nn_dim p = 0; p < PICTURES; p++)
+            memcpy(dg_group_map(f, l, p), one + f->group[l].offset, (size_t)(f->group[l].c * f->group[l].h * f->group[l].w) * sizeof *one);
     nn_free(one);
     f->pixel_count = PICTURES * f->size;
     f->pixel = bench_alloc((size_t)f->pixel_count * sizeof *f->pixel);
@@ -76,50 +78,57 @@ bench_trainer *bench_trainer_open(const bench_training_of *of, const nn_kernels 
     t->member = bench_alloc((size_t)threads * sizeof *t->member);
     for (int i = 0; i < threads; i++) {
         member *m = &t->member[i];
-        dg_net_open(&m->net, k, t->size, of->batch, &err);
+        dg_net_open(&m->net, k, t->size, of->batch, dg_batch_shared(&t->f, of->batch, t->size.h1, false), &err);
+        dg_batch_open(&m->batch, &t->f, of->batch, t->size.h1, false, &err);
         bench_fail(&err);
         dg_net_init(&m->net, (uint64_t)i);
-        m->x = bench_alloc((size_t)(of->batch * t->f.D) * sizeof *m->x);
-        m->label = bench_alloc((size_t)of->batch);
         m->order = bench_alloc((size_t)t->f.pixel_count * sizeof *m->order);
         nn_rng_shuffle((uint64_t)i, NN_RNG_SHUFFLE, 0, m->order, (uint32_t)t->f.pixel_count);
     }
     return t;
 }
 
-void bench_trainer_step(void *trainer)
+void bench_trainer_steps(void *trainer)
 {
     bench_trainer *t = trainer;
-    const nn_dim batch = t->of.batch, first = t->step++ * batch % (t->f.pixel_count - batch);
-    const dg_step o = { .adam = { .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = t->step } };
+    const nn_dim batch = t->of.batch;
     #pragma omp parallel for schedule(static, 1) num_threads(t->threads)
-    for (int i = 0; i < t->threads; i++) {
-        member *m = &t->member[i];
-        dg_features_gather(&t->f, m->order + first, batch, m->x);
-        for (nn_dim p = 0; p < batch; p++) m->label[p] = t->f.label[m->order[first + p]];
-        const double loss = dg_net_step(&m->net, m->x, m->label, batch, &o);
-        NN_ASSERT(isfinite(loss));
-    }
+    for (int i = 0; i < t->threads; i++)
+        for (int64_t s = t->step; s < t->step + BENCH_STEPS; s++) {
+            member *m = &t->member[i];
+            const dg_step o = { .adam = { .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = s + 1 } };
+            dg_batch_fill(&m->batch, m->order + s * batch % (t->f.pixel_count - batch), batch);
+            const double loss = dg_net_step(&m->net, &m->batch.rows, m->batch.label, batch, &o);
+            NN_ASSERT(isfinite(loss));
+        }
+    t->step += BENCH_STEPS;
 }
 
 void bench_trainer_close(bench_trainer *t)
 {
     for (int i = 0; i < t->threads; i++) {
         dg_net_close(&t->member[i].net);
-        nn_free(t->member[i].x), nn_free(t->member[i].label), nn_free(t->member[i].order);
+        dg_batch_close(&t->member[i].batch);
+        nn_free(t->member[i].order);
     }
     nn_free(t->member);
     dg_features_close(&t->f);
     nn_free(t);
 }
 
-/* Forward and the weights' gradient of layer 1, which has no way back; three products of the others.  Four corners a gathered number;
- * about 12 steps a parameter in Adam, which reads four numbers and writes three. */
+/* GFLOP/s: as if every feature were gathered.  Its own work: forward and the weights' gradient of layer 1, which has no way back, at the small maps'
+ * positions and for the gathered features; three products of the others.  Four taps a gathered number and, there and back, a number of layer 1 from the
+ * small maps; about 12 steps a parameter in Adam, which reads four numbers and writes three. */
 static bench_cost step_cost(const bench_trainer *t)
 {
     const double B = (double)t->of.batch, D = (double)t->size.D, h1 = (double)t->size.h1, h2 = (double)t->size.h2, K = (double)t->size.K;
-    const double macs = B * (2 * D * h1 + 3 * h1 * h2 + 3 * h2 * K), P = D * h1 + h1 * h2 + h2 * K;
-    return (bench_cost){ 2 * macs, macs + 4 * B * D + 12 * P, sizeof(real) * (B * D + 7 * P), "gathered pixels" };
+    const double rest = B * (3 * h1 * h2 + 3 * h2 * K), P = D * h1 + h1 * h2 + h2 * K;
+    const dg_shared shared = dg_batch_shared(&t->f, t->of.batch, t->size.h1, false);
+    const double own = D - (double)shared.channels;
+    double products = B * own;
+    for (int g = 0; g < shared.maps; g++) products += (double)(t->f.pictures * t->f.group[g].h * t->f.group[g].w * t->f.group[g].c);
+    return (bench_cost){ 2 * (2 * B * D * h1 + rest), 2 * products * h1 + rest + 4 * B * own + 2 * 4 * B * shared.maps * h1 + 12 * P,
+                         sizeof(real) * (B * own + 7 * P), shared.maps ? "small maps at their own size" : "gathered pixels" };
 }
 
 static void bench_one(const char *name, bool car, nn_dim batch, bool quick)
@@ -131,9 +140,9 @@ static void bench_one(const char *name, bool car, nn_dim batch, bool quick)
             char note[96];
             bench_trainer *t = bench_trainer_open(&(bench_training_of){ car, batch }, bench_chosen.row[r], threads);
             nn_format(note, sizeof note, "a step of one member; an epoch of 10 members has %td", 10 * (t->f.pixel_count / batch));
-            bench_row row = { .work = "train", .k = bench_chosen.row[r], .threads = threads, .units = threads, .cost = step_cost(t), .error = NAN, .note = note };
+            bench_row row = { .work = "train", .k = bench_chosen.row[r], .threads = threads, .units = threads * BENCH_STEPS, .cost = step_cost(t), .error = NAN, .note = note };
             nn_format(row.name, sizeof row.name, "%s batch %td", name, batch);
-            bench_measure(&row, bench_trainer_step, t);
+            bench_measure(&row, bench_trainer_steps, t);
             bench_trainer_close(t);
         }
 }

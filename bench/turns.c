@@ -10,7 +10,7 @@
 static const char help[] =
     "usage: bench --turns picture GENERATOR ROW THREADS BATCH\n"
     "       bench --turns label GENERATOR INTERPRETER ROW THREADS\n"
-    "       bench --turns train bundle|car ROW THREADS BATCH             a step of THREADS members\n"
+    "       bench --turns train bundle|car ROW THREADS BATCH             BENCH_STEPS steps of THREADS members\n"
     "       bench --turns dataset GENERATOR INTERPRETER ROW THREADS COUNT FOLDER\n"
     "       bench --turns interpreter GENERATOR TAPS H1 H2 CLASSES MEMBERS FILE      writes one with random weights, ends\n"
     "       bench --turns bundle-interpreter                             makes build/bench-interpreter.safetensors, ends\n"
@@ -30,7 +30,7 @@ typedef struct {
 
 static void run_picture(turn *t) { t->d.next = 0; bench_draw(&t->d); }
 static void run_label(turn *t) { dg_label(t->l, t->d.wk, 0, &t->out); }
-static void run_train(turn *t) { bench_trainer_step(t->trainer); }
+static void run_train(turn *t) { bench_trainer_steps(t->trainer); }
 static void run_dataset(turn *t) { bench_dataset_once(t->d.m, &t->in, t->count, t->folder); }
 
 static void save_picture(turn *t, const char *path)

@@ -104,8 +104,8 @@ static void test_features(const char *folder, const sg_model *whole, const sg_mo
         const nn_dim p = f[1].pixel[i], y = p % KEPT / RES + TOP, there = p / KEPT * RES * RES + y * RES + p % RES;
         while (at < f[0].pixel_count && f[0].pixel[at] < there) at++;
         if (at == f[0].pixel_count || f[0].pixel[at] != there) { t_fail("pixel %td of the part is not in the whole", p); break; }
-        dg_features_gather(&f[0], &at, 1, want);
-        dg_features_gather(&f[1], &i, 1, got);
+        dg_features_gather(&f[0], 0, &at, 1, want);
+        dg_features_gather(&f[1], 0, &i, 1, got);
         wrong += f[0].label[at] != f[1].label[i] || memcmp(want, got, (size_t)f[0].D * sizeof *want) != 0;
     }
     t_check(looked > 300 && wrong == 0, "features and labels: %td of %td pixels differ", wrong, looked);

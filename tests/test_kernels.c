@@ -183,7 +183,7 @@ static void test_dense(const nn_kernels *k)
 
 static void test_train(const nn_kernels *k)
 {
-    enum { B = 131, C = 37, N = B * C };
+    enum { B = 131, C = 45, N = B * C };                      /* columns: four vectors together, one, a part of one (AVX2) */
     real *x = randn(N, 1), *dy = randn(N, 2), *gamma = randn(C, 3), *beta = randn(C, 4), *want = t_guarded(N, true), *got = t_guarded(N, true);
     real *stat[12];
     for (int i = 0; i < 12; i++) { stat[i] = t_guarded(C, true); for (int c = 0; c < C; c++) stat[i][c] = (real)(1 + c % 3); }
@@ -218,9 +218,17 @@ static void test_train(const nn_kernels *k)
     for (int i = 0; i < 6; i++) if (i % 3) memset(p[i], 0, C * sizeof(real));
     for (o.step = 1; o.step <= 10; o.step++) {
         nn_kernels_ref.adam(p[0], p[1], p[2], dy + o.step * C, C, &o);
-        k->adam(p[3], p[4], p[5], dy + o.step * C, C, &o);
+        t_check(k->adam(p[3], p[4], p[5], dy + o.step * C, C, &o), "adam/%s: finite gradients", k->name);
     }
     for (int i = 0; i < 3; i++) t_close(p[3 + i], p[i], C, 30, "adam 10 steps, %s/%s", i ? i > 1 ? "v" : "m" : "param", k->name);
+    static const real odd[] = { NAN, INFINITY, -INFINITY, (real)1e30 };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        for (nn_dim at = 0; at < C; at += C / 2) {
+            const real held = dy[at];
+            dy[at] = odd[i];
+            t_check(!nn_kernels_ref.adam(p[0], p[1], p[2], dy, C, &o) && !k->adam(p[3], p[4], p[5], dy, C, &o), "adam/%s: a gradient of %g is told", k->name, (double)odd[i]);
+            dy[at] = held;
+        }
     for (int i = 0; i < 6; i++) t_guarded_free(p[i]);
     for (int i = 0; i < 12; i++) t_guarded_free(stat[i]);
     real *const all[] = { x, dy, gamma, beta, want, got };

@@ -52,7 +52,7 @@ static void test_gather(const nn_kernels *k)
             for (nn_dim d = 0; d < f.D; d++) want[n * f.D + d] = columns[d * res * res + f.pixel[i] % (res * res)];
             at[n++] = (uint32_t)i;
         }
-        dg_features_gather(&f, at, n, got);
+        dg_features_gather(&f, 0, at, n, got);
         t_check(n == res * res - (picture == 0 ? void_pixels : 0) && f.pixel[first] == picture * res * res + (picture == 0 ? 5 : 0), "%s: the pixels of picture %td", k->name, picture);
         t_close(got, want, n * f.D, 4, "%s: gathered pixels of picture %td equal upsampled maps", k->name, picture);
     }
@@ -60,6 +60,55 @@ static void test_gather(const nn_kernels *k)
     dg_features_close(&f);
     sg_work_close(wk);
     sg_close(m);
+}
+
+/* A batch's rows are the features: what it gathers, and what its taps say of the maps that it leaves where they lie. */
+static void check_rows(const dg_features *f, const dg_batch *b, const uint32_t *at, nn_dim n, const char *what)
+{
+    real *want = t_guarded(n * f->D, true), *got = t_guarded(n * f->D, true);
+    memset(got, 0, (size_t)(n * f->D) * sizeof *got);
+    dg_features_gather(f, 0, at, n, want);
+    bool labels = true;
+    for (nn_dim r = 0; r < n; r++) {
+        real *row = got + r * f->D;
+        nn_dim before = 0;
+        for (int g = 0; g < b->rows.map_count; g++) {
+            const dg_small_map *m = &b->rows.map[g];
+            for (nn_dim t = (r * b->rows.map_count + g) * 4, end = t + 4; t < end; t++)
+                for (nn_dim c = 0; c < m->c; c++) row[c] += b->rows.weight[t] * m->x[(b->rows.position[t] - before) * m->c + c];
+            before += m->n;
+            row += m->c;
+        }
+        memcpy(row, b->rows.own + r * b->D, (size_t)b->D * sizeof *row);
+        labels &= b->label[r] == f->label[at[r]];
+    }
+    t_close(got, want, n * f->D, 4, "batch, %s: rows are the pixels' features", what);
+    t_check(labels, "batch, %s: labels", what);
+    t_guarded_free(want); t_guarded_free(got);
+}
+
+static void test_batch(void)
+{
+    nn_err err = { 0 };
+    dg_features f;
+    if (dg_features_open(&f, &task, "train", model, NULL, 0, &err) || dg_features_draw(&f, &task, "train", model, &err)) { t_fail("%s", err.msg); return; }
+    const uint32_t at[] = { 3, 0, 77, 2000, 1999, (uint32_t)f.pixel_count - 1, 1200 };
+    const nn_dim n = sizeof at / sizeof *at, small = f.pictures * f.group[0].h * f.group[0].w, next = f.pictures * f.group[1].h * f.group[1].w;
+    const struct { const char *what; nn_dim rows, h1; bool all; int maps; } cases[] = {
+        { "one row too few for a map", small - 1, 8, false, 0 }, { "as many as its positions", small, 8, false, 1 }, { "one too few for two", next - 1, 8, false, 1 },
+        { "two maps", next, 8, false, 2 }, { "all gathered", next, 8, true, 0 }, { "no layer 1", next, 0, false, 0 },
+        { "results beyond 32 bits", next, INT32_MAX / small, false, 1 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dg_batch b;
+        if (dg_batch_open(&b, &f, cases[i].rows, cases[i].h1, cases[i].all, &err)) { t_fail("%s", err.msg); return; }
+        t_check(b.rows.map_count == cases[i].maps, "batch, %s: %d maps left where they lie, found %d", cases[i].what, cases[i].maps, b.rows.map_count);
+        dg_batch_fill(&b, at, n);
+        check_rows(&f, &b, at, n, cases[i].what);
+        dg_batch_close(&b);
+    }
+    f.half = true;
+    t_check(dg_batch_shared(&f, next, 8, false).maps == 0, "batch: features as float16 are all gathered");
+    dg_features_close(&f);
 }
 
 static void test_standardise(void)
@@ -73,8 +122,8 @@ static void test_standardise(void)
     uint32_t *all = nn_alloc((size_t)n * sizeof *all, "test", &err);
     for (nn_dim i = 0; i < n; i++) all[i] = (uint32_t)i;
     real *x = t_guarded(n * D, true), *y = t_guarded(n * D, true);
-    dg_features_gather(&raw, all, n, x);
-    dg_features_gather(&std, all, n, y);
+    dg_features_gather(&raw, 0, all, n, x);
+    dg_features_gather(&std, 0, all, n, y);
     double worst_mean = 0.0, worst_var = 0.0;
     for (nn_dim d = 0; d < D; d++) {
         double sum = 0.0, square = 0.0;
@@ -268,9 +317,9 @@ static void test_half(void)
     if (dg_features_open(&f, &task, "train", model, NULL, 0, &err) || dg_features_draw(&f, &task, "train", model, &err)) { t_fail("%s", err.msg); return; }
     real *x = t_guarded(2 * f.D, true), *y = t_guarded(2 * f.D, true);
     const uint32_t at[2] = { 77, 2000 };
-    dg_features_gather(&f, at, 2, x);
+    dg_features_gather(&f, 0, at, 2, x);
     f.half = true;
-    dg_features_gather(&f, at, 2, y);
+    dg_features_gather(&f, 0, at, 2, y);
     double worst = 0.0;
     int same = 0;
     for (nn_dim i = 0; i < 2 * f.D; i++) {
@@ -600,6 +649,7 @@ int main(void)
     tiny_set_make(folder, model);
     if (dg_task_read(&task, tiny_path(folder, "task.json"), &err)) { t_fail("%s", err.msg); return t_done(); }
     for (int i = 0; i < nn_kernels_count(); i++) if (nn_kernels_at(i)->usable()) test_gather(nn_kernels_at(i));
+    test_batch();
     test_standardise();
     test_result();
     test_bytes();

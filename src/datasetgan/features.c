@@ -122,7 +122,7 @@ static void add_maps(dg_features *f, const sg_model *m, const sg_work *wk, nn_di
     for (int i = 0; i < f->tap_count; i++) {
         const sg_tap_info *tap = sg_tap_at(m, f->tap[i]);
         if (first == f->group[g].c) { g++; first = 0; }
-        add_map(f->maps + picture * f->picture_count + f->group[g].offset, &f->group[g], first, tap, sg_tap(wk, 0, f->tap[i]),
+        add_map(dg_group_map(f, g, picture), &f->group[g], first, tap, sg_tap(wk, 0, f->tap[i]),
                 f->k->layout);
         first += tap->c;
     }
@@ -226,32 +226,65 @@ nn_status dg_features_clean(dg_features *f, nn_dim min_pixels, nn_err *err)
 
 /* ---- gather -------------------------------------------------------------------------------------------------------- */
 
-static void gather_pixel(const dg_features *f, const real *maps, nn_dim y, nn_dim x, real *out)
+/* Entry i of the pixel list. */
+typedef struct { nn_dim picture, y, x; } place;
+static inline place place_of(const dg_features *f, uint32_t i)
 {
-    for (int g = 0; g < f->group_count; g++) {
-        const dg_map_group *q = &f->group[g];
-        const dg_at r = q->row[y], c = q->col[x];
-        const real *row0 = maps + q->offset + r.i0 * q->w * q->c, *row1 = maps + q->offset + r.i1 * q->w * q->c;
-        if (r.t == 0 && c.t == 0) {                       /* a map of the picture's size */
-            memcpy(out, row0 + c.i0 * q->c, (size_t)q->c * sizeof *out);
-        } else {
-            const real *const corner[4] = { row0 + c.i0 * q->c, row0 + c.i1 * q->c, row1 + c.i0 * q->c, row1 + c.i1 * q->c };
-            const real weight[4] = { (1 - r.t) * (1 - c.t), (1 - r.t) * c.t, r.t * (1 - c.t), r.t * c.t };
-            f->k->mix(out, corner, weight, 4, q->c, false);
-        }
-        out += q->c;
-    }
+    /* analyze: every caller fills the entries that it names */
+    const nn_dim p = f->pixel[i], picture = p / f->size, y = (p - picture * f->size) / f->res;
+    return (place){ picture, y, p - picture * f->size - y * f->res };
 }
 
-void dg_features_gather(const dg_features *f, const uint32_t *at, nn_dim n, real *x)
+/* Four taps of a map: positions in it and their weights. */
+typedef struct { nn_dim at[4]; real weight[4]; } taps;
+static inline taps taps_of(const dg_map_group *q, place p)
 {
-    const nn_dim res = f->res;
-    for (nn_dim i = 0; i < n; i++) {
-        /* analyze: every caller fills the n entries that it names */
-        const nn_dim p = f->pixel[at[i]], in_picture = p % f->size;
-        gather_pixel(f, f->maps + p / f->size * f->picture_count, in_picture / res, in_picture % res, x + i * f->D);
+    const dg_at r = q->row[p.y], c = q->col[p.x];
+    return (taps){ { r.i0 * q->w + c.i0, r.i0 * q->w + c.i1, r.i1 * q->w + c.i0, r.i1 * q->w + c.i1 },
+                   { (1 - r.t) * (1 - c.t), (1 - r.t) * c.t, r.t * (1 - c.t), r.t * c.t } };
+}
+
+static void gather_map(const dg_features *f, int g, place p, real *out)
+{
+    const dg_map_group *q = &f->group[g];
+    const real *map = dg_group_map(f, g, p.picture);
+    const taps t = taps_of(q, p);
+    if (t.weight[0] == 1) {                               /* a map of the picture's size */
+        memcpy(out, map + t.at[0] * q->c, (size_t)q->c * sizeof *out);
+        return;
     }
-    for (nn_dim i = 0; f->half && i < n * f->D; i++) x[i] = nn_half_to_float(nn_half_from_float((float)x[i]));
+    const real *const corner[4] = { map + t.at[0] * q->c, map + t.at[1] * q->c, map + t.at[2] * q->c, map + t.at[3] * q->c };
+    f->k->mix(out, corner, t.weight, 4, q->c, false);
+}
+
+void dg_features_gather(const dg_features *f, int first, const uint32_t *at, nn_dim n, real *x)
+{
+    real *out = x;
+    for (nn_dim i = 0; i < n; i++) {
+        const place p = place_of(f, at[i]);
+        for (int g = first; g < f->group_count; g++) {
+            gather_map(f, g, p, out);
+            out += f->group[g].c;
+        }
+    }
+    for (real *v = x; f->half && v < out; v++) *v = nn_half_to_float(nn_half_from_float((float)*v));
+}
+
+void dg_features_taps(const dg_features *f, int groups, const uint32_t *at, nn_dim n, int32_t *position, real *weight)
+{
+    for (nn_dim i = 0; i < n; i++) {
+        const place p = place_of(f, at[i]);
+        nn_dim before = 0;
+        for (int g = 0; g < groups; g++) {
+            const nn_dim positions = f->group[g].h * f->group[g].w;
+            const taps t = taps_of(&f->group[g], p);
+            for (int k = 0; k < 4; k++) {
+                *position++ = (int32_t)(before + p.picture * positions + t.at[k]);
+                *weight++ = t.weight[k];
+            }
+            before += f->pictures * positions;
+        }
+    }
 }
 
 /* ---- standardise --------------------------------------------------------------------------------------------------- */
@@ -266,7 +299,7 @@ static void sum_piece(const dg_features *f, nn_dim piece, real *x, double *sum, 
         const nn_dim rows = last - at < PIECE_ROWS ? last - at : PIECE_ROWS;
         uint32_t index[PIECE_ROWS];
         for (nn_dim i = 0; i < rows; i++) index[i] = (uint32_t)(at + i);
-        dg_features_gather(f, index, rows, x);
+        dg_features_gather(f, 0, index, rows, x);
         for (nn_dim i = 0; i < rows; i++)
             for (nn_dim d = 0; d < f->D; d++) {
                 const double v = x[i * f->D + d];
@@ -283,7 +316,7 @@ static void fold(dg_features *f)
         nn_dim first = 0;
         for (int g = 0; g < f->group_count; first += f->group[g].c, g++) {
             const dg_map_group *q = &f->group[g];
-            real *x = f->maps + p * f->picture_count + q->offset;
+            real *x = dg_group_map(f, g, p);
             for (nn_dim i = 0; i < q->h * q->w; i++, x += q->c)
                 for (nn_dim c = 0; c < q->c; c++) x[c] = (x[c] - f->mean[first + c]) / f->std[first + c];
         }

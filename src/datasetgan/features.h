@@ -18,7 +18,7 @@ static inline void dg_nearest_at(nn_dim o, nn_dim in, nn_dim out, nn_dim *i0, nn
 }
 
 /* Neighbouring taps of one size, channels last: (h, w, c). */
-typedef struct { nn_dim c, h, w, offset; dg_at *row, *col; } dg_map_group;      /* offset: of its first number in a picture */
+typedef struct { nn_dim c, h, w, offset; dg_at *row, *col; } dg_map_group;      /* offset: numbers of a picture before it */
 
 typedef struct {
     const nn_kernels *k;
@@ -28,7 +28,7 @@ typedef struct {
     int tap_count, group_count;
     int tap[SG_TAPS_MAX];                            /* index of the generator's tap */
     dg_map_group group[SG_TAPS_MAX];
-    real *maps;                                      /* (pictures, picture_count) */
+    real *maps;                                      /* group by group, in each picture by picture: dg_group_map */
     real *mean, *std;                                /* (D): 0 and 1 until dg_features_standardise */
     nn_dim pixel_count;
     uint32_t *pixel;                                 /* annotated pixels, picture*size + y*res + x; void ones are left out */
@@ -47,8 +47,17 @@ nn_status dg_features_draw(dg_features *f, const dg_task *t, const char *split, 
 nn_status dg_features_clean(dg_features *f, nn_dim min_pixels, nn_err *err);
 void dg_features_close(dg_features *f);
 
-/* x (n,D) = the features of pixel list entries at[0..n): four bilinear taps a map. */
-void dg_features_gather(const dg_features *f, const uint32_t *at, nn_dim n, real *x);
+/* Picture's map of group g: (h, w, c). */
+static inline real *dg_group_map(const dg_features *f, int g, nn_dim picture)
+{
+    const dg_map_group *q = &f->group[g];
+    return f->maps + f->pictures * q->offset + picture * q->h * q->w * q->c;
+}
+
+/* x (n, D without the channels of groups [0, first)) = the features of pixel list entries at[0..n): four bilinear taps a map. */
+void dg_features_gather(const dg_features *f, int first, const uint32_t *at, nn_dim n, real *x);
+/* position, weight (n, groups, 4): those taps of the groups [0, groups).  Positions count through each group's pictures, one group after the other. */
+void dg_features_taps(const dg_features *f, int groups, const uint32_t *at, nn_dim n, int32_t *position, real *weight);
 
 /* Mean and standard deviation of each feature over the annotated pixels (1 for a constant feature), folded into the maps once:
  * bilinear weights sum to 1, so standardised maps gather to standardised features. */

@@ -35,7 +35,7 @@ dg_params dg_params_at(real *at, dg_net_size s)
 static void lay_out(dg_net *n, nn_arena *a)
 {
     const dg_net_size s = n->size;
-    const nn_dim B = n->batch, P = n->param_count;
+    const nn_dim B = n->batch, P = n->param_count, taps = B * 4 * n->shared.maps;
     n->state = nn_take_real(a, n->state_count);
     n->grad = nn_take_real(a, P);
     n->r1 = nn_take_real(a, B * s.h1);
@@ -48,6 +48,12 @@ static void lay_out(dg_net *n, nn_arena *a)
     n->dn2 = nn_take_real(a, B * s.h2);
     n->logit = nn_take_real(a, B * s.K);
     n->dlogit = nn_take_real(a, B * s.K);
+    n->z = nn_take_real(a, n->shared.positions * s.h1);
+    n->dz = nn_take_real(a, n->shared.positions * s.h1);
+    n->tap = nn_take(a, (size_t)taps * sizeof *n->tap);
+    n->first = nn_take(a, (size_t)n->shared.positions * sizeof *n->first);
+    n->tap_row = nn_take(a, (size_t)taps * sizeof *n->tap_row);
+    n->tap_weight = nn_take_real(a, taps);
     n->mean1 = nn_take_real(a, s.h1);
     n->rstd1 = nn_take_real(a, s.h1);
     n->mean2 = nn_take_real(a, s.h2);
@@ -57,8 +63,9 @@ static void lay_out(dg_net *n, nn_arena *a)
     n->ones = nn_take_real(a, B);
 }
 
-static void set_size(dg_net *n, dg_net_size size, nn_dim batch)
+static void set_size(dg_net *n, dg_net_size size, nn_dim batch, dg_shared shared)
 {
+    n->shared = shared;
     n->size = size;
     n->batch = batch;
     n->param_count = dg_net_param_count(size);
@@ -66,21 +73,21 @@ static void set_size(dg_net *n, dg_net_size size, nn_dim batch)
     n->state_count = n->result_count + 2 * n->param_count;
 }
 
-size_t dg_net_bytes(dg_net_size size, nn_dim batch)
+size_t dg_net_bytes(dg_net_size size, nn_dim batch, dg_shared shared)
 {
     dg_net n;
     nn_arena measure = { 0 };
-    set_size(&n, size, batch);
+    set_size(&n, size, batch, shared);
     lay_out(&n, &measure);
     return measure.used;
 }
 
-nn_status dg_net_open(dg_net *n, const nn_kernels *k, dg_net_size size, nn_dim batch, nn_err *err)
+nn_status dg_net_open(dg_net *n, const nn_kernels *k, dg_net_size size, nn_dim batch, dg_shared shared, nn_err *err)
 {
     memset(n, 0, sizeof *n);
-    set_size(n, size, batch);
+    set_size(n, size, batch, shared);
     n->k = k;
-    n->block = nn_alloc(dg_net_bytes(size, batch), "pixel classifier", err);
+    n->block = nn_alloc(dg_net_bytes(size, batch, shared), "pixel classifier", err);
     if (!n->block) return NN_ENOMEM;
     nn_arena place = { n->block, 0 };
     lay_out(n, &place);
@@ -160,14 +167,76 @@ static void transpose(real *t, const real *x, nn_dim rows, nn_dim cols)
     for (nn_dim r = 0; r < rows; r++) for (nn_dim c = 0; c < cols; c++) t[c * rows + r] = x[r * cols + c];
 }
 
-static void forward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
+/* ---- layer 1 (dg_rows) */
+
+/* Where the weights of x's own features begin; at *d those of its maps. */
+static nn_dim own_features(const dg_net *n, const dg_rows *x)
+{
+    nn_dim D = n->size.D;
+    for (int i = 0; i < x->map_count; i++) D -= x->map[i].c;
+    return D;
+}
+
+static void layer1(dg_net *n, const dg_rows *x, nn_dim B)
+{
+    const nn_dim h1 = n->size.h1, taps = 4 * x->map_count;
+    const real *w = n->p.w1;
+    real *z = n->z;
+    for (const dg_small_map *m = x->map; m < x->map + x->map_count; m++) {
+        product(n->k, z, m->x, w, NULL, m->n, m->c, h1);
+        z += m->n * h1;
+        w += m->c * h1;
+    }
+    for (nn_dim i = 0; i < B * taps; i++) n->tap[i] = (int32_t)(x->position[i] * h1);
+    if (taps) n->k->mix_rows(n->r1, B, h1, n->z, n->tap, x->weight, (int)taps);
+    const nn_dim D = own_features(n, x);
+    n->k->gemm(B, h1, D, nn_rows_matrix(x->own, D), w, h1, n->r1, h1, taps > 0, n->p.b1);
+}
+
+/* dz[position] = the sum over the taps that read it, in the order of the rows, of weight * dr[row]. */
+static void gather_back(dg_net *n, const dg_rows *x, nn_dim B, const real *dr)
+{
+    const nn_dim h1 = n->size.h1, taps = 4 * x->map_count, positions = n->shared.positions;
+    memset(n->first, 0, (size_t)positions * sizeof *n->first);
+    for (nn_dim i = 0; i < B * taps; i++) n->first[x->position[i]]++;
+    for (nn_dim p = 0, before = 0; p < positions; p++) {
+        const int32_t count = n->first[p];
+        n->first[p] = (int32_t)before;
+        before += count;
+    }
+    for (nn_dim i = 0; i < B * taps; i++) {
+        const int32_t at = n->first[x->position[i]]++;
+        n->tap_row[at] = dr + i / taps * h1;
+        n->tap_weight[at] = x->weight[i];
+    }
+    for (nn_dim p = 0, from = 0; p < positions; from = n->first[p], p++)
+        n->k->mix(n->dz + p * h1, n->tap_row + from, n->tap_weight + from, (int)(n->first[p] - from), h1, false);
+}
+
+static void layer1_back(dg_net *n, const dg_rows *x, nn_dim B, const real *dr)
+{
+    const nn_dim h1 = n->size.h1;
+    real *dw = n->d.w1;
+    const real *dz = n->dz;
+    if (x->map_count) gather_back(n, x, B, dr);
+    for (const dg_small_map *m = x->map; m < x->map + x->map_count; m++) {
+        product_at(n->k, dw, m->x, dz, m->c, m->n, h1);
+        dz += m->n * h1;
+        dw += m->c * h1;
+    }
+    product_at(n->k, dw, x->own, dr, own_features(n, x), B, h1);
+}
+
+/* ---- forward and backward */
+
+static void forward(dg_net *n, const dg_rows *x, nn_dim B, const dg_step *o)
 {
     const nn_kernels *k = n->k;
     const dg_params *p = &n->p;
-    const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
-    const real *top = x;
+    const nn_dim h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
+    const real *top = x->own;
     if (h1) {
-        product(k, n->r1, x, p->w1, p->b1, B, D, h1);
+        layer1(n, x, B);
         k->batchnorm_fwd(n->n1, n->mean1, n->rstd1, n->run_mean1, n->run_var1, n->r1, p->g1, p->e1, B, h1);
         dropout(n->n1, B * h1, o->dropout1, o, 1);
         top = n->n1;
@@ -183,13 +252,13 @@ static void forward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
 }
 
 /* The same lines from bottom to top.  The features need no gradient. */
-static void backward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
+static void backward(dg_net *n, const dg_rows *x, nn_dim B, const dg_step *o)
 {
     const nn_kernels *k = n->k;
     const dg_params *p = &n->p, *d = &n->d;
-    const nn_dim D = n->size.D, h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
+    const nn_dim h1 = n->size.h1, h2 = n->size.h2, K = n->size.K;
     const nn_dim width = top_width(n->size);
-    product_at(k, d->w3, h2 ? n->n2 : h1 ? n->n1 : x, n->dlogit, width, B, K);
+    product_at(k, d->w3, h2 ? n->n2 : h1 ? n->n1 : x->own, n->dlogit, width, B, K);
     product(k, d->b3, n->ones, n->dlogit, NULL, 1, B, K);
     if (!h1) return;
     transpose(n->w3t, p->w3, width, K);
@@ -208,7 +277,7 @@ static void backward(dg_net *n, const real *x, nn_dim B, const dg_step *o)
     dropout(n->dn1, B * h1, o->dropout1, o, 1);
     k->batchnorm_bwd(n->da1, d->g1, d->e1, n->dn1, n->r1, n->mean1, n->rstd1, p->g1, B, h1);
     k->relu_bwd(n->dn1, n->da1, n->r1, B * h1);
-    product_at(k, d->w1, x, n->dn1, D, B, h1);
+    layer1_back(n, x, B, n->dn1);
     product(k, d->b1, n->ones, n->dn1, NULL, 1, B, h1);
 }
 
@@ -231,9 +300,9 @@ static double weigh(dg_net *n, const uint8_t *label, nn_dim B, const real *weigh
     return loss;
 }
 
-double dg_net_gradient(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o)
+double dg_net_gradient(dg_net *n, const dg_rows *x, const uint8_t *label, nn_dim rows, const dg_step *o)
 {
-    NN_ASSERT(rows >= 2 && rows <= n->batch);
+    NN_ASSERT(rows >= 2 && rows <= n->batch && x->map_count <= n->shared.maps);
     const nn_dim weights = weight_count(n->size);
     memset(n->grad + weights, 0, (size_t)(n->param_count - weights) * sizeof *n->grad);     /* batchnorm_bwd adds */
     forward(n, x, rows, o);
@@ -243,27 +312,14 @@ double dg_net_gradient(dg_net *n, const real *x, const uint8_t *label, nn_dim ro
     return loss;
 }
 
-/* No NaN, and no square that overflows (Adam's v): 0 times any other is 0.  Lanes, so that no sum waits for another. */
-static bool squares_finite(const real *x, nn_dim n)
-{
-    enum { LANES = 16 };
-    real sum[LANES] = { 0 };
-    nn_dim i = 0;
-    for (; i + LANES <= n; i += LANES) for (nn_dim j = 0; j < LANES; j++) sum[j] += 0 * (x[i + j] * x[i + j]);
-    for (nn_dim j = 0; i + j < n; j++) sum[j] += 0 * (x[i + j] * x[i + j]);
-    for (nn_dim j = 1; j < LANES; j++) sum[0] += sum[j];
-    return sum[0] == 0;
-}
-
-double dg_net_step(dg_net *n, const real *x, const uint8_t *label, nn_dim rows, const dg_step *o)
+double dg_net_step(dg_net *n, const dg_rows *x, const uint8_t *label, nn_dim rows, const dg_step *o)
 {
     const double loss = dg_net_gradient(n, x, label, rows, o);
-    if (!isfinite(loss) || !squares_finite(n->grad, n->param_count)) return NAN;
 
     const nn_dim weights = weight_count(n->size);
     nn_adam rest = o->adam;
     rest.decay = 0.0;
-    n->k->adam(n->param, n->m, n->v, n->grad, weights, &o->adam);
-    n->k->adam(n->param + weights, n->m + weights, n->v + weights, n->grad + weights, n->param_count - weights, &rest);
-    return loss;
+    const bool finite = n->k->adam(n->param, n->m, n->v, n->grad, weights, &o->adam)
+                        & n->k->adam(n->param + weights, n->m + weights, n->v + weights, n->grad + weights, n->param_count - weights, &rest);
+    return finite ? loss : NAN;
 }

@@ -107,7 +107,7 @@ uint64_t dg_member_seed(uint64_t seed, int member)
 /* ---- the run ------------------------------------------------------------------------------------------------------- */
 
 /* What a thread needs for the member at hand. */
-typedef struct { dg_net net; real *x; uint8_t *label; uint32_t *order; } worker;
+typedef struct { dg_net net; dg_batch batch; uint32_t *order; } worker;
 
 typedef struct {
     const dg_train_options *o;
@@ -205,15 +205,14 @@ static double train_step(training *r, worker *w, int i, int64_t step)
     const dg_features *f = r->f;
     const int64_t first = step % r->per_epoch * r->o->batch, left = f->pixel_count - first;
     const nn_dim rows = left < r->o->batch ? (nn_dim)left : r->o->batch;
-    const uint32_t *at = w->order + first;
-    dg_features_gather(f, at, rows, w->x);
-    for (nn_dim p = 0; p < rows; p++) w->label[p] = f->label[at[p]];
+    dg_batch_fill(&w->batch, w->order + first, rows);
     const uint64_t seed = dg_member_seed(r->o->seed, i);
+    NN_ASSERT(r->o->feature_noise == 0 || w->batch.D == f->D);
     for (nn_dim p = 0; r->o->feature_noise > 0 && p < rows * f->D; p++)
-        w->x[p] += (real)(r->o->feature_noise * nn_rng_normal(seed, NN_RNG_FEATURES, (uint32_t)step, (uint64_t)p));
+        w->batch.x[p] += (real)(r->o->feature_noise * nn_rng_normal(seed, NN_RNG_FEATURES, (uint32_t)step, (uint64_t)p));
     const dg_step s = { dg_train_schedule(r->o, step, r->total), r->o->dropout1, r->o->dropout2, seed,
                         r->o->class_weights > 0 ? r->class_weight : NULL };
-    return dg_net_step(&w->net, w->x, w->label, rows, &s);
+    return dg_net_step(&w->net, &w->batch.rows, w->batch.label, rows, &s);
 }
 
 static void train_member(training *r, worker *w, int i)
@@ -255,6 +254,9 @@ static void train_member(training *r, worker *w, int i)
 
 /* ---- before and after the loop ------------------------------------------------------------------------------------- */
 
+/* Noise is added to gathered numbers. */
+static bool gathers_all(const dg_train_options *o) { return o->feature_noise > 0; }
+
 static nn_status open_workers(training *r)
 {
     const nn_dim batch = r->o->batch < r->f->pixel_count ? r->o->batch : r->f->pixel_count;
@@ -262,9 +264,8 @@ static nn_status open_workers(training *r)
     r->worker = nn_alloc((size_t)r->workers * sizeof *r->worker, "training threads", &r->err);
     for (int i = 0; r->worker && i < r->workers; i++) {
         worker *w = &r->worker[i];
-        dg_net_open(&w->net, r->f->k, r->size, batch, &r->err);
-        w->x = nn_alloc((size_t)(batch * r->size.D) * sizeof *w->x, "gathered features", &r->err);
-        w->label = nn_alloc((size_t)batch, "gathered labels", &r->err);
+        dg_net_open(&w->net, r->f->k, r->size, batch, dg_batch_shared(r->f, batch, r->size.h1, gathers_all(r->o)), &r->err);
+        dg_batch_open(&w->batch, r->f, batch, r->size.h1, gathers_all(r->o), &r->err);
         w->order = nn_alloc((size_t)r->f->pixel_count * sizeof *w->order, "order of the pixels", &r->err);
     }
     return r->err.status;
@@ -274,8 +275,7 @@ static void close_run(training *r)
 {
     for (int i = 0; r->worker && i < r->workers; i++) {
         dg_net_close(&r->worker[i].net);
-        nn_free(r->worker[i].x);
-        nn_free(r->worker[i].label);
+        dg_batch_close(&r->worker[i].batch);
         nn_free(r->worker[i].order);
     }
     for (int i = 0; r->member && i < r->o->members; i++) nn_free(r->member[i].state);
@@ -423,9 +423,11 @@ nn_status dg_train_bytes(const dg_task *t, const char *split, const sg_model *m,
     set_widths(&own, t->class_count);
     const dg_net_size size = network_size(&own, f.D, t->class_count);
     const size_t params = (size_t)dg_net_param_count(size), result = params + 2 * (size_t)(size.h1 + size.h2);
-    const size_t batch = (size_t)(o->batch < f.pixel_count ? o->batch : f.pixel_count), pixels = (size_t)f.pixel_count;
+    const nn_dim batch = nn_at_most(o->batch, f.pixel_count);
+    const size_t pixels = (size_t)f.pixel_count;
     const size_t maps = (size_t)(f.pictures * f.picture_count) * sizeof(real) + pixels * (sizeof *f.pixel + sizeof *f.label);
-    const size_t worker_bytes = dg_net_bytes(size, (nn_dim)batch) + batch * ((size_t)f.D * sizeof(real) + 1) + pixels * sizeof(uint32_t);
+    const size_t worker_bytes = dg_net_bytes(size, batch, dg_batch_shared(&f, batch, size.h1, gathers_all(o)))
+        + dg_batch_bytes(&f, batch, size.h1, gathers_all(o)) + pixels * sizeof(uint32_t);
     const size_t states = (size_t)o->members * (result + 2 * params) * sizeof(real), stacked = (size_t)o->members * result * sizeof(real);
     const size_t drawing = maps + sg_work_bytes(m, 1, true, threads);
     const size_t learning = maps + (size_t)(threads < o->members ? threads : o->members) * worker_bytes + states + stacked;

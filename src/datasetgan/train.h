@@ -2,8 +2,7 @@
 #ifndef DG_TRAIN_H
 #define DG_TRAIN_H
 
-#include "datasetgan/features.h"
-#include "datasetgan/net.h"
+#include "datasetgan/batch.h"
 
 /* What is known of one member: nothing yet (state NULL), on the way (all of a net's state), or done (its result only). */
 typedef struct {

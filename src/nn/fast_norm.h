@@ -5,12 +5,12 @@ static void norm_stats(float *mean, float *square, const float *x, nn_dim n, nn_
 {
     const vf inv = vf_set1(1.0f / (float)n);
     for (nn_dim c = 0; c < C; c += VW) {
-        vf sum;
-        ROW_SUM(sum, n, column(x, r, C, c));
-        const vf mu = vf_mul(sum, inv);
-        ROW_SUM(sum, n, vf_mul(vf_sub(column(x, r, C, c), mu), vf_sub(column(x, r, C, c), mu)));
+        vf sum[1];
+        ROW_SUM(sum, n, 1, column(x, r, C, c));
+        const vf mu = vf_mul(sum[0], inv);
+        ROW_SUM(sum, n, 1, vf_mul(vf_sub(column(x, r, C, c), mu), vf_sub(column(x, r, C, c), mu)));
         store_part(mean + c, C - c, mu);
-        store_part(square + c, C - c, sum);
+        store_part(square + c, C - c, sum[0]);
     }
 }
 

@@ -8,8 +8,12 @@ static void relu_bwd(float *dx, const float *dy, const float *y, nn_dim n)
     for (; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-/* Up to VW columns at once, the last group padded with zeros: cols = min(VW, C - c). */
+/* Up to VW columns of row r, the last group padded with zeros; and vector v of several, part: the last group. */
 static inline vf column(const float *x, nn_dim r, nn_dim C, nn_dim c) { return load_part(x + r * C + c, C - c); }
+INLINE vf column_of(const float *x, nn_dim r, nn_dim C, nn_dim c, int v, bool part)
+{
+    return part ? column(x, r, C, c) : vf_load(x + r * C + c + v * VW);
+}
 static inline void store_part(float *p, nn_dim n, vf v)
 {
     if (n >= VW) { vf_store(p, v); return; }
@@ -18,58 +22,100 @@ static inline void store_part(float *p, nn_dim n, vf v)
     for (nn_dim i = 0; i < n; i++) p[i] = part[i];
 }
 
-/* Sum over the rows of term(r), GROUP rows at a time, so that a long batch loses no more bits than a short one. */
-#define ROW_SUM(sum, B, term) do { \
-        sum = vf_set1(0.0f); \
+/* sum[v] of term over the rows, 64 rows at a time, so that a long batch loses no more bits than a short one. */
+enum { WIDE = 4 };                                        /* vectors of columns: whole lines of memory, and sums that need not wait for one another */
+#define ROW_SUM(sum, B, nv, term) do { \
+        for (int v = 0; v < (nv); v++) sum[v] = vf_set1(0.0f); \
         for (nn_dim r0_ = 0; r0_ < (B); r0_ += 64) { \
-            vf part_ = vf_set1(0.0f); \
-            for (nn_dim r = r0_; r < (B) && r < r0_ + 64; r++) part_ = vf_add(part_, (term)); \
-            sum = vf_add(sum, part_); \
+            vf part_[WIDE]; \
+            UNROLL for (int v = 0; v < (nv); v++) part_[v] = vf_set1(0.0f); \
+            for (nn_dim r = r0_; r < (B) && r < r0_ + 64; r++) UNROLL for (int v = 0; v < (nv); v++) part_[v] = vf_add(part_[v], (term)); \
+            for (int v = 0; v < (nv); v++) sum[v] = vf_add(sum[v], part_[v]); \
         } \
+    } while (0)
+
+typedef struct { float *y, *mean, *rstd, *run_mean, *run_var; const float *x, *gamma, *beta; nn_dim B, C; } norm_job;
+
+INLINE void norm_columns(const norm_job *g, nn_dim c, int nv, bool part)
+{
+    const nn_dim B = g->B, C = g->C;
+    const vf inv = vf_set1(1.0f / (float)B);
+    vf sum[WIDE], mu[WIDE], scale[WIDE], shift[WIDE];
+    ROW_SUM(sum, B, nv, column_of(g->x, r, C, c, v, part));
+    for (int v = 0; v < nv; v++) mu[v] = vf_mul(sum[v], inv);
+    ROW_SUM(sum, B, nv, vf_mul(vf_sub(column_of(g->x, r, C, c, v, part), mu[v]), vf_sub(column_of(g->x, r, C, c, v, part), mu[v])));
+    for (int v = 0; v < nv; v++) {
+        const nn_dim at = c + v * VW, n = C - at;
+        const vf rs = vf_div(vf_set1(1.0f), vf_sqrt(vf_add(vf_mul(sum[v], inv), vf_set1(1e-5f))));
+        store_part(g->mean + at, n, mu[v]);
+        store_part(g->rstd + at, n, rs);
+        if (g->run_mean) {
+            const vf keep = vf_set1(0.9f), take = vf_set1(0.1f), unbiased = vf_div(sum[v], vf_set1((float)(B - 1)));
+            store_part(g->run_mean + at, n, vf_fma(take, mu[v], vf_mul(keep, load_part(g->run_mean + at, n))));
+            store_part(g->run_var + at, n, vf_fma(take, unbiased, vf_mul(keep, load_part(g->run_var + at, n))));
+        }
+        scale[v] = vf_mul(rs, load_part(g->gamma + at, n));
+        shift[v] = load_part(g->beta + at, n);
+    }
+    for (nn_dim r = 0; r < B; r++)
+        UNROLL for (int v = 0; v < nv; v++) {
+            const vf y = vf_fma(vf_sub(column_of(g->x, r, C, c, v, part), mu[v]), scale[v], shift[v]);
+            if (part) store_part(g->y + r * C + c, C - c, y);
+            else vf_store(g->y + r * C + c + v * VW, y);
+        }
+}
+
+/* columns(g, c, vectors, part) for all columns. */
+#define EACH_COLUMN(columns, g) do { \
+        nn_dim c_ = 0; \
+        for (; c_ + WIDE * VW <= (g)->C; c_ += WIDE * VW) columns(g, c_, WIDE, false); \
+        for (; c_ + VW <= (g)->C; c_ += VW) columns(g, c_, 1, false); \
+        if (c_ < (g)->C) columns(g, c_, 1, true); \
     } while (0)
 
 static void batchnorm_fwd(float *y, float *mean, float *rstd, float *run_mean, float *run_var, const float *x,
                           const float *gamma, const float *beta, nn_dim B, nn_dim C)
 {
-    const vf inv = vf_set1(1.0f / (float)B);
-    for (nn_dim c = 0; c < C; c += VW) {
-        const nn_dim n = C - c;
-        vf sum;
-        ROW_SUM(sum, B, column(x, r, C, c));
-        const vf mu = vf_mul(sum, inv);
-        ROW_SUM(sum, B, vf_mul(vf_sub(column(x, r, C, c), mu), vf_sub(column(x, r, C, c), mu)));
-        const vf rs = vf_div(vf_set1(1.0f), vf_sqrt(vf_add(vf_mul(sum, inv), vf_set1(1e-5f))));
-        store_part(mean + c, n, mu);
-        store_part(rstd + c, n, rs);
-        if (run_mean) {
-            const vf keep = vf_set1(0.9f), take = vf_set1(0.1f), unbiased = vf_div(sum, vf_set1((float)(B - 1)));
-            store_part(run_mean + c, n, vf_fma(take, mu, vf_mul(keep, load_part(run_mean + c, n))));
-            store_part(run_var + c, n, vf_fma(take, unbiased, vf_mul(keep, load_part(run_var + c, n))));
-        }
-        const vf g = vf_mul(rs, load_part(gamma + c, n)), b = load_part(beta + c, n);
-        for (nn_dim r = 0; r < B; r++) store_part(y + r * C + c, n, vf_fma(vf_sub(column(x, r, C, c), mu), g, b));
-    }
+    const norm_job g = { y, mean, rstd, run_mean, run_var, x, gamma, beta, B, C };
+    EACH_COLUMN(norm_columns, &g);
 }
 
 /* dx = gamma*rstd * (dy - mean(dy) - xhat*mean(dy*xhat)), xhat = (x - mean)*rstd. */
+typedef struct { float *dx, *dgamma, *dbeta; const float *dy, *x, *mean, *rstd, *gamma; nn_dim B, C; } norm_back_job;
+
+INLINE void norm_back_columns(const norm_back_job *g, nn_dim c, int nv, bool part)
+{
+    const nn_dim B = g->B, C = g->C;
+    const vf inv = vf_set1(1.0f / (float)B);
+    vf mu[WIDE], rs[WIDE], db[WIDE], dg[WIDE], scale[WIDE];
+    for (int v = 0; v < nv; v++) {
+        mu[v] = load_part(g->mean + c + v * VW, C - c - v * VW);
+        rs[v] = load_part(g->rstd + c + v * VW, C - c - v * VW);
+    }
+    ROW_SUM(db, B, nv, column_of(g->dy, r, C, c, v, part));
+    ROW_SUM(dg, B, nv, vf_mul(column_of(g->dy, r, C, c, v, part), vf_mul(vf_sub(column_of(g->x, r, C, c, v, part), mu[v]), rs[v])));
+    for (int v = 0; v < nv; v++) {
+        const nn_dim at = c + v * VW, n = C - at;
+        store_part(g->dbeta + at, n, vf_add(load_part(g->dbeta + at, n), db[v]));
+        store_part(g->dgamma + at, n, vf_add(load_part(g->dgamma + at, n), dg[v]));
+        scale[v] = vf_mul(load_part(g->gamma + at, n), rs[v]);
+        db[v] = vf_mul(db[v], inv);
+        dg[v] = vf_mul(dg[v], inv);
+    }
+    for (nn_dim r = 0; r < B; r++)
+        UNROLL for (int v = 0; v < nv; v++) {
+            const vf xhat = vf_mul(vf_sub(column_of(g->x, r, C, c, v, part), mu[v]), rs[v]);
+            const vf dx = vf_mul(scale[v], vf_sub(vf_sub(column_of(g->dy, r, C, c, v, part), db[v]), vf_mul(xhat, dg[v])));
+            if (part) store_part(g->dx + r * C + c, C - c, dx);
+            else vf_store(g->dx + r * C + c + v * VW, dx);
+        }
+}
+
 static void batchnorm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,
                           const float *rstd, const float *gamma, nn_dim B, nn_dim C)
 {
-    const vf inv = vf_set1(1.0f / (float)B);
-    for (nn_dim c = 0; c < C; c += VW) {
-        const nn_dim n = C - c;
-        const vf mu = load_part(mean + c, n), rs = load_part(rstd + c, n);
-        vf db, dg;
-        ROW_SUM(db, B, column(dy, r, C, c));
-        ROW_SUM(dg, B, vf_mul(column(dy, r, C, c), vf_mul(vf_sub(column(x, r, C, c), mu), rs)));
-        store_part(dbeta + c, n, vf_add(load_part(dbeta + c, n), db));
-        store_part(dgamma + c, n, vf_add(load_part(dgamma + c, n), dg));
-        const vf scale = vf_mul(load_part(gamma + c, n), rs), mb = vf_mul(db, inv), mg = vf_mul(dg, inv);
-        for (nn_dim r = 0; r < B; r++) {
-            const vf xhat = vf_mul(vf_sub(column(x, r, C, c), mu), rs);
-            store_part(dx + r * C + c, n, vf_mul(scale, vf_sub(vf_sub(column(dy, r, C, c), mb), vf_mul(xhat, mg))));
-        }
-    }
+    const norm_back_job g = { dx, dgamma, dbeta, dy, x, mean, rstd, gamma, B, C };
+    EACH_COLUMN(norm_back_columns, &g);
 }
 
 /* exp(x) for x <= 0: x = n ln2 + r, |r| <= ln2/2, e^r by its Taylor polynomial of degree 7 (remainder 5e-9 relative), then
@@ -163,20 +209,23 @@ static double softmax_ce(float *dlogit, const float *logit, const uint8_t *label
     return rows ? loss / (double)rows : 0.0;
 }
 
-static void adam(float *param, float *m, float *v, const float *grad, nn_dim count, const nn_adam *o)
+static bool adam(float *param, float *m, float *v, const float *grad, nn_dim count, const nn_adam *o)
 {
     const double fix1 = 1.0 - pow(o->beta1, (double)o->step), fix2 = 1.0 - pow(o->beta2, (double)o->step);
     const vf b1 = vf_set1((float)o->beta1), c1 = vf_set1((float)(1.0 - o->beta1)), b2 = vf_set1((float)o->beta2),
              c2 = vf_set1((float)(1.0 - o->beta2)), eps = vf_set1((float)o->eps), keep = vf_set1((float)(1.0 - o->lr * o->decay)),
              rate = vf_set1((float)(o->lr / fix1)), root = vf_set1((float)(1.0 / fix2));
+    vf finite = vf_set1(0.0f);                            /* 0 * NaN and 0 * infinity are NaN */
     for (nn_dim i = 0; i < count; i += VW) {
         const nn_dim n = count - i;
-        const vf g = load_part(grad + i, n);
+        const vf g = load_part(grad + i, n), square = vf_mul(g, g);
+        finite = vf_fma(vf_set1(0.0f), square, finite);
         const vf nm = vf_fma(c1, g, vf_mul(b1, load_part(m + i, n)));
-        const vf nv = vf_fma(c2, vf_mul(g, g), vf_mul(b2, load_part(v + i, n)));
+        const vf nv = vf_fma(c2, square, vf_mul(b2, load_part(v + i, n)));
         const vf step = vf_div(vf_mul(rate, nm), vf_add(vf_sqrt(vf_mul(nv, root)), eps));
         store_part(m + i, n, nm);
         store_part(v + i, n, nv);
         store_part(param + i, n, vf_sub(vf_mul(load_part(param + i, n), keep), step));
     }
+    return vf_sum(finite) == 0.0f;
 }

@@ -102,7 +102,7 @@ typedef struct nn_kernels {
     void (*batchnorm_bwd)(real *dx, real *dgamma, real *dbeta, const real *dy, const real *x, const real *mean,
                           const real *rstd, const real *gamma, nn_dim B, nn_dim C);   /* dx written, dgamma and dbeta added */
     double (*softmax_ce)(real *dlogit, const real *logit, const uint8_t *label, nn_dim B, nn_dim K);
-    void (*adam)(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o);
+    bool (*adam)(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o);
 
     /* One member's opinions on n pixels (src/datasetgan/label.c).  x_c = logit[p*ld + c] + b[c], q = softmax(x), best the lowest of the largest:
      *   sum[c*plane + p] += of_logits ? x_c : q_c    spread[p] += sum_c q_c (x_best - x_c)    total[p] *= sum_c exp(x_c - x_best)    votes[p*K + best]++

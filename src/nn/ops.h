@@ -82,8 +82,8 @@ void nn_softmax_ref(real *p, const real *x, nn_dim B, nn_dim K);
 double nn_softmax_ce_ref(real *dlogit, const real *logit, const uint8_t *label, nn_dim B, nn_dim K);
 
 /* Adam as torch.optim.Adam (Kingma & Ba 2015 alg. 1); decay is decoupled (AdamW: param *= 1 - lr*decay first).
- * step counts from 1.  m and v start at zero. */
+ * step counts from 1.  m and v start at zero.  false: a gradient is not finite, or its square is not. */
 typedef struct { double lr, beta1, beta2, eps, decay; int64_t step; } nn_adam;
-void nn_adam_ref(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o);
+bool nn_adam_ref(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o);
 
 #endif

@@ -145,11 +145,13 @@ double nn_softmax_ce_ref(real *dlogit, const real *logit, const uint8_t *label, 
 
 /* ---- Adam ---------------------------------------------------------------------------------------------------------- */
 
-void nn_adam_ref(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o)
+bool nn_adam_ref(real *param, real *m, real *v, const real *grad, nn_dim count, const nn_adam *o)
 {
     const double fix1 = 1.0 - pow(o->beta1, (double)o->step), fix2 = 1.0 - pow(o->beta2, (double)o->step);
+    bool finite = true;
     for (nn_dim i = 0; i < count; i++) {
         const double g = grad[i];
+        finite &= (bool)isfinite(grad[i] * grad[i]);
         const double first = o->beta1 * m[i] + (1.0 - o->beta1) * g;
         const double second = o->beta2 * v[i] + (1.0 - o->beta2) * g * g;
         const double kept = param[i] * (1.0 - o->lr * o->decay);
@@ -157,4 +159,5 @@ void nn_adam_ref(real *param, real *m, real *v, const real *grad, nn_dim count, 
         m[i] = (real)first;
         v[i] = (real)second;
     }
+    return finite;
 }
