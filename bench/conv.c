@@ -72,7 +72,7 @@ static void bench_layer(const layer *l, const nn_kernels *k, int threads)
     static const real fir[16] = { 1, 3, 3, 1, 3, 9, 9, 3, 3, 9, 9, 3, 1, 3, 3, 1 };
     real filter[16];
     for (int i = 0; i < 16; i++) filter[i] = fir[i] / 64;
-    const nn_conv_shape s = { l->cin, l->cout, l->hw, l->hw, 3, l->up, 4, 4, filter };
+    const nn_conv_shape s = { l->cin, l->cout, l->hw, l->hw, 3, l->up, 4, 4, filter, 0 };
     bench_row row = { .work = "conv", .k = k, .threads = threads, .units = 1, .error_unit = "units", .note = l->in };
     nn_format(row.name, sizeof row.name, "%td-%td %td%s", l->cin, l->cout, l->hw, l->up == 2 ? " up" : "");
     if (!bench_wanted(row.work, row.name, l->quick)) return;

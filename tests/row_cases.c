@@ -46,11 +46,11 @@ static void layer(int i, nn_conv_shape s, bool demodulate, double strength)
 
 static void layers(void)
 {
-    layer(0, (nn_conv_shape){ 5, 6, 7, 5, 3, 1, 0, 0, NULL }, true, 0.25);
-    layer(1, (nn_conv_shape){ 6, 5, 5, 3, 3, 2, 4, 4, NULL }, true, 0.5);
-    layer(2, (nn_conv_shape){ 3, 17, 3, 4, 3, 2, 5, 3, NULL }, true, 0.0);
-    layer(3, (nn_conv_shape){ 18, 4, 3, 5, 1, 1, 0, 0, NULL }, true, 0.125);
-    layer(4, (nn_conv_shape){ 4, 3, 4, 4, 3, 1, 0, 0, NULL }, false, 0.25);
+    layer(0, (nn_conv_shape){ 5, 6, 7, 5, 3, 1, 0, 0, NULL, 0 }, true, 0.25);
+    layer(1, (nn_conv_shape){ 6, 5, 5, 3, 3, 2, 4, 4, NULL, 0 }, true, 0.5);
+    layer(2, (nn_conv_shape){ 3, 17, 3, 4, 3, 2, 5, 3, NULL, 0 }, true, 0.0);
+    layer(3, (nn_conv_shape){ 18, 4, 3, 5, 1, 1, 0, 0, NULL, 0 }, true, 0.125);
+    layer(4, (nn_conv_shape){ 4, 3, 4, 4, 3, 1, 0, 0, NULL, 0 }, false, 0.25);
 }
 
 static void upsample2(void)
@@ -70,7 +70,7 @@ static void upsample2(void)
 static void to_rgb(void)
 {
     enum { CIN = 19, COUT = 3, H = 5, W = 7, N = COUT * H * W };
-    const nn_conv_shape s = { CIN, COUT, H, W, 1, 1, 0, 0, NULL };
+    const nn_conv_shape s = { CIN, COUT, H, W, 1, 1, 0, 0, NULL, 0 };
     const real *x = golden(CIN * H * W, "rgb.x"), *w = golden(COUT * CIN, "rgb.w"), *style = golden(CIN, "rgb.style"), *b = golden(COUT, "rgb.b");
     const double clamp = (double)*golden(1, "rgb.clamp");
     real *y = golden_room(N, NULL);

@@ -47,11 +47,11 @@ static void test_conv(const conv_case *c)
     real *filter = randn(c->fh * c->fw, 7), *weight = randn(c->cout * c->cin * c->ks * c->ks, 1), *x = randn(c->cin * c->h * c->w, 2);
     const nn_dim out = c->h * c->w * c->up * c->up;
     real *style = randn(c->cin, 3), *demod = randn(c->cout, 4), *noise = randn(out, 5), *bias = randn(c->cout, 6);
-    real *want = t_guarded(c->cout * out, true), *got = t_guarded(c->cout * out, true);
+    real *want = t_guarded(c->cout * out, true), *got = t_guarded(c->cout * out, true), *shared = t_guarded(c->cout * out, true);
     if (c->separable)
         for (nn_dim a = 0; a < c->fh; a++) for (nn_dim b = 0; b < c->fw; b++)
             filter[a * c->fw + b] = (real)((1.0 + (double)a) * (2.0 + (double)(b * b)) / 40.0);
-    const nn_conv_shape s = { c->cin, c->cout, c->h, c->w, c->ks, c->up, c->fh, c->fw, filter };
+    const nn_conv_shape s = { c->cin, c->cout, c->h, c->w, c->ks, c->up, c->fh, c->fw, filter, 0 };
     const nn_conv_job job = { .style = style, .demod = c->demod ? demod : NULL, .noise = c->noise ? noise : NULL,
                               .bias = c->bias ? bias : NULL, .strength = 0.3, .slope = 0.2, .gain = sqrt(2.0), .clamp = c->clamp };
     run_conv(&nn_kernels_ref, &s, weight, &job, x, want);
@@ -60,11 +60,18 @@ static void test_conv(const conv_case *c)
         if (!k->usable()) { t_skip("conv/%s: not on this CPU", k->name); continue; }
         run_conv(k, &s, weight, &job, x, got);
         /* Winograd grows rounding, docs/NUMERICS.md § 6: F(4,3) and F(3,2). */
-        const double grown = c->ks != 3 ? 1 : c->up == 1 ? (c->h >= 8 && c->w >= 8 && c->cin >= 16 && c->cout >= 16 ? 4 : 1) : c->h >= 8 && c->w >= 8 && c->cin >= 64 ? 2 : 1;
+        const double grown = c->ks != 3 ? 1 : c->up == 1 ? (c->h >= 8 && c->w >= 8 && c->cin >= 16 && c->cout >= 16 ? 4 : 1) : c->h >= 8 && c->w >= 8 && c->cin >= 32 && c->cout >= 16 ? 2 : 1;
         t_close(got, want, c->cout * out, grown * sum_units(c->cin * c->ks * c->ks + c->fh * c->fw), "conv %tdx%td %td->%td %tdx%td up%td fir%tdx%td%s/%s",
                 c->ks, c->ks, c->cin, c->cout, c->h, c->w, c->up, c->fh, c->fw, c->separable ? "" : "(not separable)", k->name);
+        static const int threads[] = { 1, 2, 3, 16 };
+        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+            nn_conv_shape cut = s;
+            cut.threads = threads[t];
+            run_conv(k, &cut, weight, &job, x, shared);
+            t_same(shared, got, (size_t)(c->cout * out) * sizeof *got, "conv %td->%td %tdx%td up%td/%s: cut for %d threads", c->cin, c->cout, c->h, c->w, c->up, k->name, threads[t]);
+        }
     }
-    real *const all[] = { filter, weight, x, style, demod, noise, bias, want, got };
+    real *const all[] = { filter, weight, x, style, demod, noise, bias, want, got, shared };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
 }
 
@@ -75,7 +82,7 @@ static void test_conv_bits_do_not_depend_on_tiles(const nn_kernels *k, nn_dim C,
     real *weight = randn(C * C * 9, 1), *x = randn(C * H * W, 2), *part = t_guarded(C * H * CUT, true), *style = randn(C, 3);
     real *whole = t_guarded(C * H * W, true), *cut = t_guarded(C * H * CUT, true);
     for (nn_dim r = 0; r < C * H; r++) memcpy(part + r * CUT, x + r * W, CUT * sizeof *x);
-    const nn_conv_shape big = { C, C, H, W, 3, 1, 0, 0, NULL }, small = { C, C, H, CUT, 3, 1, 0, 0, NULL };
+    const nn_conv_shape big = { C, C, H, W, 3, 1, 0, 0, NULL, 0 }, small = { C, C, H, CUT, 3, 1, 0, 0, NULL, 0 };
     const nn_conv_job job = { .style = style, .slope = 0.2, .gain = 1.0, .clamp = INFINITY };
     run_conv(k, &big, weight, &job, x, whole);
     run_conv(k, &small, weight, &job, part, cut);
@@ -128,7 +135,7 @@ static void test_gemm_rows(const nn_kernels *k)
 static void test_maps(const nn_kernels *k)
 {
     enum { C = 24, H = 5, W = 77, OUT = 4, FH = 4, FW = 5, P = H * W };
-    const nn_conv_shape s = { C, OUT, H, W, 1, 1, 0, 0, NULL };
+    const nn_conv_shape s = { C, OUT, H, W, 1, 1, 0, 0, NULL, 0 };
     real *planar = randn(C * P, 1), *map = t_guarded(nn_map_count(k->layout, C, H, W), true), *w = randn(OUT * C, 2), *style = randn(C, 3);
     real *bias = randn(OUT, 4), *want = randn(OUT * P, 5), *got = randn(OUT * P, 5), *filter = randn(FH * FW, 6);
     nn_map_from_planar(k->layout, map, planar, C, H, W);
@@ -282,7 +289,8 @@ int main(void)
         { 16, 16, 1, 1, 3, 1, 0, 0, true, true, true, true, INFINITY },
         { 16, 32, 4, 4, 3, 2, 4, 4, true, true, true, true, 3.0 },
         { 21, 48, 9, 5, 3, 2, 4, 4, true, true, true, true, INFINITY },
-        { 32, 17, 64, 40, 3, 2, 4, 4, true, true, true, true, INFINITY },
+        { 31, 17, 64, 40, 3, 2, 4, 4, true, true, true, true, INFINITY },
+        { 80, 15, 13, 9, 3, 2, 4, 4, true, true, true, true, INFINITY },
         { 20, 12, 6, 7, 3, 2, 4, 4, false, true, true, true, 60.0 },
         { 20, 12, 6, 7, 3, 2, 3, 5, false, true, true, true, INFINITY },
         { 20, 12, 33, 7, 3, 2, 12, 6, true, true, true, true, INFINITY },
@@ -301,6 +309,7 @@ int main(void)
         { 17, 18, 9, 14, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 128, 160, 8, 8, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* and of up-convolutions: four parts of the panels, one empty */
         { 67, 70, 17, 30, 3, 2, 4, 4, true, true, true, true, 60.0 },           /* nothing a multiple of 3 or 16, two groups, two parts */
+        { 32, 16, 21, 22, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* the fewest channels */
         { 64, 33, 33, 34, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* five groups */
         { 64, 81, 18, 16, 3, 2, 4, 4, false, false, false, false, INFINITY },
         { 66, 64, 16, 19, 3, 2, 2, 2, true, true, true, true, INFINITY },       /* StyleGAN1's box */

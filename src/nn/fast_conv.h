@@ -101,9 +101,9 @@ static nn_dim conv_bands(const nn_conv_shape *s)
 
 static nn_dim direct_units(const nn_conv_shape *s, int stage) { return stage ? 0 : conv_panels(s) * conv_bands(s); }
 
-/* ---- epilogue: per channel numbers of a panel, zero in the channels that pad ------------------------------------------ */
+/* ---- epilogue: per channel numbers of a panel, zero in the channels that pad; the others as vectors ------------------- */
 
-typedef struct { float demod[NR], strength[NR], bias[NR], slope, gain, clamp; bool linear, clamped; } epilogue;
+typedef struct { float demod[NR], strength[NR], bias[NR], slope[VW], gain[VW], low[VW], high[VW]; } epilogue;
 
 static void epilogue_prepare(epilogue *e, const nn_conv_shape *s, const nn_conv_job *j, nn_dim panel)
 {
@@ -115,18 +115,25 @@ static void epilogue_prepare(epilogue *e, const nn_conv_shape *s, const nn_conv_
         e->bias[i] = real_channel && j->bias ? j->bias[o] : 0.0f;
     }
     NN_ASSERT(j->slope <= 1.0);                          /* max(v, slope*v) is the leaky ReLU */
-    e->slope = (float)j->slope;
-    e->gain = (float)j->gain;
-    e->clamp = (float)j->clamp;
-    e->linear = j->slope == 1.0;
-    e->clamped = isfinite(j->clamp);
+    vf_store(e->slope, vf_set1((float)j->slope));
+    vf_store(e->gain, vf_set1((float)j->gain));
+    vf_store(e->low, vf_set1((float)-j->clamp));
+    vf_store(e->high, vf_set1((float)j->clamp));
 }
 
-INLINE vf epilogue_apply(const epilogue *e, int v, vf sum, float noise)
+/* The epilogue of one vector of channels, in registers where there are enough. */
+typedef struct { vf demod, strength, bias, slope, gain, low, high; } epilogue_of;
+INLINE epilogue_of epilogue_load(const epilogue *e, int v)
 {
-    vf y = vf_fma(sum, vf_load(e->demod + v * VW), vf_fma(vf_set1(noise), vf_load(e->strength + v * VW), vf_load(e->bias + v * VW)));
-    y = vf_mul(vf_max(vf_mul(y, vf_set1(e->slope)), y), vf_set1(e->gain));
-    return vf_min(vf_set1(e->clamp), vf_max(vf_set1(-e->clamp), y));
+    return (epilogue_of){ vf_load(e->demod + v * VW), vf_load(e->strength + v * VW), vf_load(e->bias + v * VW),
+                          vf_load(e->slope), vf_load(e->gain), vf_load(e->low), vf_load(e->high) };
+}
+
+INLINE vf epilogue_apply(epilogue_of e, vf sum, float noise)
+{
+    vf y = vf_fma(sum, e.demod, vf_fma(vf_set1(noise), e.strength, e.bias));
+    y = vf_mul(vf_max(vf_mul(y, e.slope), y), e.gain);
+    return vf_min(e.high, vf_max(e.low, y));
 }
 
 /* Where vector v of pixel (y,x) of a panel lies in a blocked map of hw pixels. */
@@ -183,7 +190,7 @@ INLINE void same_tile(const nn_conv_shape *s, const nn_conv_job *j, const epilog
     UNROLL for (int p = 0; p < mr; p++) {
         const float noise = j->noise ? j->noise[pixel + p] : 0.0f;
         for (int v = 0; v < nv; v++)
-            vf_store(map_vector(j->y, s->h * s->w, pixel + p, channel + v * VW), epilogue_apply(e, v, t.v[p][v], noise));
+            vf_store(map_vector(j->y, s->h * s->w, pixel + p, channel + v * VW), epilogue_apply(epilogue_load(e, v), t.v[p][v], noise));
     }
 }
 
@@ -217,12 +224,22 @@ static void conv_same(const nn_conv_shape *s, const float *w, const nn_conv_job 
 
 /* ---- up 2 ------------------------------------------------------------------------------------------------------------- */
 
-INLINE void up_tile(const tap_job *g, float *out, int mr, int nv)
+/* `tiles` tiles side by side, in one function; g's column and out advance. */
+INLINE void phase_tiles(tap_job *g, float **out, nn_dim tiles, int mr, int nv)
 {
-    tile t;
-    tile_zero(&t, mr, nv);
-    taps_add(&t, mr, nv, g);
-    UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(out + p * 2 * NR + v * VW, t.v[p][v]);
+    for (; tiles > 0; tiles--, g->col += mr, *out += mr * 2 * NR) {
+        tile t;
+        tile_zero(&t, mr, nv);
+        taps_add(&t, mr, nv, g);
+        UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(*out + p * 2 * NR + v * VW, t.v[p][v]);
+    }
+}
+
+static __attribute__((noinline)) void phase_tiles_any(tap_job *g, float **out, nn_dim tiles, nn_dim mr, int nv)
+{
+    #define BODY(m, k) phase_tiles(g, out, tiles, m, k)
+    if (tiles > 0) TILE_SWITCH(mr, nv, BODY)
+    #undef BODY
 }
 
 /* Row ty of the transposed convolution, columns shifted by pad so that the filter reads it from 0; zero outside t. */
@@ -234,18 +251,15 @@ static void up_row(const nn_conv_shape *s, const float *w, nn_dim ty, nn_dim pad
     const nn_dim pr = ty & 1, tap_rows = phase_taps(s->ks, pr), block = conv_blocks(s) * NN_CB * nv * VW;
     w += pr * block * phase_taps(s->ks, 0) * s->ks;                            /* phases (0,0), (0,1) come before (1,0), (1,1) */
     for (nn_dim pc = 0; pc < 2; pc++) {
-        const nn_dim tap_cols = phase_taps(s->ks, pc), n = (tw - pc + 1) / 2, step = piece_rows(n);
+        const nn_dim tap_cols = phase_taps(s->ks, pc), n = nn_at_most((tw - pc + 1) / 2, (width - pad - pc + 1) / 2);      /* columns past `width` are cropped */
         /* Kernel row pr + 2a meets pixel row (ty - pr)/2 - a; kernel column pc + 2b meets pixel column q - b. */
-        tap_job g = { .rows = tap_rows, .cols = tap_cols, .col_step = -1, .blocks = conv_blocks(s), .pitch = (s->w + 2) * NN_CB, .w = w };
+        tap_job g = { .rows = tap_rows, .cols = tap_cols, .col = 1, .col_step = -1, .blocks = conv_blocks(s), .pitch = (s->w + 2) * NN_CB, .w = w };
         for (nn_dim a = 0; a < tap_rows; a++) g.row[a] = ring + (((ty - pr) / 2 - a) & (RING_X - 1)) * size;
-        for (nn_dim q = 0; q < n && tap_rows * tap_cols > 0; q += step) {
-            const nn_dim last = (width - pad - pc + 1) / 2;                    /* columns past `width` are cropped */
-            const nn_dim mr = (n < last ? n : last) - q < step ? (n < last ? n : last) - q : step;
-            if (mr <= 0) break;
-            g.col = q + 1;
-            #define BODY(m, k) up_tile(&g, out + (pad + 2 * q + pc) * NR, m, k)
-            TILE_SWITCH(mr, nv, BODY)
-            #undef BODY
+        if (n > 0 && tap_rows * tap_cols > 0) {
+            const tiling t = tiles_of(n);
+            float *at = out + (pad + pc) * NR;
+            phase_tiles_any(&g, &at, t.tall, t.low + 1, nv);
+            phase_tiles_any(&g, &at, t.count - t.tall, t.low, nv);
         }
         w += block * tap_rows * tap_cols;
     }
@@ -278,38 +292,42 @@ static void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue
                     for (nn_dim a = 0; a < fh; a++)
                         for (nn_dim b = 0; b < fw; b++)
                             sum = vf_fma(vf_set1(f->f[a * fw + b]), vf_load(t[a] + (x0 + x + b) * NR + v * VW), sum);
-                vf_store(map_vector(j->y, ohw, pixel, channel + v * VW), epilogue_apply(e, v, sum, noise));
+                vf_store(map_vector(j->y, ohw, pixel, channel + v * VW), epilogue_apply(epilogue_load(e, v), sum, noise));
             }
         }
     }
 }
 
-/* One column of t, filtered down. */
-INLINE vf fir_down4(const vf fy[4], const float *const t[FIR_MAX], nn_dim at)
+/* The filter of all published generators has four taps an axis and is a product: n columns of vector v, `down` first and then across, where the last four
+ * stay in registers with all that they meet. */
+INLINE void fir_columns4(const fir *f, const float *t0, const float *t1, const float *t2, const float *t3, epilogue_of e, const float *noise, nn_dim n, float *out)
 {
-    return vf_fma(fy[3], vf_load(t[3] + at), vf_fma(fy[2], vf_load(t[2] + at), vf_fma(fy[1], vf_load(t[1] + at), vf_mul(fy[0], vf_load(t[0] + at)))));
+    float down[(CHUNK + 3) * VW] __attribute__((aligned(64)));
+    const vf y0 = vf_set1(f->fy[0]), y1 = vf_set1(f->fy[1]), y2 = vf_set1(f->fy[2]), y3 = vf_set1(f->fy[3]);
+    for (nn_dim x = 0; x < n + 3; x++)
+        vf_store(down + x * VW, vf_fma(y3, vf_load(t3 + x * NR), vf_fma(y2, vf_load(t2 + x * NR), vf_fma(y1, vf_load(t1 + x * NR), vf_mul(y0, vf_load(t0 + x * NR))))));
+    const vf x0 = vf_set1(f->fx[0]), x1 = vf_set1(f->fx[1]), x2 = vf_set1(f->fx[2]), x3 = vf_set1(f->fx[3]);
+    vf d0 = vf_load(down), d1 = vf_load(down + VW), d2 = vf_load(down + 2 * VW);
+    for (nn_dim x = 0; x < n; x++) {
+        const vf d3 = vf_load(down + (x + 3) * VW);
+        const vf sum = vf_fma(x3, d3, vf_fma(x2, d2, vf_fma(x1, d1, vf_mul(x0, d0))));
+        vf_store(out + x * NN_CB, epilogue_apply(e, sum, noise ? noise[x] : 0.0f));
+        d0 = d1;
+        d1 = d2;
+        d2 = d3;
+    }
 }
 
-/* The filter of all published generators has four taps an axis and is a product: the last four columns stay in registers. */
 static void fir_row4(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
                      nn_dim channel, nn_dim y, int nv)
 {
     const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
-    vf fy[4], fx[4];
-    UNROLL for (int a = 0; a < 4; a++) { fy[a] = vf_set1(f->fy[a]); fx[a] = vf_set1(f->fx[a]); }
     for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK)
         for (int v = 0; v < nv; v++) {
-            const nn_dim end = nn_at_most(x0 + CHUNK, ow);
-            float *out = map_vector(j->y, ohw, y * ow, channel + v * VW);
-            vf d[4];
-            UNROLL for (int b = 0; b < 3; b++) d[b] = fir_down4(fy, t, (x0 + b) * NR + v * VW);
-            for (nn_dim x = x0; x < end; x++) {
-                d[3] = fir_down4(fy, t, (x + 3) * NR + v * VW);
-                vf sum = vf_set1(0.0f);
-                UNROLL for (int b = 0; b < 4; b++) sum = vf_fma(fx[b], d[b], sum);
-                vf_store(out + x * NN_CB, epilogue_apply(e, v, sum, j->noise ? j->noise[y * ow + x] : 0.0f));
-                UNROLL for (int b = 0; b < 3; b++) d[b] = d[b + 1];
-            }
+            const nn_dim n = nn_at_most(CHUNK, ow - x0), at = x0 * NR + v * VW;
+            float *out = map_vector(j->y, ohw, y * ow + x0, channel + v * VW);
+            if (j->noise) fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), j->noise + y * ow + x0, n, out);
+            else fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), NULL, n, out);
         }
 }
 

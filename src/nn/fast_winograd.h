@@ -31,11 +31,14 @@ static nn_dim winograd_group(const nn_conv_shape *s)
     return tiles >= 256 ? 64 : tiles > 32 ? 32 : tiles;
 }
 static nn_dim winograd_groups(const nn_conv_shape *s) { return (winograd_tiles(s) + winograd_group(s) - 1) / winograd_group(s); }
-/* Small maps have few groups: threads share out the panels, too, at the price of making V once a part. */
+/* Small maps have few groups: threads share out the panels, too, at the price of making V once a part: as many parts as give all threads the same, or
+ * nearly.  Of pictures that go together each part's weights serve all before the next part's. */
 static nn_dim panel_parts(const nn_conv_shape *s, nn_dim groups)
 {
-    const nn_dim parts = groups >= 4 ? 1 : groups >= 2 ? 2 : 4;
-    return parts < conv_panels(s) ? parts : conv_panels(s);
+    const nn_dim threads = s->threads ? s->threads : 4;
+    nn_dim parts = 1;
+    while (parts < conv_panels(s) && groups * parts % threads && groups * parts < 4 * threads) parts++;
+    return parts;
 }
 static nn_dim winograd_packed(const nn_conv_shape *s) { return FREQ * nn_channels_padded(s->cin) * nn_channels_padded(s->cout); }
 static nn_dim winograd_units(const nn_conv_shape *s, int stage) { return stage ? 0 : winograd_groups(s) * panel_parts(s, winograd_groups(s)); }
@@ -146,7 +149,7 @@ INLINE void winograd_tile_out(const nn_conv_shape *s, const nn_conv_job *j, cons
         if (!whole && y + a >= s->h) break;
         winograd_out(o, mid[a]);
         UNROLL for (int b = 0; b < 4; b++)
-            if (whole || x0 + b < s->w) vf_store(out + (a * s->w + b) * NN_CB, epilogue_apply(e, lane, o[b], noise ? noise[a * s->w + b] : 0.0f));
+            if (whole || x0 + b < s->w) vf_store(out + (a * s->w + b) * NN_CB, epilogue_apply(epilogue_load(e, lane), o[b], noise ? noise[a * s->w + b] : 0.0f));
     }
 }
 

@@ -23,7 +23,7 @@ enum { UP_TILE = 3, UP_SIDE = 7, UP_SLOTS = 49, UP_ODD = 4, UP_KINDS = 5, UP_BAN
  * stay in any cache on its way to the filter. */
 static bool is_winograd_up(const nn_conv_shape *s)
 {
-    return s->ks == 3 && s->up == 2 && s->h >= 8 && s->w >= 8 && s->h * s->w <= 256 * 256 && s->cin >= 64 && s->cout >= 32;
+    return s->ks == 3 && s->up == 2 && s->h >= 8 && s->w >= 8 && s->h * s->w <= 256 * 256 && s->cin >= 32 && s->cout >= 16;
 }
 
 /* t has one even row and column more than x; t_width is what the filter reads. */

@@ -23,8 +23,9 @@ static inline nn_dim nn_map_at(nn_layout l, nn_dim h, nn_dim w, nn_dim c, nn_dim
 }
 
 /* One modulated convolution of a StyleGAN2 layer: size of its input map, kernel 1 or 3, up 1 or 2 (2: transposed
- * convolution, then the FIR filter with gain 4 and pads (1,1): the output is 2h x 2w). */
-typedef struct { nn_dim cin, cout, h, w, ks, up; nn_dim fh, fw; const real *filter; } nn_conv_shape;
+ * convolution, then the FIR filter with gain 4 and pads (1,1): the output is 2h x 2w).  threads: how many will share the units of one
+ * picture, 0 if many pictures' go together; only how many units there are hangs on it (nn_conv_run sets it). */
+typedef struct { nn_dim cin, cout, h, w, ks, up; nn_dim fh, fw; const real *filter; int threads; } nn_conv_shape;
 
 /* What one picture brings.  y = act((conv(x * style[i]) * demod[o]) + noise*strength + bias[o]), as nn_bias_act_ref. */
 typedef struct {

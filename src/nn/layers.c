@@ -8,21 +8,30 @@
 /* What one thread needs, in whole cache lines. */
 static nn_dim conv_share(const nn_kernels *k, const nn_conv_shape *s) { return (k->conv_scratch(s) + NN_CB) / NN_CB * NN_CB; }
 
-nn_dim nn_conv_scratch(const nn_kernels *k, const nn_conv_shape *s, int threads) { return conv_share(k, s) * threads + k->conv_shared(s); }
+/* Fewer threads, fewer and larger units: enough for one is enough for any number. */
+nn_dim nn_conv_scratch(const nn_kernels *k, const nn_conv_shape *s, int threads)
+{
+    nn_conv_shape alone = *s;
+    alone.threads = 1;
+    return conv_share(k, &alone) * threads + k->conv_shared(s);
+}
 
 void nn_conv_run(const nn_kernels *k, const nn_conv *c, const nn_conv_job *job, nn_dim n, real *scratch, int threads)
 {
     /* A unit's weights serve all pictures of the batch before the next unit's.  With two stages pictures go one by one: what their
      * units share is there once. */
     const int stages = k->conv_units(&c->shape, 1) > 0 ? 2 : 1;
-    const nn_dim together = stages > 1 ? 1 : n, share = conv_share(k, &c->shape);
+    const nn_dim together = stages > 1 ? 1 : n;
+    nn_conv_shape s = c->shape;
+    s.threads = together > 1 ? 0 : threads;
+    const nn_dim share = conv_share(k, &s);
     #pragma omp parallel num_threads(threads) if (threads > 1)
     for (nn_dim first = 0; first < n; first += together)
         for (int stage = 0; stage < stages; stage++) {
-            const nn_dim units = k->conv_units(&c->shape, stage);
+            const nn_dim units = k->conv_units(&s, stage);
             #pragma omp for schedule(dynamic)
             for (nn_dim u = 0; u < units * together; u++)
-                k->conv_unit(&c->shape, c->packed, &job[first + u % together], stage, u / together, scratch + omp_get_thread_num() * share,
+                k->conv_unit(&s, c->packed, &job[first + u % together], stage, u / together, scratch + omp_get_thread_num() * share,
                              scratch + threads * share);
         }
 }

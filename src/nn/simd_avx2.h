@@ -34,4 +34,11 @@ static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d)
     const __m256 q = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
     _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(q), _mm256_extractf128_ps(q, 1)));
 }
+/* to = a[0], b[0], a[1], b[1], ...: 2 VW numbers. */
+static inline void vf_store_zip(float *to, vf a, vf b)
+{
+    const __m256 low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);
+    _mm256_storeu_ps(to, _mm256_permute2f128_ps(low, high, 0x20));
+    _mm256_storeu_ps(to + VW, _mm256_permute2f128_ps(low, high, 0x31));
+}
 static inline float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }

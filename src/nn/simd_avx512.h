@@ -26,4 +26,11 @@ static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d)
     const __m256 q = _mm256_hadd_ps(_mm256_hadd_ps(vf_halves(a), vf_halves(b)), _mm256_hadd_ps(vf_halves(c), vf_halves(d)));
     _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(q), _mm256_extractf128_ps(q, 1)));
 }
+/* to = a[0], b[0], a[1], b[1], ...: 2 VW numbers. */
+static inline void vf_store_zip(float *to, vf a, vf b)
+{
+    const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    _mm512_storeu_ps(to, _mm512_permutex2var_ps(a, first, b));
+    _mm512_storeu_ps(to + VW, _mm512_permutex2var_ps(a, _mm512_add_epi32(first, _mm512_set1_epi32(8)), b));
+}
 static inline float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }

@@ -25,4 +25,6 @@ static inline vf vf_scale2(vf a, vf n)          /* a * 2^n, n whole, -126 <= n <
 }
 static inline float vf_sum(vf a) { return vaddvq_f32(a); }
 static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d) { vst1q_f32(to, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d))); }
+/* to = a[0], b[0], a[1], b[1], ...: 2 VW numbers. */
+static inline void vf_store_zip(float *to, vf a, vf b) { vst2q_f32(to, (float32x4x2_t){ { a, b } }); }
 static inline float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }

@@ -40,4 +40,9 @@ static inline void vf_sum4(float to[4], vf a, vf b, vf c, vf d)
     to[2] = vf_sum(c);
     to[3] = vf_sum(d);
 }
+/* to = a[0], b[0], a[1], b[1], ...: 2 VW numbers. */
+static inline void vf_store_zip(float *to, vf a, vf b)
+{
+    for (int i = 0; i < VW; i++) { to[2 * i] = a[i]; to[2 * i + 1] = b[i]; }
+}
 static inline float sf_fma(float a, float b, float c) { return a * b + c; }
