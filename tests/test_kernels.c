@@ -134,7 +134,7 @@ static void test_gemm_rows(const nn_kernels *k)
 
 static void test_maps(const nn_kernels *k)
 {
-    enum { C = 24, H = 5, W = 77, OUT = 4, FH = 4, FW = 5, P = H * W };
+    enum { C = 27, H = 5, W = 77, OUT = 4, FH = 4, FW = 5, P = H * W };
     const nn_conv_shape s = { C, OUT, H, W, 1, 1, 0, 0, NULL, 0 };
     real *planar = randn(C * P, 1), *map = t_guarded(nn_map_count(k->layout, C, H, W), true), *w = randn(OUT * C, 2), *style = randn(C, 3);
     real *bias = randn(OUT, 4), *want = randn(OUT * P, 5), *got = randn(OUT * P, 5), *filter = randn(FH * FW, 6);
