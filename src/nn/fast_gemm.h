@@ -127,14 +127,20 @@ static void gemm_panel(gemm_job *g, nn_dim m, nn_dim n)
     gemm_tiles(g, t.low, n > VW ? 2 : 1);
 }
 
-/* to (k,NR): n columns of B, zeros behind them. */
-static void pack_panel(float *to, nn_dim n, nn_dim k, const float *b, nn_dim ldb)
+/* Columns [first, n) of B as panels (KC,NR) one after another, zeros behind the last column.  Row by row, as they lie in memory, so that the processor sees
+ * what will be wanted. */
+static void pack_panels(float *panels, nn_dim first, nn_dim n, nn_dim k, const float *b, nn_dim ldb)
 {
-    for (nn_dim i = 0; i < k; i++, to += NR, b += ldb) {
-        if (n == NR) { memcpy(to, b, NR * sizeof *to); continue; }
-        for (nn_dim j = 0; j < n; j++) to[j] = b[j];
-        for (nn_dim j = n; j < NR; j++) to[j] = 0.0f;
-    }
+    for (nn_dim i = 0; i < k; i++, b += ldb)
+        for (nn_dim j = first; j < n; j += NR) {
+            float *to = panels + j * KC + i * NR;
+            if (n - j >= NR) {
+                vf_store(to, vf_load(b + j));
+                vf_store(to + VW, vf_load(b + j + VW));
+                continue;
+            }
+            for (nn_dim l = 0; l < NR; l++) to[l] = j + l < n ? b[j + l] : 0.0f;
+        }
 }
 
 /* to (tile,k,MR) = the rows of A, those of a tile side by side; one step of all tiles after the other, as a step's numbers lie together (a transposed
@@ -166,8 +172,7 @@ static void gemm_block(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, 
 {
     float panels[KC * NC] __attribute__((aligned(64))), gathered[KC * MC] __attribute__((aligned(64)));
     const bool copied = m > 4 * MR && ldb > NB, far = far_apart(a);
-    for (nn_dim j = 0; j < n; j += NR)
-        if (copied || n - j < NR) pack_panel(panels + j * KC, nn_at_most(NR, n - j), k, b + j, ldb);
+    pack_panels(panels, copied ? 0 : n / NR * NR, n, k, b, ldb);
     for (nn_dim i = 0; i < m; i += MC / MR * MR) {
         const nn_dim rows = nn_at_most(MC / MR * MR, m - i);
         nn_rows part = { a.at + i * a.row, a.row, a.block, a.elem };
