@@ -167,9 +167,9 @@ static void transpose(real *t, const real *x, nn_dim rows, nn_dim cols)
     for (nn_dim r = 0; r < rows; r++) for (nn_dim c = 0; c < cols; c++) t[c * rows + r] = x[r * cols + c];
 }
 
-/* ---- layer 1 (dg_rows) */
+/* ---- layer 1 (net.h dg_rows) */
 
-/* Where the weights of x's own features begin; at *d those of its maps. */
+/* Features that rows bring gathered: the last of D. */
 static nn_dim own_features(const dg_net *n, const dg_rows *x)
 {
     nn_dim D = n->size.D;
@@ -321,5 +321,5 @@ double dg_net_step(dg_net *n, const dg_rows *x, const uint8_t *label, nn_dim row
     rest.decay = 0.0;
     const bool finite = n->k->adam(n->param, n->m, n->v, n->grad, weights, &o->adam)
                         & n->k->adam(n->param + weights, n->m + weights, n->v + weights, n->grad + weights, n->param_count - weights, &rest);
-    return finite ? loss : NAN;
+    return finite && isfinite(loss) ? loss : NAN;
 }

@@ -63,7 +63,7 @@ void dg_net_close(dg_net *n);
  * (o,i) of layer l is nn_rng_normal(seed, NN_RNG_INIT, l, o*in + i). */
 void dg_net_init(dg_net *n, uint64_t seed);
 
-/* Forward and backward on x (rows rows), label (rows) < K, 2 <= rows <= batch: fills grad, moves the running statistics, returns
+/* Forward and backward on the rows x, label (rows) < K, 2 <= rows <= batch: fills grad, moves the running statistics, returns
  * the mean cross-entropy in nats, by class_weight as torch.nn.CrossEntropyLoss(weight) has it. */
 double dg_net_gradient(dg_net *n, const dg_rows *x, const uint8_t *label, nn_dim rows, const dg_step *o);
 
