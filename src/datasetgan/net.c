@@ -319,7 +319,7 @@ double dg_net_step(dg_net *n, const dg_rows *x, const uint8_t *label, nn_dim row
     const nn_dim weights = weight_count(n->size);
     nn_adam rest = o->adam;
     rest.decay = 0.0;
-    const bool finite = n->k->adam(n->param, n->m, n->v, n->grad, weights, &o->adam)
-                        & n->k->adam(n->param + weights, n->m + weights, n->v + weights, n->grad + weights, n->param_count - weights, &rest);
-    return finite && isfinite(loss) ? loss : NAN;
+    const bool decaying = n->k->adam(n->param, n->m, n->v, n->grad, weights, &o->adam);
+    const bool others = n->k->adam(n->param + weights, n->m + weights, n->v + weights, n->grad + weights, n->param_count - weights, &rest);
+    return decaying && others && isfinite(loss) ? loss : NAN;
 }
