@@ -116,7 +116,7 @@ static void bench_other(const char *name, bool quick, void (*run)(void *), nn_di
     nn_format(row.name, sizeof row.name, "%s %td %td", name, c, hw);
     if (!bench_wanted(row.work, row.name, quick)) return;
     const nn_dim count = c * hw * hw, most = out > count ? out : count;
-    other_run r = { .k = &nn_kernels_ref, .c = c, .hw = hw, .s = { c, 3, hw, hw, 1, 1, 0, 0, NULL },
+    other_run r = { .k = &nn_kernels_ref, .c = c, .hw = hw, .s = { c, 3, hw, hw, 1, 1, 0, 0, NULL, 0 },
                     .planar = bench_random(count < 3 * hw * hw ? 3 * hw * hw : count, 1),
                     .w = bench_random(c * c < 64 ? 64 : c * c, 0.5), .style = bench_random(2 * c, 0.3), .b = bench_random(c < 3 ? 3 : c, 0.1),
                     .strength = bench_random(c, 0.1), .noise = bench_random(hw * hw, 1), .sums = bench_alloc((size_t)nn_norm_scratch(c, hw * hw) * sizeof(double)) };
