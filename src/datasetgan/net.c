@@ -182,12 +182,13 @@ static void layer1(dg_net *n, const dg_rows *x, nn_dim B)
     const nn_dim h1 = n->size.h1, taps = 4 * x->map_count;
     const real *w = n->p.w1;
     real *z = n->z;
-    for (const dg_small_map *m = x->map; m < x->map + x->map_count; m++) {
+    for (int i = 0; i < x->map_count; i++) {
+        const dg_small_map *m = &x->map[i];
         product(n->k, z, m->x, w, NULL, m->n, m->c, h1);
         z += m->n * h1;
         w += m->c * h1;
     }
-    for (nn_dim i = 0; i < B * taps; i++) n->tap[i] = (int32_t)(x->position[i] * h1);
+    for (nn_dim t = 0; t < B * taps; t++) n->tap[t] = (int32_t)(x->position[t] * h1);
     if (taps) n->k->mix_rows(n->r1, B, h1, n->z, n->tap, x->weight, (int)taps);
     const nn_dim D = own_features(n, x);
     n->k->gemm(B, h1, D, nn_rows_matrix(x->own, D), w, h1, n->r1, h1, taps > 0, n->p.b1);
@@ -219,7 +220,8 @@ static void layer1_back(dg_net *n, const dg_rows *x, nn_dim B, const real *dr)
     real *dw = n->d.w1;
     const real *dz = n->dz;
     if (x->map_count) gather_back(n, x, B, dr);
-    for (const dg_small_map *m = x->map; m < x->map + x->map_count; m++) {
+    for (int i = 0; i < x->map_count; i++) {
+        const dg_small_map *m = &x->map[i];
         product_at(n->k, dw, m->x, dz, m->c, m->n, h1);
         dz += m->n * h1;
         dw += m->c * h1;
