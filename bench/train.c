@@ -76,10 +76,11 @@ bench_trainer *bench_trainer_open(const bench_training_of *of, const nn_kernels 
     else draw_bundle(&t->f, k, &classes);
     t->size = (dg_net_size){ t->f.D, 128, 32, classes };
     t->member = bench_alloc((size_t)threads * sizeof *t->member);
+    const dg_shared shared = dg_batch_shared(&t->f, of->batch, t->size.h1, false);
     for (int i = 0; i < threads; i++) {
         member *m = &t->member[i];
-        dg_net_open(&m->net, k, t->size, of->batch, dg_batch_shared(&t->f, of->batch, t->size.h1, false), &err);
-        dg_batch_open(&m->batch, &t->f, of->batch, t->size.h1, false, &err);
+        dg_net_open(&m->net, k, t->size, of->batch, shared, &err);
+        dg_batch_open(&m->batch, &t->f, of->batch, shared, &err);
         bench_fail(&err);
         dg_net_init(&m->net, (uint64_t)i);
         m->order = bench_alloc((size_t)t->f.pixel_count * sizeof *m->order);
@@ -123,12 +124,13 @@ static bench_cost step_cost(const bench_trainer *t)
 {
     const double B = (double)t->of.batch, D = (double)t->size.D, h1 = (double)t->size.h1, h2 = (double)t->size.h2, K = (double)t->size.K;
     const double rest = B * (3 * h1 * h2 + 3 * h2 * K), P = D * h1 + h1 * h2 + h2 * K;
-    const dg_shared shared = dg_batch_shared(&t->f, t->of.batch, t->size.h1, false);
-    const double own = D - (double)shared.channels;
+    const dg_batch *batch = &t->member[0].batch;
+    const double own = (double)batch->D;
+    const int maps = batch->rows.map_count;
     double products = B * own;
-    for (int g = 0; g < shared.maps; g++) products += (double)(t->f.pictures * t->f.group[g].h * t->f.group[g].w * t->f.group[g].c);
-    return (bench_cost){ 2 * (2 * B * D * h1 + rest), 2 * products * h1 + rest + 4 * B * own + 2 * 4 * B * shared.maps * h1 + 12 * P,
-                         sizeof(real) * (B * own + 7 * P), shared.maps ? "small maps at their own size" : "gathered pixels" };
+    for (int g = 0; g < maps; g++) products += (double)(batch->map[g].n * batch->map[g].c);
+    return (bench_cost){ 2 * (2 * B * D * h1 + rest), 2 * products * h1 + rest + 4 * B * own + 2 * 4 * B * maps * h1 + 12 * P,
+                         sizeof(real) * (B * own + 7 * P), maps ? "small maps at their own size" : "gathered pixels" };
 }
 
 static void bench_one(const char *name, bool car, nn_dim batch, bool quick)

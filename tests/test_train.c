@@ -100,7 +100,7 @@ static void test_batch(void)
         { "results beyond 32 bits", next, INT32_MAX / small, false, 1 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dg_batch b;
-        if (dg_batch_open(&b, &f, cases[i].rows, cases[i].h1, cases[i].all, &err)) { t_fail("%s", err.msg); return; }
+        if (dg_batch_open(&b, &f, cases[i].rows, dg_batch_shared(&f, cases[i].rows, cases[i].h1, cases[i].all), &err)) { t_fail("%s", err.msg); return; }
         t_check(b.rows.map_count == cases[i].maps, "batch, %s: %d maps left where they lie, found %d", cases[i].what, cases[i].maps, b.rows.map_count);
         dg_batch_fill(&b, at, n);
         check_rows(&f, &b, at, n, cases[i].what);

@@ -7,7 +7,7 @@ dg_shared dg_batch_shared(const dg_features *f, nn_dim rows, nn_dim h1, bool all
 {
     dg_shared s = { 0 };
     for (int g = 0; g < f->group_count && h1 && !all && !f->half; g++, s.maps++) {
-        const nn_dim positions = f->pictures * f->group[g].h * f->group[g].w;
+        const nn_dim positions = dg_group_positions(f, g);
         if (positions > rows || (s.positions + positions) * h1 > INT32_MAX) break;
         s.positions += positions;
         s.channels += f->group[g].c;
@@ -25,21 +25,21 @@ static void lay_out(dg_batch *b, nn_arena *a, nn_dim rows, dg_shared s)
     b->label = nn_take(a, (size_t)rows);
 }
 
-size_t dg_batch_bytes(const dg_features *f, nn_dim rows, nn_dim h1, bool all)
+size_t dg_batch_bytes(const dg_features *f, nn_dim rows, dg_shared s)
 {
     dg_batch b = { .f = f };
     nn_arena measure = { 0 };
-    lay_out(&b, &measure, rows, dg_batch_shared(f, rows, h1, all));
+    lay_out(&b, &measure, rows, s);
     return measure.used;
 }
 
-nn_status dg_batch_open(dg_batch *b, const dg_features *f, nn_dim rows, nn_dim h1, bool all, nn_err *err)
+nn_status dg_batch_open(dg_batch *b, const dg_features *f, nn_dim rows, dg_shared s, nn_err *err)
 {
-    const dg_shared s = dg_batch_shared(f, rows, h1, all);
     *b = (dg_batch){ .f = f };
-    nn_arena place = { nn_alloc(dg_batch_bytes(f, rows, h1, all), "gathered features", err), 0 };
+    nn_arena place = { nn_alloc(dg_batch_bytes(f, rows, s), "gathered features", err), 0 };
     if (!place.base) return NN_ENOMEM;
     lay_out(b, &place, rows, s);
+    for (int g = 0; g < s.maps; g++) b->map[g] = (dg_small_map){ dg_group_map(f, g, 0), dg_group_positions(f, g), f->group[g].c };
     b->rows = (dg_rows){ .own = b->x, .map_count = s.maps, .map = b->map, .position = b->position, .weight = b->weight };
     return NN_OK;
 }
@@ -53,9 +53,7 @@ void dg_batch_close(dg_batch *b)
 void dg_batch_fill(dg_batch *b, const uint32_t *at, nn_dim n)
 {
     const dg_features *f = b->f;
-    const int shared = b->rows.map_count;
-    for (int g = 0; g < shared; g++) b->map[g] = (dg_small_map){ dg_group_map(f, g, 0), f->pictures * f->group[g].h * f->group[g].w, f->group[g].c };
-    dg_features_taps(f, shared, at, n, b->position, b->weight);
-    dg_features_gather(f, shared, at, n, b->x);
+    dg_features_taps(f, b->rows.map_count, at, n, b->position, b->weight);
+    dg_features_gather(f, b->rows.map_count, at, n, b->x);
     for (nn_dim i = 0; i < n; i++) b->label[i] = f->label[at[i]];
 }

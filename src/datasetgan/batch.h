@@ -19,13 +19,14 @@ typedef struct {
     uint8_t *label;                         /* (rows) */
 } dg_batch;
 
-/* For at most `rows` rows and a layer 1 of h1 units.  all: every map is gathered (whoever changes gathered numbers needs that).  The maps of f may be
- * drawn later. */
-nn_status dg_batch_open(dg_batch *b, const dg_features *f, nn_dim rows, nn_dim h1, bool all, nn_err *err);
-void dg_batch_close(dg_batch *b);
-/* Numbers that dg_net_open takes for such a batch. */
+/* Which maps are not gathered for at most `rows` rows and a layer 1 of h1 units: what dg_net_open and dg_batch_open take.  all: every map is gathered
+ * (whoever changes gathered numbers needs that). */
 dg_shared dg_batch_shared(const dg_features *f, nn_dim rows, nn_dim h1, bool all);
-size_t dg_batch_bytes(const dg_features *f, nn_dim rows, nn_dim h1, bool all);
+
+/* The maps of f are drawn. */
+nn_status dg_batch_open(dg_batch *b, const dg_features *f, nn_dim rows, dg_shared s, nn_err *err);
+void dg_batch_close(dg_batch *b);
+size_t dg_batch_bytes(const dg_features *f, nn_dim rows, dg_shared s);
 
 /* The pixel list's entries at[0..n): b->rows and b->label. */
 void dg_batch_fill(dg_batch *b, const uint32_t *at, nn_dim n);

@@ -276,13 +276,13 @@ void dg_features_taps(const dg_features *f, int groups, const uint32_t *at, nn_d
         const place p = place_of(f, at[i]);
         nn_dim before = 0;
         for (int g = 0; g < groups; g++) {
-            const nn_dim positions = f->group[g].h * f->group[g].w;
+            const nn_dim map = before + p.picture * f->group[g].h * f->group[g].w;
             const taps t = taps_of(&f->group[g], p);
             for (int k = 0; k < 4; k++) {
-                *position++ = (int32_t)(before + p.picture * positions + t.at[k]);
+                *position++ = (int32_t)(map + t.at[k]);
                 *weight++ = t.weight[k];
             }
-            before += f->pictures * positions;
+            before += dg_group_positions(f, g);
         }
     }
 }

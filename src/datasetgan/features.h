@@ -47,7 +47,8 @@ nn_status dg_features_draw(dg_features *f, const dg_task *t, const char *split, 
 nn_status dg_features_clean(dg_features *f, nn_dim min_pixels, nn_err *err);
 void dg_features_close(dg_features *f);
 
-/* Picture's map of group g: (h, w, c). */
+/* Positions of group g's maps, in all pictures; a picture's map: (h, w, c). */
+static inline nn_dim dg_group_positions(const dg_features *f, int g) { return f->pictures * f->group[g].h * f->group[g].w; }
 static inline real *dg_group_map(const dg_features *f, int g, nn_dim picture)
 {
     const dg_map_group *q = &f->group[g];

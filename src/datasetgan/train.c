@@ -255,17 +255,21 @@ static void train_member(training *r, worker *w, int i)
 /* ---- before and after the loop ------------------------------------------------------------------------------------- */
 
 /* Noise is added to gathered numbers. */
-static bool gathers_all(const dg_train_options *o) { return o->feature_noise > 0; }
+static dg_shared shared_maps(const dg_features *f, nn_dim batch, nn_dim h1, const dg_train_options *o)
+{
+    return dg_batch_shared(f, batch, h1, o->feature_noise > 0);
+}
 
 static nn_status open_workers(training *r)
 {
     const nn_dim batch = r->o->batch < r->f->pixel_count ? r->o->batch : r->f->pixel_count;
+    const dg_shared shared = shared_maps(r->f, batch, r->size.h1, r->o);
     r->workers = omp_get_max_threads() < r->o->members ? omp_get_max_threads() : r->o->members;
     r->worker = nn_alloc((size_t)r->workers * sizeof *r->worker, "training threads", &r->err);
     for (int i = 0; r->worker && i < r->workers; i++) {
         worker *w = &r->worker[i];
-        dg_net_open(&w->net, r->f->k, r->size, batch, dg_batch_shared(r->f, batch, r->size.h1, gathers_all(r->o)), &r->err);
-        dg_batch_open(&w->batch, r->f, batch, r->size.h1, gathers_all(r->o), &r->err);
+        dg_net_open(&w->net, r->f->k, r->size, batch, shared, &r->err);
+        dg_batch_open(&w->batch, r->f, batch, shared, &r->err);
         w->order = nn_alloc((size_t)r->f->pixel_count * sizeof *w->order, "order of the pixels", &r->err);
     }
     return r->err.status;
@@ -426,8 +430,8 @@ nn_status dg_train_bytes(const dg_task *t, const char *split, const sg_model *m,
     const nn_dim batch = nn_at_most(o->batch, f.pixel_count);
     const size_t pixels = (size_t)f.pixel_count;
     const size_t maps = (size_t)(f.pictures * f.picture_count) * sizeof(real) + pixels * (sizeof *f.pixel + sizeof *f.label);
-    const size_t worker_bytes = dg_net_bytes(size, batch, dg_batch_shared(&f, batch, size.h1, gathers_all(o)))
-        + dg_batch_bytes(&f, batch, size.h1, gathers_all(o)) + pixels * sizeof(uint32_t);
+    const dg_shared shared = shared_maps(&f, batch, size.h1, o);
+    const size_t worker_bytes = dg_net_bytes(size, batch, shared) + dg_batch_bytes(&f, batch, shared) + pixels * sizeof(uint32_t);
     const size_t states = (size_t)o->members * (result + 2 * params) * sizeof(real), stacked = (size_t)o->members * result * sizeof(real);
     const size_t drawing = maps + sg_work_bytes(m, 1, true, threads);
     const size_t learning = maps + (size_t)(threads < o->members ? threads : o->members) * worker_bytes + states + stacked;

@@ -172,7 +172,7 @@ static void gemm_block(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, 
 {
     float panels[KC * NC] __attribute__((aligned(64))), gathered[KC * MC] __attribute__((aligned(64)));
     const bool copied = m > 4 * MR && ldb > NB, far = far_apart(a);
-    pack_panels(panels, copied ? 0 : n / NR * NR, n, k, b, ldb);
+    if (copied || n % NR) pack_panels(panels, copied ? 0 : n / NR * NR, n, k, b, ldb);
     for (nn_dim i = 0; i < m; i += MC / MR * MR) {
         const nn_dim rows = nn_at_most(MC / MR * MR, m - i);
         nn_rows part = { a.at + i * a.row, a.row, a.block, a.elem };
