@@ -189,7 +189,7 @@ INLINE void same_tile(const nn_conv_shape *s, const nn_conv_job *j, const epilog
     taps_add(&t, mr, nv, g);
     UNROLL for (int p = 0; p < mr; p++) {
         const float noise = j->noise ? j->noise[pixel + p] : 0.0f;
-        for (int v = 0; v < nv; v++)
+        UNROLL for (int v = 0; v < nv; v++)
             vf_store(map_vector(j->y, s->h * s->w, pixel + p, channel + v * VW), epilogue_apply(epilogue_load(e, v), t.v[p][v], noise));
     }
 }
@@ -231,7 +231,7 @@ INLINE void phase_tiles(tap_job *g, float **out, nn_dim tiles, int mr, int nv)
         tile t;
         tile_zero(&t, mr, nv);
         taps_add(&t, mr, nv, g);
-        UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(*out + p * 2 * NR + v * VW, t.v[p][v]);
+        UNROLL for (int p = 0; p < mr; p++) UNROLL for (int v = 0; v < nv; v++) vf_store(*out + p * 2 * NR + v * VW, t.v[p][v]);
     }
 }
 

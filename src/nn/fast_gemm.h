@@ -34,7 +34,7 @@ INLINE void tile_add(tile *t, int mr, int nv, nn_dim k, const float *a, nn_dim r
 
 INLINE void tile_zero(tile *t, int mr, int nv)
 {
-    UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) t->v[p][v] = vf_set1(0.0f);
+    UNROLL for (int p = 0; p < mr; p++) UNROLL for (int v = 0; v < nv; v++) t->v[p][v] = vf_set1(0.0f);
 }
 
 /* Call body(m, n) with compile-time m = mr <= MR, n = nv <= 2, so that the tile stays in registers. */
@@ -69,23 +69,26 @@ enum { NB = 32 };                          /* rows of B so wide lie near one ano
  * next; 0: where the rows go on.  a and c advance. */
 typedef struct { nn_dim tiles, k, row, block, elem, down, ldb, ldc; const float *a, *b, *bias; float *c; bool add; } gemm_job;
 
-INLINE void gemm_tile(gemm_job *g, int mr, int nv, nn_dim elem)
+INLINE void gemm_tile(gemm_job *job, int mr, int nv, nn_dim elem)
 {
-    const nn_dim down = g->down ? g->down : mr * g->row;
-    for (; g->tiles > 0; g->tiles--, g->a += down, g->c += mr * g->ldc) {
+    gemm_job g = *job;                     /* what is stored through c might be the job itself, for all that the compiler knows */
+    const nn_dim down = g.down ? g.down : mr * g.row;
+    for (; g.tiles > 0; g.tiles--, g.a += down, g.c += mr * g.ldc) {
         tile t;
-        if (g->add) { UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) t.v[p][v] = vf_load(g->c + p * g->ldc + v * VW); }
+        if (g.add) { UNROLL for (int p = 0; p < mr; p++) UNROLL for (int v = 0; v < nv; v++) t.v[p][v] = vf_load(g.c + p * g.ldc + v * VW); }
         else tile_zero(&t, mr, nv);
-        if (g->block == NN_CB * elem) tile_add(&t, mr, nv, g->k, g->a, g->row, elem, g->b, g->ldb);
-        else for (nn_dim k = 0; k < g->k; k += NN_CB)
-            tile_add(&t, mr, nv, nn_at_most(NN_CB, g->k - k), g->a + k / NN_CB * g->block, g->row, elem, g->b + k * g->ldb, g->ldb);
-        if (g->bias)
-            for (int v = 0; v < nv; v++) {
-                const vf b = vf_load(g->bias + v * VW);
+        if (g.block == NN_CB * elem) tile_add(&t, mr, nv, g.k, g.a, g.row, elem, g.b, g.ldb);
+        else for (nn_dim k = 0; k < g.k; k += NN_CB)
+            tile_add(&t, mr, nv, nn_at_most(NN_CB, g.k - k), g.a + k / NN_CB * g.block, g.row, elem, g.b + k * g.ldb, g.ldb);
+        if (g.bias)
+            UNROLL for (int v = 0; v < nv; v++) {
+                const vf b = vf_load(g.bias + v * VW);
                 UNROLL for (int p = 0; p < mr; p++) t.v[p][v] = vf_max(vf_set1(0.0f), vf_add(t.v[p][v], b));
             }
-        UNROLL for (int p = 0; p < mr; p++) for (int v = 0; v < nv; v++) vf_store(g->c + p * g->ldc + v * VW, t.v[p][v]);
+        UNROLL for (int p = 0; p < mr; p++) UNROLL for (int v = 0; v < nv; v++) vf_store(g.c + p * g.ldc + v * VW, t.v[p][v]);
     }
+    job->a = g.a;
+    job->c = g.c;
 }
 
 static void gemm_tiles(gemm_job *g, nn_dim mr, int nv)

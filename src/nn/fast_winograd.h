@@ -174,7 +174,7 @@ INLINE const float *winograd_products(const nn_conv_shape *s, const slot_job *g,
                 for (nn_dim l = 0; l < part; l += LINE) __builtin_prefetch(next + l, 0, 2);
                 tile_add(&t, mr, nv, NN_CB, v + cb * g->group * NN_CB, NN_CB, 1, u + cb * NN_CB * nv * VW, nv * VW);
             }
-            UNROLL for (int p = 0; p < mr; p++) for (int l = 0; l < nv; l++) vf_store(m + p * g->m_row + l * VW, t.v[p][l]);
+            UNROLL for (int p = 0; p < mr; p++) UNROLL for (int l = 0; l < nv; l++) vf_store(m + p * g->m_row + l * VW, t.v[p][l]);
         }
     }
     return next;
