@@ -5,66 +5,78 @@
  *     even:  t[2i]   = w[2] x[i-1] + w[0] x[i]       two taps:  F(3,2), 4 products instead of 6
  *     odd:   t[2i+1] = w[1] x[i]                     one tap:   3 products
  *
- * so a tile of 3x3 pixels takes 7x7 = 49 products to 6x6 numbers of t instead of 81.  Points 0, 1, -1, infinity: the transforms
+ * so a tile of 3x3 pixels takes 7x7 = 49 products to 6x6 numbers of t instead of 81.  Points 1, -1, 0, infinity: the transforms
  * are additions (docs/NUMERICS.md § 6).  An axis has 5 kinds of products: the four of F(3,2) and the odd tap, whose weight
  * serves three pixels; so 25 matrices U serve 49 slots:
  *
- *     slot (i,j) of a tile's 7x7:   0..3 | 4..6      kind:  0..3 | 4       slots of one kind lie side by side
+ *     slot, down and across:   0  1  2  3 | 4  5  6         kind:  0  1  2  3 | 4
+ *                              1 -1  0 inf  odd taps
  *
- * Stage 0, a unit is a group of tiles, in row order, and all output channels (a part of them on small maps):
- *   1. V[slot][C/16][tile][16] = the 49 values of every tile and channel of x * style
+ * Stage 0, a unit is a band of rows of tiles and all output channels (a part of them on small maps).  Its tiles go in groups, and a
+ * group by rows of slots, so that what a row needs stays in the second-level cache:
+ *   1. V[slot][C/16][tile][16] = the row's 7 values of every tile and channel of x * style
  *   2. M[slot][tile][cout]     = sum over channels of V[slot] U[kind]
- *   3. t[panel][row][column][NR], shared by the units = the tiles of M
- * Stage 1, a unit is a panel and a band of rows: the FIR filter over t, then the epilogue. */
+ *   3. t[panel][row][column][NR] = M across: six columns of one row of t: an odd row, or one of the four that make the three even
+ *      ones: the first two points come first, and their sum waits in S for the others
+ *   4. the FIR filter over the band's t, then the epilogue; rows near the band above or below are kept for the next stage
+ * Stage 1, a unit is a panel and a seam between two bands: step 4 for the rows that need t of both. */
 
-enum { UP_TILE = 3, UP_SIDE = 7, UP_SLOTS = 49, UP_ODD = 4, UP_KINDS = 5, UP_BAND = 16 };
+enum { UP_TILE = 3, UP_SIDE = 7, UP_ODD = 4, UP_KINDS = 5, UP_T = 2 * UP_TILE };
+enum { UP_BAND = 3 };               /* rows of tiles in a band, at least: UP_T UP_BAND rows of t, more than a filter reaches over a seam */
 
-/* Where it wins (measured, bench/LOG.md): enough channels to pay for the transforms; above 256 x 256 pixels t is too large to
- * stay in any cache on its way to the filter. */
+/* Where it wins (measured, bench/LOG.md): enough channels to pay for the transforms. */
 static bool is_winograd_up(const nn_conv_shape *s)
 {
-    return s->ks == 3 && s->up == 2 && s->h >= 8 && s->w >= 8 && s->h * s->w <= 256 * 256 && s->cin >= 32 && s->cout >= 16;
+    return s->ks == 3 && s->up == 2 && s->h >= 8 && s->w >= 8 && s->cin >= 32 && s->cout >= 16;
 }
 
 /* t has one even row and column more than x; t_width is what the filter reads. */
 static nn_dim up_across(const nn_conv_shape *s) { return (s->w + UP_TILE) / UP_TILE; }
-static nn_dim up_tiles(const nn_conv_shape *s) { return up_across(s) * ((s->h + UP_TILE) / UP_TILE); }
-/* Tiles of a unit, at most: V and M of a few, with U, t and the other threads', find room in the last cache; AVX-512 did better with more where U is
- * large (measured on one machine each, bench/LOG.md). */
-static nn_dim up_most(const nn_conv_shape *s) { return VW < 16 ? 6 * 6 : s->cin >= 512 ? 64 : 32; }
-static nn_dim up_groups(const nn_conv_shape *s) { return (up_tiles(s) + up_most(s) - 1) / up_most(s); }
-static nn_dim up_group(const nn_conv_shape *s) { return (up_tiles(s) + up_groups(s) - 1) / up_groups(s); }
-static nn_dim up_parts(const nn_conv_shape *s) { return panel_parts(s, up_groups(s)); }
+static nn_dim up_down(const nn_conv_shape *s) { return (s->h + UP_TILE) / UP_TILE; }
+static nn_dim up_rows(const nn_conv_shape *s) { return 2 * s->h + 1; }
+
+/* Tiles of a group, at most: what its rows of slots need, with U, finds room in the caches (measured on one machine each, bench/LOG.md). */
+static nn_dim up_group(const nn_conv_shape *s)
+{
+    return nn_at_most(up_across(s) * up_down(s), VW < 16 ? 6 * 6 : s->cin >= 512 ? 64 : 32);
+}
+
+/* Bands of a map: as thin as they may be, but of one group's tiles at least. */
+static nn_dim up_bands(const nn_conv_shape *s)
+{
+    const nn_dim bands = nn_at_most(up_down(s) / UP_BAND, up_across(s) * up_down(s) / up_group(s));
+    return bands < 1 ? 1 : bands;
+}
+/* The first row of tiles of band b, of t, and the first row of the output that it filters: those before need t above. */
+static nn_dim up_line(const nn_conv_shape *s, nn_dim b) { return up_down(s) * b / up_bands(s); }
+static nn_dim up_first(const nn_conv_shape *s, nn_dim b) { return UP_T * up_line(s, b); }
+static nn_dim up_pad(nn_dim taps) { return (taps + 1) / 2 - 1; }
+static nn_dim up_own(const nn_conv_shape *s, nn_dim b) { return b == 0 ? 0 : b == up_bands(s) ? 2 * s->h : up_first(s, b) + up_pad(s->fh); }
+/* And the first row of output that it leaves to the seam below. */
+static nn_dim up_seam(const nn_conv_shape *s, nn_dim b) { return b + 1 == up_bands(s) ? 2 * s->h : up_own(s, b + 1) - (s->fh - 1); }
+
+static nn_dim up_parts(const nn_conv_shape *s) { return panel_parts(s, up_bands(s)); }
 static nn_dim up_part_panels(const nn_conv_shape *s) { return (conv_panels(s) + up_parts(s) - 1) / up_parts(s); }
 static nn_dim up_matrix(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * nn_channels_padded(s->cout); }
 static nn_dim up_v_slot(const nn_conv_shape *s) { return nn_channels_padded(s->cin) * up_group(s) + FREQ_PAD; }
 static nn_dim up_m_row(const nn_conv_shape *s) { return up_part_panels(s) * NR; }
 static nn_dim up_m_slot(const nn_conv_shape *s) { return up_m_row(s) * up_group(s) + FREQ_PAD; }
-static nn_dim up_rows(const nn_conv_shape *s) { return 2 * s->h + 1; }
-static nn_dim up_panel(const nn_conv_shape *s) { return up_rows(s) * t_width(s) * NR; }
-static nn_dim up_shared(const nn_conv_shape *s) { return conv_panels(s) * up_panel(s); }
-static nn_dim up_bands(const nn_conv_shape *s) { return (2 * s->h + UP_BAND - 1) / UP_BAND; }
+static nn_dim up_t_row(const nn_conv_shape *s) { return t_width(s) * NR; }
+static nn_dim up_t_panel(const nn_conv_shape *s) { return UP_T * ((up_down(s) + up_bands(s) - 1) / up_bands(s)) * up_t_row(s); }
+/* The rows of t that a seam keeps of the band above, and of the one below. */
+static nn_dim up_kept(const nn_conv_shape *s) { return (s->fh - 1) * up_t_row(s); }
+static nn_dim up_shared(const nn_conv_shape *s) { return conv_panels(s) * (up_bands(s) - 1) * 2 * up_kept(s); }
 static nn_dim up_packed(const nn_conv_shape *s) { return UP_KINDS * UP_KINDS * up_matrix(s) + (nn_dim)(sizeof(fir) / sizeof(float)); }
-static nn_dim up_units(const nn_conv_shape *s, int stage) { return stage == 0 ? up_groups(s) * up_parts(s) : conv_panels(s) * up_bands(s); }
+static nn_dim up_units(const nn_conv_shape *s, int stage) { return stage == 0 ? up_bands(s) * up_parts(s) : (up_bands(s) - 1) * conv_panels(s); }
 
 static nn_dim up_scratch(const nn_conv_shape *s)
 {
-    const nn_dim products = UP_SLOTS * (up_v_slot(s) + up_m_slot(s)), zero_row = t_width(s) * NR;
-    return products > zero_row ? products : zero_row;
-}
-
-/* First slot of kind (a,b) and how many there are; slot of position (i,j). */
-INLINE int up_first(int a, int b) { return a < UP_ODD ? UP_SIDE * a + b : UP_SIDE * UP_ODD + UP_TILE * b; }
-INLINE int up_count(int a, int b) { return (a < UP_ODD ? 1 : UP_TILE) * (b < UP_ODD ? 1 : UP_TILE); }
-INLINE int up_slot(int i, int j)
-{
-    if (i < UP_ODD) return UP_SIDE * i + j;
-    return j < UP_ODD ? up_first(UP_ODD, j) + i - UP_ODD : up_first(UP_ODD, UP_ODD) + (i - UP_ODD) * UP_TILE + j - UP_ODD;
+    return up_t_row(s) + up_part_panels(s) * up_t_panel(s) + UP_SIDE * up_v_slot(s) + (UP_SIDE + UP_T) * up_m_slot(s);
 }
 
 static void up_pack(const nn_conv_shape *s, const float *weight, float *packed)
 {
-    static const double G[UP_KINDS][3] = { { 0, 0, 1 }, { 0.5, 0, 0.5 }, { -0.5, 0, 0.5 }, { 1, 0, 0 }, { 0, 1, 0 } };
+    static const double G[UP_KINDS][3] = { { 0.5, 0, 0.5 }, { -0.5, 0, 0.5 }, { 0, 0, 1 }, { 1, 0, 0 }, { 0, 1, 0 } };
     const nn_dim cin = nn_channels_padded(s->cin), matrix = up_matrix(s);
     for (nn_dim panel = 0; panel < conv_panels(s); panel++) {
         const nn_dim wide = panel_vectors(s, panel) * VW;
@@ -87,156 +99,192 @@ static void up_pack(const nn_conv_shape *s, const float *weight, float *packed)
     memcpy(packed + UP_KINDS * UP_KINDS * matrix, &f, sizeof f);
 }
 
-/* The seven values of an axis from its four pixels. */
+/* The seven values across from four pixels. */
 INLINE void up_in(vf o[UP_SIDE], const vf d[4])
 {
-    o[0] = vf_sub(d[0], d[2]);
-    o[1] = vf_add(d[1], d[2]);
-    o[2] = vf_sub(d[2], d[1]);
+    o[0] = vf_add(d[2], d[1]);
+    o[1] = vf_sub(d[2], d[1]);
+    o[2] = vf_sub(d[0], d[2]);
     o[3] = vf_sub(d[3], d[1]);
     o[4] = d[1];
     o[5] = d[2];
     o[6] = d[3];
 }
 
-/* The three even numbers of t of an axis from their four products. */
-INLINE void up_even(vf o[UP_TILE], vf m0, vf m1, vf m2, vf m3)
-{
-    const vf sum = vf_add(m1, m2);
-    o[0] = vf_add(m0, sum);
-    o[1] = vf_sub(m1, m2);
-    o[2] = vf_add(sum, m3);
-}
+/* The same down: slot a is pixel row `one`, plus `times` pixel row `other`, of the tile's four; the odd taps are one row.  Its row of t, of the tile's
+ * six; -1: none yet. */
+static const struct { int one, other, times, row; } up_axis[UP_SIDE] = { { 2, 1, 1, -1 }, { 2, 1, -1, 2 }, { 0, 2, -1, 0 }, { 3, 1, -1, 4 },
+                                                                        { 1, 0, 0, 1 }, { 2, 0, 0, 3 }, { 3, 0, 0, 5 } };
 
-/* Step 1 for one tile and one vector of channels; the tile's first pixel is (y,x0), its four rows and columns start one before. */
-INLINE void up_tile_in(const nn_conv_shape *s, const float *x, vf style, nn_dim y, nn_dim x0, float *v, nn_dim slot)
+/* Step 1 for one tile, one row of slots and one vector of channels: x0 is the tile's first column in its pixel rows; one outside the map is NULL.
+ * whole: all that is read lies inside. */
+INLINE void up_tile_in(const float *one, const float *other, vf times, vf style, nn_dim x0, nn_dim w, float *v, nn_dim slot, bool two, bool whole)
 {
-    vf mid[UP_SIDE][4];
+    vf d[4], o[UP_SIDE];
     UNROLL for (int b = 0; b < 4; b++) {
-        vf d[4], o[UP_SIDE];
-        const nn_dim px = x0 - 1 + b;
-        UNROLL for (int a = 0; a < 4; a++) {
-            const nn_dim py = y - 1 + a;
-            const bool inside = py >= 0 && py < s->h && px >= 0 && px < s->w;
-            d[a] = inside ? vf_mul(vf_load(x + (py * s->w + px) * NN_CB), style) : vf_set1(0.0f);
+        const nn_dim x = x0 - 1 + b, at = x * NN_CB;
+        const bool inside = whole || (x >= 0 && x < w);
+        d[b] = whole || (inside && one) ? vf_mul(vf_load(one + at), style) : vf_set1(0.0f);
+        if (two && (whole || (inside && other))) d[b] = vf_fma(times, vf_mul(vf_load(other + at), style), d[b]);
+    }
+    up_in(o, d);
+    UNROLL for (int j = 0; j < UP_SIDE; j++) vf_store(v + j * slot, o[j]);
+}
+
+/* Step 1 for row a, a block of channels and n tiles from `first` on; map: the block's. */
+INLINE void up_tiles_in(const nn_conv_shape *s, const float *map, const float style[NN_CB], int a, nn_dim first, nn_dim n, float *v, bool two)
+{
+    const nn_dim across = up_across(s), slot = up_v_slot(s), w = s->w, h = s->h;
+    const vf times = vf_set1((float)up_axis[a].times);
+    nn_dim tile_x = first % across, y = first / across * UP_TILE - 1;
+    for (nn_dim i = 0; i < n; i++, v += NN_CB) {
+        const nn_dim y1 = y + up_axis[a].one, y2 = y + up_axis[a].other, x0 = tile_x * UP_TILE;
+        const float *one = y1 >= 0 && y1 < h ? map + y1 * w * NN_CB : NULL, *other = y2 >= 0 && y2 < h ? map + y2 * w * NN_CB : NULL;
+        const bool whole = one && (!two || other) && x0 >= 1 && x0 + UP_TILE <= w;
+        for (nn_dim c = 0; c < NN_CB; c += VW) {
+            if (whole) up_tile_in(one + c, other + c, times, vf_load(style + c), x0, w, v + c, slot, two, true);
+            else up_tile_in(one ? one + c : NULL, other ? other + c : NULL, times, vf_load(style + c), x0, w, v + c, slot, two, false);
         }
-        up_in(o, d);
-        UNROLL for (int a = 0; a < UP_SIDE; a++) mid[a][b] = o[a];
-    }
-    UNROLL for (int a = 0; a < UP_SIDE; a++) {
-        vf o[UP_SIDE];
-        up_in(o, mid[a]);
-        UNROLL for (int b = 0; b < UP_SIDE; b++) vf_store(v + up_slot(a, b) * slot, o[b]);
+        if (++tile_x == across) { tile_x = 0; y += UP_TILE; }
     }
 }
 
-/* One row of a tile's products across: six numbers of a row of t, or of a row that F(3,2) still has to join. */
-INLINE void up_across_out(vf o[2 * UP_TILE], const float *m, nn_dim slot, int row)
+static void up_row_in(const nn_conv_shape *s, const nn_conv_job *j, int a, nn_dim first, nn_dim n, float *v)
 {
-    vf even[UP_TILE];
-    up_even(even, vf_load(m + up_slot(row, 0) * slot), vf_load(m + up_slot(row, 1) * slot), vf_load(m + up_slot(row, 2) * slot),
-            vf_load(m + up_slot(row, 3) * slot));
-    UNROLL for (int k = 0; k < UP_TILE; k++) {
-        o[2 * k] = even[k];
-        o[2 * k + 1] = vf_load(m + up_slot(row, UP_ODD + k) * slot);
-    }
-}
-
-/* Step 3 for one tile and one vector of channels: rows x columns (at most 6 x 6) numbers of t, t_row apart. */
-INLINE void up_tile_out(const float *m, nn_dim slot, float *t, nn_dim t_row, nn_dim rows, nn_dim columns)
-{
-    vf mid[UP_ODD][2 * UP_TILE];
-    UNROLL for (int a = 0; a < UP_ODD; a++) up_across_out(mid[a], m, slot, a);
-    UNROLL for (int c = 0; c < 2 * UP_TILE; c++) {
-        vf even[UP_TILE];
-        if (c >= columns) break;
-        up_even(even, mid[0][c], mid[1][c], mid[2][c], mid[3][c]);
-        UNROLL for (int k = 0; k < UP_TILE; k++) if (2 * k < rows) vf_store(t + 2 * k * t_row + c * NR, even[k]);
-    }
-    UNROLL for (int k = 0; k < UP_TILE; k++) {
-        vf odd[2 * UP_TILE];
-        if (2 * k + 1 >= rows) break;
-        up_across_out(odd, m, slot, UP_ODD + k);
-        UNROLL for (int c = 0; c < 2 * UP_TILE; c++) if (c < columns) vf_store(t + (2 * k + 1) * t_row + c * NR, odd[c]);
-    }
-}
-
-/* Step 2: all products of n tiles and the panels [p0, p1).  Slots of a kind share its weights, as many at a time as stay in the
- * second-level cache with V while the panels go by. */
-enum { UP_CACHE = 256 << 10 };
-
-static void up_products(const nn_conv_shape *s, const float *u, nn_dim n, nn_dim p0, nn_dim p1, const float *v, float *m)
-{
-    const nn_dim fit = UP_CACHE / ((nn_dim)sizeof *v * up_v_slot(s)), most = fit < 1 ? 1 : fit;
-    for (int kind = 0; kind < UP_KINDS * UP_KINDS; kind++) {
-        const int a = kind / UP_KINDS, b = kind % UP_KINDS, first = up_first(a, b), end = first + up_count(a, b);
-        for (nn_dim slot = first; slot < end; slot += most)
-            for (nn_dim panel = p0; panel < p1; panel++) {
-                const int nv = panel_vectors(s, panel);
-                const float *at = u + kind * up_matrix(s) + panel * NR * nn_channels_padded(s->cin);
-                const slot_job g = { .group = up_group(s), .n = n, .count = nn_at_most(most, end - slot), .v_slot = up_v_slot(s), .m_slot = up_m_slot(s),
-                                     .m_row = up_m_row(s), .v = v + slot * up_v_slot(s), .u = at,
-                                     .next = at + nv * VW * nn_channels_padded(s->cin), .m = m + slot * up_m_slot(s) + (panel - p0) * NR };
-                winograd_panel(s, &g, nv);
-            }
-    }
-}
-
-/* Step 3 for one tile of one panel, and the zeros left and right of t. */
-static void up_put(const nn_conv_shape *s, nn_dim tile_y, nn_dim tile_x, const float *m, float *t, int nv)
-{
-    const nn_dim pad = (s->fw + 1) / 2 - 1, width = t_width(s), t_row = width * NR;
-    const nn_dim end = 2 * s->w + 1 < width - pad ? 2 * s->w + 1 : width - pad;           /* columns of t that the filter reads */
-    const nn_dim rows = up_rows(s) - 6 * tile_y, columns = end - 6 * tile_x, lines = rows < 6 ? rows : 6;
-    t += 6 * tile_y * t_row;
-    for (int lane = 0; lane < nv; lane++)
-        up_tile_out(m + lane * VW, up_m_slot(s), t + (pad + 6 * tile_x) * NR + lane * VW, t_row, lines, columns);
-    for (nn_dim r = 0; r < lines && tile_x == 0; r++) memset(t + r * t_row, 0, (size_t)(pad * NR) * sizeof *t);
-    for (nn_dim r = 0; r < lines && tile_x == up_across(s) - 1; r++)
-        memset(t + r * t_row + (pad + end) * NR, 0, (size_t)((width - pad - end) * NR) * sizeof *t);
-}
-
-static void up_group_unit(const nn_conv_shape *s, const float *u, const nn_conv_job *j, nn_dim unit, float *v, float *t)
-{
-    const nn_dim group = up_group(s), across = up_across(s), first = unit / up_parts(s) * group, left = up_tiles(s) - first;
-    const nn_dim n = left < group ? left : group, p0 = unit % up_parts(s) * up_part_panels(s);
-    const nn_dim p1 = p0 + up_part_panels(s) < conv_panels(s) ? p0 + up_part_panels(s) : conv_panels(s);
-    float *m = v + UP_SLOTS * up_v_slot(s);
-    for (nn_dim cb = 0; cb < conv_blocks(s); cb++) {
+    const nn_dim group = up_group(s) * NN_CB;
+    for (nn_dim cb = 0; cb < conv_blocks(s); cb++, v += group) {
         float style[NN_CB];
         block_style(style, s, j, cb);
-        for (nn_dim i = 0; i < n; i++)
-            for (nn_dim c = 0; c < NN_CB; c += VW)
-                up_tile_in(s, j->x + cb * s->h * s->w * NN_CB + c, vf_load(style + c), (first + i) / across * UP_TILE, (first + i) % across * UP_TILE,
-                           v + (cb * group + i) * NN_CB + c, up_v_slot(s));
+        const float *map = j->x + cb * s->h * s->w * NN_CB;
+        if (a < UP_ODD) up_tiles_in(s, map, style, a, first, n, v, true);
+        else up_tiles_in(s, map, style, a, first, n, v, false);
     }
-    up_products(s, u, n, p0, p1, v, m);
-    for (nn_dim panel = p0; panel < p1; panel++)
-        for (nn_dim i = 0; i < n; i++)
-            up_put(s, (first + i) / across, (first + i) % across, m + i * up_m_row(s) + (panel - p0) * NR, t + panel * up_panel(s), panel_vectors(s, panel));
 }
 
-static void up_filter_unit(const nn_conv_shape *s, const fir *f, const nn_conv_job *j, nn_dim unit, float *zero, const float *shared)
+/* Step 2 for row a: the panels [p0, p1).  The three odd taps across share their weights. */
+static void up_row_products(const nn_conv_shape *s, const float *u, int a, nn_dim n, nn_dim p0, nn_dim p1, const float *v, float *m)
 {
-    const nn_dim panel = unit / up_bands(s), y0 = unit % up_bands(s) * UP_BAND, pad = (s->fh + 1) / 2 - 1, t_row = t_width(s) * NR;
-    const float *map = shared + panel * up_panel(s);
+    const nn_dim cin = nn_channels_padded(s->cin), row = UP_KINDS * (a < UP_ODD ? a : UP_ODD);
+    for (int b = 0; b < UP_KINDS; b++)
+        for (nn_dim panel = p0; panel < p1; panel++) {
+            const int nv = panel_vectors(s, panel);
+            const float *at = u + (row + b) * up_matrix(s) + panel * NR * cin;
+            const slot_job g = { .group = up_group(s), .n = n, .count = b < UP_ODD ? 1 : UP_TILE, .v_slot = up_v_slot(s), .m_slot = up_m_slot(s),
+                                 .m_row = up_m_row(s), .v = v + b * up_v_slot(s), .u = at, .next = at + nv * VW * cin,
+                                 .m = m + b * up_m_slot(s) + (panel - p0) * NR };
+            winograd_panel(s, &g, nv);
+        }
+}
+
+/* Step 3 for one tile, row a of its slots and one vector of channels: `columns` (at most 6) numbers of a row of t; none: t is not written. */
+INLINE void up_tile_out(int a, const float *m, float *sum, nn_dim slot, float *t, nn_dim columns)
+{
+    vf o[UP_T];
+    const vf m0 = vf_load(m), m1 = vf_load(m + slot), both = vf_add(m0, m1);
+    o[0] = vf_add(vf_load(m + 2 * slot), both);
+    o[2] = vf_sub(m0, m1);
+    o[4] = vf_add(both, vf_load(m + 3 * slot));
+    UNROLL for (int k = 0; k < UP_TILE; k++) o[2 * k + 1] = vf_load(m + (UP_ODD + k) * slot);
+    UNROLL for (int c = 0; c < UP_T; c++) {
+        if (a < UP_ODD && a > 0) {
+            const vf before = vf_load(sum + c * slot);
+            if (a == 1) vf_store(sum + c * slot, vf_add(before, o[c]));
+            o[c] = a == 1 ? vf_sub(before, o[c]) : vf_add(before, o[c]);
+        }
+        if (a == 0) vf_store(sum + c * slot, o[c]);
+        else if (c < columns) vf_store(t + c * NR, o[c]);
+    }
+}
+
+/* Step 3 for row a of n tiles of one panel, and the zeros left and right of t, whose first row is row `top` of the map's.  kind: a, or UP_ODD. */
+INLINE void up_tiles_out(const nn_conv_shape *s, int a, int kind, nn_dim first, nn_dim n, const float *m, float *sum, nn_dim top, float *t, int nv)
+{
+    const nn_dim pad = up_pad(s->fw), t_row = up_t_row(s), across = up_across(s), slot = up_m_slot(s), m_row = up_m_row(s);
+    const nn_dim end = nn_at_most(2 * s->w + 1, t_width(s) - pad);           /* columns of t that the filter reads */
+    nn_dim tile_x = first % across, y = first / across * UP_T + up_axis[a].row;
+    for (nn_dim i = 0; i < n; i++, m += m_row, sum += m_row) {
+        float *row = t + (y - top) * t_row, *at = row + (pad + UP_T * tile_x) * NR;
+        const nn_dim columns = end - UP_T * tile_x;
+        for (int lane = 0; lane < nv * VW; lane += VW) {
+            if (columns >= UP_T) up_tile_out(kind, m + lane, sum + lane, slot, at + lane, UP_T);
+            else up_tile_out(kind, m + lane, sum + lane, slot, at + lane, columns);
+        }
+        if (kind > 0 && tile_x == 0) memset(row, 0, (size_t)(pad * NR) * sizeof *t);
+        if (kind > 0 && tile_x == across - 1) memset(row + (pad + end) * NR, 0, (size_t)(t_row - (pad + end) * NR) * sizeof *t);
+        if (++tile_x == across) { tile_x = 0; y += UP_T; }
+    }
+}
+
+static void up_row_out(const nn_conv_shape *s, int a, nn_dim first, nn_dim n, const float *m, float *sum, nn_dim top, float *t, int nv)
+{
+    switch (a) {
+        case 0: up_tiles_out(s, a, 0, first, n, m, sum, top, t, nv); break;
+        case 1: up_tiles_out(s, a, 1, first, n, m, sum, top, t, nv); break;
+        case 2: case 3: up_tiles_out(s, a, 2, first, n, m, sum, top, t, nv); break;
+        default: up_tiles_out(s, a, UP_ODD, first, n, m, sum, top, t, nv);
+    }
+}
+
+/* How many of a map's tiles need row a of their slots: of the last ones some rows of t lie below the map. */
+static nn_dim up_needed(const nn_conv_shape *s, int a)
+{
+    const nn_dim down = a < 2 ? up_down(s) : (up_rows(s) - up_axis[a].row + UP_T - 1) / UP_T;
+    return down * up_across(s);
+}
+
+/* Step 4 for rows [y0, y1) of the output and one panel; the first row of t is row `top` of the map's. */
+static void up_filter(const nn_conv_shape *s, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, const float *t, nn_dim top, const float *zero)
+{
     epilogue e;
     epilogue_prepare(&e, s, j, panel);
-    memset(zero, 0, (size_t)t_row * sizeof *zero);
-    for (nn_dim y = y0; y < y0 + UP_BAND && y < 2 * s->h; y++) {
-        const float *t[FIR_MAX];
+    for (nn_dim y = y0; y < y1; y++) {
+        const float *from[FIR_MAX];
         for (nn_dim a = 0; a < s->fh; a++) {
-            const nn_dim row = y - pad + a;
-            t[a] = row < 0 || row >= up_rows(s) ? zero : map + row * t_row;
+            const nn_dim row = y - up_pad(s->fh) + a;
+            from[a] = row < 0 || row >= up_rows(s) ? zero : t + (row - top) * up_t_row(s);
         }
-        filter_row(s, j, &e, f, t, panel, y);
+        filter_row(s, j, &e, f, from, panel, y);
+    }
+}
+
+/* What the seam above band b (side 1) or below (side 0) keeps of it. */
+static float *up_keep(const nn_conv_shape *s, float *shared, nn_dim panel, nn_dim seam, int side)
+{
+    return shared + ((panel * (up_bands(s) - 1) + seam) * 2 + side) * up_kept(s);
+}
+
+static void up_band_unit(const nn_conv_shape *s, const float *u, const fir *f, const nn_conv_job *j, nn_dim unit, float *zero, float *shared)
+{
+    const nn_dim band = unit / up_parts(s), first = up_line(s, band) * up_across(s), end = up_line(s, band + 1) * up_across(s), top = up_first(s, band);
+    const nn_dim p0 = unit % up_parts(s) * up_part_panels(s), p1 = nn_at_most(p0 + up_part_panels(s), conv_panels(s));
+    const nn_dim groups = (end - first + up_group(s) - 1) / up_group(s), t_panel = up_t_panel(s), kept = up_kept(s);
+    float *const t = zero + up_t_row(s), *const v = t + up_part_panels(s) * t_panel, *const m = v + UP_SIDE * up_v_slot(s), *const sum = m + UP_SIDE * up_m_slot(s);
+    for (nn_dim g = 0; g < groups; g++) {
+        const nn_dim from = first + (end - first) * g / groups, to = first + (end - first) * (g + 1) / groups;
+        for (int a = 0; a < UP_SIDE; a++) {
+            const nn_dim n = nn_at_most(to, up_needed(s, a)) - from;
+            if (n <= 0) continue;
+            up_row_in(s, j, a, from, n, v);
+            up_row_products(s, u, a, n, p0, p1, v, m);
+            for (nn_dim p = 0; p < p1 - p0; p++)
+                up_row_out(s, a, from, n, m + p * NR, sum + p * NR, top, t + p * t_panel, panel_vectors(s, p0 + p));
+        }
+    }
+    memset(zero, 0, (size_t)up_t_row(s) * sizeof *zero);
+    for (nn_dim panel = p0; panel < p1; panel++) {
+        const float *from = t + (panel - p0) * t_panel;
+        up_filter(s, f, j, panel, up_own(s, band), up_seam(s, band), from, top, zero);
+        if (band > 0) memcpy(up_keep(s, shared, panel, band - 1, 1), from, (size_t)kept * sizeof *t);
+        if (band + 1 < up_bands(s)) memcpy(up_keep(s, shared, panel, band, 0), from + (up_first(s, band + 1) - top) * up_t_row(s) - kept, (size_t)kept * sizeof *t);
     }
 }
 
 static void up_unit(const nn_conv_shape *s, const float *packed, const nn_conv_job *j, int stage, nn_dim unit, float *scratch, float *shared)
 {
-    if (stage == 0) { up_group_unit(s, packed, j, unit, scratch, shared); return; }
     fir f;
     memcpy(&f, packed + UP_KINDS * UP_KINDS * up_matrix(s), sizeof f);
-    up_filter_unit(s, &f, j, unit, scratch, shared);
+    if (stage == 0) { up_band_unit(s, packed, &f, j, unit, scratch, shared); return; }
+    const nn_dim panel = unit / (up_bands(s) - 1), seam = unit % (up_bands(s) - 1);
+    memset(scratch, 0, (size_t)up_t_row(s) * sizeof *scratch);
+    up_filter(s, &f, j, panel, up_seam(s, seam), up_own(s, seam + 1), up_keep(s, shared, panel, seam, 0), up_first(s, seam + 1) - (s->fh - 1), scratch);
 }
