@@ -22,7 +22,7 @@
 
 enum { TILE_MIN = 32, TILE_MAX = 128 };              /* side of a tile: larger ones compute fewer borders of TILED levels twice */
 enum { STRIP_BYTES = 256 << 10, STRIP_ROWS = 8 };    /* hidden numbers of a strip: a small L2 */
-enum { SHARED_PIXELS = 256 };                        /* rows of a shared level in one unit of work */
+enum { PIXELS = 256 };                               /* of a level in one product, about: its weights are read once for all of them */
 enum { PANEL = 32 };
 enum { FLUSH = 100 };                                /* members whose totals are multiplied: 255^100 is a double */
 
@@ -42,7 +42,7 @@ typedef struct { nn_dim c, first, at; int level, index; } tap_plan;      /* firs
 
 /* One thread's memory. */
 typedef struct {
-    real *region[SG_TAPS_MAX];       /* TILED level: (region_h, region_w, h1) */
+    real *region[SG_TAPS_MAX];       /* TILED level: (rows, columns, h1) of what the tile touches */
     real *lines;                     /* one picture row of the SHARED and TILED levels, not yet upsampled in x: (region_w, h1) each */
     real *own[SG_TAPS_MAX];          /* FULL or REDUCED level: its maps at the tile's pixels, (tile, c) */
     real *pixels;                    /* maps of one level side by side, of as many pixels as one product takes: (pixels, c) */
@@ -104,6 +104,8 @@ static nn_dim widest_region(nn_dim in, nn_dim out, nn_dim from, nn_dim to, nn_di
     return widest;
 }
 
+static nn_dim rows_at_once(nn_dim w) { return w < PIXELS ? PIXELS / w : 1; }
+
 static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
 {
     const double bytes = (double)l->members * (double)(v->h * v->w * l->h1) * sizeof(real);
@@ -113,7 +115,7 @@ static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
     v->kind = v->h == f.res && v->w == f.res ? FULL : v->h > f.res || v->w > f.res ? REDUCED
             : bytes <= (double)shared_bytes ? SHARED : TILED;
     if (v->kind != SHARED) return;
-    v->chunk_rows = v->w < SHARED_PIXELS ? SHARED_PIXELS / v->w : 1;
+    v->chunk_rows = rows_at_once(v->w);
     v->chunk_count = (v->h + v->chunk_rows - 1) / v->chunk_rows;
     v->chunk_first = l->chunks;
     l->chunks += v->chunk_count;
@@ -156,8 +158,8 @@ static thread_room place_room(const dg_labeller *l, nn_arena *a)
         const level_plan *v = &l->level[i];
         if (v->kind == TILED) r.region[i] = nn_take_real(a, v->region_h * v->region_w * l->h1);
         if (!upsampled(v)) r.own[i] = nn_take_real(a, tile * v->c);
-        const nn_dim rows = v->kind == SHARED ? v->chunk_rows * v->w : v->kind == TILED ? v->region_w : 0;
-        if (rows * v->c > pixels) pixels = rows * v->c;
+        const nn_dim most = v->kind == SHARED ? v->chunk_rows * v->w : v->kind == TILED ? rows_at_once(v->region_w) * v->region_w : 0;
+        if (most * v->c > pixels) pixels = most * v->c;
     }
     r.lines = nn_take_real(a, l->line_numbers);
     r.pixels = nn_take_real(a, pixels);
@@ -410,9 +412,11 @@ static void region_products(const dg_labeller *l, thread_room *r, const real *co
         if (lv->kind != TILED) continue;
         const nn_dim x0 = lv->x[tile.x0].i0, w = lv->x[tile.x1 - 1].i1 - x0 + 1;
         const nn_dim y0 = lv->y[tile.y0].i0, h = lv->y[tile.y1 - 1].i1 - y0 + 1;
-        for (nn_dim y = 0; y < h; y++) {
-            gather(l, v, map, y0 + y, x0, w, r->pixels);
-            multiply(l, v, r->pixels, member, w, r->region[v] + y * lv->region_w * l->h1, false, NULL);
+        const nn_dim most = rows_at_once(lv->region_w);
+        for (nn_dim y = 0; y < h; y += most) {
+            const nn_dim rows = nn_at_most(most, h - y);
+            for (nn_dim i = 0; i < rows; i++) gather(l, v, map, y0 + y + i, x0, w, r->pixels + i * w * lv->c);
+            multiply(l, v, r->pixels, member, rows * w, r->region[v] + y * w * l->h1, false, NULL);
         }
     }
 }
@@ -426,7 +430,7 @@ static void mix_lines(const dg_labeller *l, thread_room *r, nn_dim member, rect 
         const nn_dim x0 = lv->x[tile.x0].i0, w = lv->x[tile.x1 - 1].i1 - x0 + 1;
         const bool whole = lv->kind == SHARED;
         const real *base = whole ? lv->hidden + (member * lv->h * lv->w + x0) * l->h1 : r->region[v];
-        const nn_dim y0 = whole ? 0 : lv->y[tile.y0].i0, row = (whole ? lv->w : lv->region_w) * l->h1;
+        const nn_dim y0 = whole ? 0 : lv->y[tile.y0].i0, row = (whole ? lv->w : w) * l->h1;
         const position p = lv->y[y];
         const real *a = base + (p.i0 - y0) * row, *b = base + (p.i1 - y0) * row;
         l->k->mix(r->lines + lv->line, (const real *const[2]){ a, b }, (const real[2]){ 1 - p.t, p.t }, 2, w * l->h1, false);

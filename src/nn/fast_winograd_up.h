@@ -258,6 +258,7 @@ static void up_band_unit(const nn_conv_shape *s, const float *u, const fir *f, c
     const nn_dim band = unit / up_parts(s), first = up_line(s, band) * up_across(s), end = up_line(s, band + 1) * up_across(s), top = up_first(s, band);
     const nn_dim p0 = unit % up_parts(s) * up_part_panels(s), p1 = nn_at_most(p0 + up_part_panels(s), conv_panels(s));
     const nn_dim groups = (end - first + up_group(s) - 1) / up_group(s), t_panel = up_t_panel(s), kept = up_kept(s);
+    if (p0 >= p1) return;                                /* parts are rounded up */
     float *const t = zero + up_t_row(s), *const v = t + up_part_panels(s) * t_panel, *const m = v + UP_SIDE * up_v_slot(s), *const sum = m + UP_SIDE * up_m_slot(s);
     for (nn_dim g = 0; g < groups; g++) {
         const nn_dim from = first + (end - first) * g / groups, to = first + (end - first) * (g + 1) / groups;
