@@ -41,11 +41,23 @@ static nn_dim up_group(const nn_conv_shape *s)
     return nn_at_most(up_across(s) * up_down(s), VW < 16 ? 6 * 6 : s->cin >= 512 ? 64 : 32);
 }
 
-/* Bands of a map: as thin as they may be, but of one group's tiles at least. */
-static nn_dim up_bands(const nn_conv_shape *s)
+/* Bands of a map: as thin as they may be, but of one group's tiles at least; of channels that are too few to share out, as many for every thread. */
+enum { UP_FEW = 2 };                /* panels */
+static nn_dim up_bands_most(const nn_conv_shape *s)
 {
     const nn_dim bands = nn_at_most(up_down(s) / UP_BAND, up_across(s) * up_down(s) / up_group(s));
     return bands < 1 ? 1 : bands;
+}
+static nn_dim up_bands(const nn_conv_shape *s)
+{
+    const nn_dim most = up_bands_most(s), threads = s->threads;
+    return threads > 1 && threads < most && conv_panels(s) <= UP_FEW ? most - most % threads : most;
+}
+/* Rows of tiles in a band, at most, for any number of threads. */
+static nn_dim up_band_rows(const nn_conv_shape *s)
+{
+    const nn_dim most = up_bands_most(s), fewest = conv_panels(s) <= UP_FEW ? (most + 1) / 2 : most;
+    return (up_down(s) + fewest - 1) / fewest;
 }
 /* The first row of tiles of band b, of t, and the first row of the output that it filters: those before need t above. */
 static nn_dim up_line(const nn_conv_shape *s, nn_dim b) { return up_down(s) * b / up_bands(s); }
@@ -62,7 +74,7 @@ static nn_dim up_v_slot(const nn_conv_shape *s) { return nn_channels_padded(s->c
 static nn_dim up_m_row(const nn_conv_shape *s) { return up_part_panels(s) * NR; }
 static nn_dim up_m_slot(const nn_conv_shape *s) { return up_m_row(s) * up_group(s) + FREQ_PAD; }
 static nn_dim up_t_row(const nn_conv_shape *s) { return t_width(s) * NR; }
-static nn_dim up_t_panel(const nn_conv_shape *s) { return UP_T * ((up_down(s) + up_bands(s) - 1) / up_bands(s)) * up_t_row(s); }
+static nn_dim up_t_panel(const nn_conv_shape *s) { return UP_T * up_band_rows(s) * up_t_row(s); }
 /* The rows of t that a seam keeps of the band above, and of the one below. */
 static nn_dim up_kept(const nn_conv_shape *s) { return (s->fh - 1) * up_t_row(s); }
 static nn_dim up_shared(const nn_conv_shape *s) { return conv_panels(s) * (up_bands(s) - 1) * 2 * up_kept(s); }
