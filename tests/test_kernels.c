@@ -304,7 +304,8 @@ int main(void)
         { 32, 32, 32, 32, 3, 1, 0, 0, true, true, true, true, INFINITY },
         { 40, 50, 35, 49, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 64, 33, 32, 66, 3, 1, 0, 0, true, false, false, false, INFINITY },
-        { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 64 tiles */
+        { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 36 tiles, AVX-512: of 64 */
+        { 80, 17, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* of 60 tiles */
         { 16, 16, 37, 42, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* the fewest channels */
         { 17, 18, 9, 14, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 128, 160, 8, 8, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* and of up-convolutions: one band, four parts of the panels, one empty */

@@ -126,7 +126,7 @@ INLINE void up_in(vf o[UP_SIDE], const vf d[4])
 /* The same down: slot a is pixel row `one`, plus `times` pixel row `other`, of the tile's four; the odd taps are one row.  Its row of t, of the tile's
  * six; -1: none yet. */
 static const struct { int one, other, times, row; } up_axis[UP_SIDE] = { { 2, 1, 1, -1 }, { 2, 1, -1, 2 }, { 0, 2, -1, 0 }, { 3, 1, -1, 4 },
-                                                                        { 1, 0, 0, 1 }, { 2, 0, 0, 3 }, { 3, 0, 0, 5 } };
+                                                                        { 1, 1, 0, 1 }, { 2, 2, 0, 3 }, { 3, 3, 0, 5 } };
 
 /* Step 1 for one tile, one row of slots and one vector of channels: x0 is the tile's first column in its pixel rows; one outside the map is NULL.
  * whole: all that is read lies inside. */
@@ -152,7 +152,7 @@ INLINE void up_tiles_in(const nn_conv_shape *s, const float *map, const float st
     for (nn_dim i = 0; i < n; i++, v += NN_CB) {
         const nn_dim y1 = y + up_axis[a].one, y2 = y + up_axis[a].other, x0 = tile_x * UP_TILE;
         const float *one = y1 >= 0 && y1 < h ? map + y1 * w * NN_CB : NULL, *other = y2 >= 0 && y2 < h ? map + y2 * w * NN_CB : NULL;
-        const bool whole = one && (!two || other) && x0 >= 1 && x0 + UP_TILE <= w;
+        const bool whole = one && other && x0 >= 1 && x0 + UP_TILE <= w;
         for (nn_dim c = 0; c < NN_CB; c += VW) {
             if (whole) up_tile_in(one + c, other + c, times, vf_load(style + c), x0, w, v + c, slot, two, true);
             else up_tile_in(one ? one + c : NULL, other ? other + c : NULL, times, vf_load(style + c), x0, w, v + c, slot, two, false);
