@@ -19,12 +19,18 @@ enum { NR = 2 * VW };
 
 typedef struct { vf v[MR][2]; } tile;
 
-/* t += A(0..mr, 0..k) * B: a points at A(0,0); row and elem are A's strides; B's rows are ldb apart. */
+/* t += A(0..mr, 0..k) * B: a points at A(0,0); row and elem are A's strides; B's rows are ldb apart.  The numbers of two rows of three are read twice, by
+ * what multiplies with them: as many instructions fewer for readings that cost nothing. */
 INLINE void tile_add(tile *t, int mr, int nv, nn_dim k, const float *a, nn_dim row, nn_dim elem, const float *b, nn_dim ldb)
 {
     for (nn_dim i = 0; i < k; i++, a += elem, b += ldb) {
         const vf b0 = vf_load(b), b1 = nv > 1 ? vf_load(b + VW) : b0;
         UNROLL for (int p = 0; p < mr; p++) {
+            if (nv > 1 && p % 3 < 2 && __builtin_constant_p(row)) {
+                t->v[p][0] = vf_fma_read(a + p * row, b0, t->v[p][0]);
+                t->v[p][1] = vf_fma_read(a + p * row, b1, t->v[p][1]);
+                continue;
+            }
             const vf x = vf_set1(a[p * row]);
             t->v[p][0] = vf_fma(x, b0, t->v[p][0]);
             if (nv > 1) t->v[p][1] = vf_fma(x, b1, t->v[p][1]);

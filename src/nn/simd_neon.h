@@ -13,6 +13,7 @@ static inline vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
 static inline vf vf_div(vf a, vf b) { return vdivq_f32(a, b); }
 static inline vf vf_sqrt(vf a) { return vsqrtq_f32(a); }
 static inline vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }             /* a*b + c */
+static inline vf vf_fma_read(const float *a, vf b, vf c) { return vf_fma(vf_set1(*a), b, c); }
 /* When one is NaN the second operand comes back, which FMAX and FMAXNM do not promise: keep the number that may be NaN second. */
 static inline vf vf_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 static inline vf vf_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }

@@ -16,6 +16,7 @@ static inline vf vf_mul(vf a, vf b) { return a * b; }
 static inline vf vf_div(vf a, vf b) { return a / b; }
 static inline vf vf_sqrt(vf a) { return (vf){ sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3]) }; }
 static inline vf vf_fma(vf a, vf b, vf c) { return a * b + c; }                      /* two roundings: -ffp-contract=off */
+static inline vf vf_fma_read(const float *a, vf b, vf c) { return vf_fma(vf_set1(*a), b, c); }
 static inline vf vf_pick(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 /* When one is NaN the second operand comes back: keep the number that may be NaN second. */
 static inline vf vf_max(vf a, vf b) { return vf_pick((vi)(a > b), a, b); }
