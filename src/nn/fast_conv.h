@@ -265,16 +265,16 @@ static void up_row(const nn_conv_shape *s, const float *w, nn_dim ty, nn_dim pad
     }
 }
 
-/* One output row: the filter (fh,fw) over fh rows of t, CHUNK output pixels at a time. */
+/* Columns [from, to) of one output row: the filter (fh,fw) over fh rows of t, CHUNK output pixels at a time. */
 static void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                    nn_dim channel, nn_dim y, int nv)
+                    nn_dim channel, nn_dim y, nn_dim from, nn_dim to, int nv)
 {
     const bool separable = f->separable != 0.0f;
     const nn_dim fh = s->fh, fw = s->fw;
     const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
     float down[(CHUNK + FIR_MAX) * NR] __attribute__((aligned(64)));
-    for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK) {
-        const nn_dim n = ow - x0 < CHUNK ? ow - x0 : CHUNK;
+    for (nn_dim x0 = from; x0 < to; x0 += CHUNK) {
+        const nn_dim n = nn_at_most(CHUNK, to - x0);
         for (nn_dim x = 0; separable && x < n + fw - 1; x++)
             for (int v = 0; v < nv; v++) {
                 vf sum = vf_mul(vf_set1(f->fy[0]), vf_load(t[0] + (x0 + x) * NR + v * VW));
@@ -319,12 +319,12 @@ INLINE void fir_columns4(const fir *f, const float *t0, const float *t1, const f
 }
 
 static void fir_row4(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                     nn_dim channel, nn_dim y, int nv)
+                     nn_dim channel, nn_dim y, nn_dim from, nn_dim to, int nv)
 {
     const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
-    for (nn_dim x0 = 0; x0 < ow; x0 += CHUNK)
+    for (nn_dim x0 = from; x0 < to; x0 += CHUNK)
         for (int v = 0; v < nv; v++) {
-            const nn_dim n = nn_at_most(CHUNK, ow - x0), at = x0 * NR + v * VW;
+            const nn_dim n = nn_at_most(CHUNK, to - x0), at = x0 * NR + v * VW;
             float *out = map_vector(j->y, ohw, y * ow + x0, channel + v * VW);
             if (j->noise) fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), j->noise + y * ow + x0, n, out);
             else fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), NULL, n, out);
@@ -332,11 +332,11 @@ static void fir_row4(const nn_conv_shape *s, const nn_conv_job *j, const epilogu
 }
 
 static void filter_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                       nn_dim panel, nn_dim y)
+                       nn_dim panel, nn_dim y, nn_dim from, nn_dim to)
 {
     const int nv = panel_vectors(s, panel);
-    if (f->separable != 0.0f && s->fh == 4 && s->fw == 4) fir_row4(s, j, e, f, t, panel * NR, y, nv);
-    else fir_row(s, j, e, f, t, panel * NR, y, nv);
+    if (f->separable != 0.0f && s->fh == 4 && s->fw == 4) fir_row4(s, j, e, f, t, panel * NR, y, from, to, nv);
+    else fir_row(s, j, e, f, t, panel * NR, y, from, to, nv);
 }
 
 static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, float *ring)
@@ -357,7 +357,7 @@ static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const 
         }
         const float *t[FIR_MAX];
         for (nn_dim a = 0; a < s->fh; a++) t[a] = ring_t + ((y - pad_y + a) & (RING_T - 1)) * t_size;
-        filter_row(s, j, &e, f, t, panel, y);
+        filter_row(s, j, &e, f, t, panel, y, 0, 2 * s->w);
     }
 }
 

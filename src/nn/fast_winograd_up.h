@@ -12,13 +12,14 @@
  *     slot, down and across:   0  1  2  3 | 4  5  6         kind:  0  1  2  3 | 4
  *                              1 -1  0 inf  odd taps
  *
- * Stage 0, a unit is a band of rows of tiles and all output channels (a part of them on small maps).  Its tiles go in groups, and a
- * group by rows of slots, so that what a row needs stays in the second-level cache:
+ * Stage 0, a unit is a band of rows of tiles and all output channels (a part of them on small maps).  It goes by steps, of some rows
+ * of tiles, or of a piece of one, and a step by rows of slots, so that what a row needs stays in the second-level cache:
  *   1. V[slot][C/16][tile][16] = the row's 7 values of every tile and channel of x * style
  *   2. M[slot][tile][cout]     = sum over channels of V[slot] U[kind]
  *   3. t[panel][row][column][NR] = M across: six columns of one row of t: an odd row, or one of the four that make the three even
  *      ones: the first two points come first, and their sum waits in S for the others
- *   4. the FIR filter over the band's t, then the epilogue; rows near the band above or below are kept for the next stage
+ *   4. the FIR filter over what a step has completed, then the epilogue: of t no more is there than the step's rows and those
+ *      above them that the filter still reads.  Rows near the band above or below are kept for the next stage
  * Stage 1, a unit is a panel and a seam between two bands: step 4 for the rows that need t of both. */
 
 enum { UP_TILE = 3, UP_SIDE = 7, UP_ODD = 4, UP_KINDS = 5, UP_T = 2 * UP_TILE };
@@ -35,37 +36,45 @@ static nn_dim up_across(const nn_conv_shape *s) { return (s->w + UP_TILE) / UP_T
 static nn_dim up_down(const nn_conv_shape *s) { return (s->h + UP_TILE) / UP_TILE; }
 static nn_dim up_rows(const nn_conv_shape *s) { return 2 * s->h + 1; }
 
-/* Tiles of a group, at most: what its rows of slots need, with U, finds room in the caches (measured on one machine each, bench/LOG.md). */
-static nn_dim up_group(const nn_conv_shape *s)
+/* Tiles of a step, about: what a row of slots needs, with U, finds room in the caches (measured on one machine each, bench/LOG.md).  Whole rows of tiles,
+ * or near-equal pieces of one. */
+static nn_dim up_about(const nn_conv_shape *s) { return VW < 16 ? 6 * 6 : s->cin >= 512 ? 64 : 32; }
+static nn_dim up_lines(const nn_conv_shape *s)
 {
-    return nn_at_most(up_across(s) * up_down(s), VW < 16 ? 6 * 6 : s->cin >= 512 ? 64 : 32);
+    const nn_dim lines = (up_about(s) + up_across(s) / 2) / up_across(s);
+    return lines < 1 ? 1 : nn_at_most(lines, up_down(s));
 }
+static nn_dim up_pieces(const nn_conv_shape *s)
+{
+    const nn_dim pieces = (up_across(s) + up_about(s) / 2) / up_about(s);
+    return pieces < 1 ? 1 : pieces;
+}
+/* Steps of so many rows of tiles, which share them out; no step has more than up_lines_most. */
+static nn_dim up_steps(const nn_conv_shape *s, nn_dim rows)
+{
+    const nn_dim steps = (rows + up_lines(s) / 2) / up_lines(s);
+    return steps < 1 ? 1 : steps;
+}
+static nn_dim up_lines_most(const nn_conv_shape *s) { return up_lines(s) + up_lines(s) / 2; }
+static nn_dim up_group(const nn_conv_shape *s) { return up_lines_most(s) * ((up_across(s) + up_pieces(s) - 1) / up_pieces(s)); }
 
-/* Bands of a map: as thin as they may be, but of one group's tiles at least; of channels that are too few to share out, as many for every thread. */
-enum { UP_FEW = 2 };                /* panels */
-static nn_dim up_bands_most(const nn_conv_shape *s)
-{
-    const nn_dim bands = nn_at_most(up_down(s) / UP_BAND, up_across(s) * up_down(s) / up_group(s));
-    return bands < 1 ? 1 : bands;
-}
+/* Bands of a map: one for one thread, a few for each of several; of a step's tiles at least; of channels that are too few to share out, as many for every
+ * thread. */
+enum { UP_SHARES = 8, UP_FEW = 2 };                      /* bands a thread; panels */
 static nn_dim up_bands(const nn_conv_shape *s)
 {
-    const nn_dim most = up_bands_most(s), threads = s->threads;
-    return threads > 1 && threads < most && conv_panels(s) <= UP_FEW ? most - most % threads : most;
-}
-/* Rows of tiles in a band, at most, for any number of threads. */
-static nn_dim up_band_rows(const nn_conv_shape *s)
-{
-    const nn_dim most = up_bands_most(s), fewest = conv_panels(s) <= UP_FEW ? (most + 1) / 2 : most;
-    return (up_down(s) + fewest - 1) / fewest;
+    const nn_dim most = nn_at_most(up_down(s) / UP_BAND, up_across(s) * up_down(s) / up_about(s)), threads = s->threads;
+    if (most < 1 || threads == 1) return 1;
+    const nn_dim bands = threads ? nn_at_most(most, threads * UP_SHARES) : most;
+    return threads && threads < bands && conv_panels(s) <= UP_FEW ? bands - bands % threads : bands;
 }
 /* The first row of tiles of band b, of t, and the first row of the output that it filters: those before need t above. */
 static nn_dim up_line(const nn_conv_shape *s, nn_dim b) { return up_down(s) * b / up_bands(s); }
 static nn_dim up_first(const nn_conv_shape *s, nn_dim b) { return UP_T * up_line(s, b); }
 static nn_dim up_pad(nn_dim taps) { return (taps + 1) / 2 - 1; }
 static nn_dim up_own(const nn_conv_shape *s, nn_dim b) { return b == 0 ? 0 : b == up_bands(s) ? 2 * s->h : up_first(s, b) + up_pad(s->fh); }
-/* And the first row of output that it leaves to the seam below. */
-static nn_dim up_seam(const nn_conv_shape *s, nn_dim b) { return b + 1 == up_bands(s) ? 2 * s->h : up_own(s, b + 1) - (s->fh - 1); }
+/* And the first row of output that waits for more of t than `rows` rows of tiles give: of a band, for the seam below it. */
+static nn_dim up_ready(const nn_conv_shape *s, nn_dim rows) { return rows == up_down(s) ? 2 * s->h : UP_T * rows + up_pad(s->fh) - (s->fh - 1); }
 
 static nn_dim up_parts(const nn_conv_shape *s) { return panel_parts(s, up_bands(s)); }
 static nn_dim up_part_panels(const nn_conv_shape *s) { return (conv_panels(s) + up_parts(s) - 1) / up_parts(s); }
@@ -74,7 +83,9 @@ static nn_dim up_v_slot(const nn_conv_shape *s) { return nn_channels_padded(s->c
 static nn_dim up_m_row(const nn_conv_shape *s) { return up_part_panels(s) * NR; }
 static nn_dim up_m_slot(const nn_conv_shape *s) { return up_m_row(s) * up_group(s) + FREQ_PAD; }
 static nn_dim up_t_row(const nn_conv_shape *s) { return t_width(s) * NR; }
-static nn_dim up_t_panel(const nn_conv_shape *s) { return UP_T * up_band_rows(s) * up_t_row(s); }
+/* Rows of t that are there at once: a step's, and those above that the filter still reads. */
+static nn_dim up_t_rows(const nn_conv_shape *s) { return UP_T * up_lines_most(s) + s->fh - 1; }
+static nn_dim up_t_panel(const nn_conv_shape *s) { return up_t_rows(s) * up_t_row(s); }
 /* The rows of t that a seam keeps of the band above, and of the one below. */
 static nn_dim up_kept(const nn_conv_shape *s) { return (s->fh - 1) * up_t_row(s); }
 static nn_dim up_shared(const nn_conv_shape *s) { return conv_panels(s) * (up_bands(s) - 1) * 2 * up_kept(s); }
@@ -208,32 +219,40 @@ INLINE void up_tile_out(int a, const float *m, float *sum, nn_dim slot, float *t
     }
 }
 
-/* Step 3 for row a of n tiles of one panel, and the zeros left and right of t, whose first row is row `top` of the map's.  kind: a, or UP_ODD. */
-INLINE void up_tiles_out(const nn_conv_shape *s, int a, int kind, nn_dim first, nn_dim n, const float *m, float *sum, nn_dim top, float *t, int nv)
+/* `rows` rows of one panel's t, the map's row y in place of row y - rows, from row `top` on. */
+typedef struct { float *t; nn_dim top, rows; } t_window;
+static inline float *t_at(const nn_conv_shape *s, const t_window *w, nn_dim y) { return w->t + (y - w->top) % w->rows * up_t_row(s); }
+
+/* Step 3 for row a of n tiles of one panel, and the zeros left and right of t.  kind: a, or UP_ODD. */
+INLINE void up_tiles_out(const nn_conv_shape *s, int a, int kind, nn_dim first, nn_dim n, const float *m, float *sum, const t_window *to, int nv)
 {
     const nn_dim pad = up_pad(s->fw), t_row = up_t_row(s), across = up_across(s), slot = up_m_slot(s), m_row = up_m_row(s);
     const nn_dim end = nn_at_most(2 * s->w + 1, t_width(s) - pad);           /* columns of t that the filter reads */
     nn_dim tile_x = first % across, y = first / across * UP_T + up_axis[a].row;
+    float *row = kind ? t_at(s, to, y) : to->t;           /* row 0 of the slots writes none */
     for (nn_dim i = 0; i < n; i++, m += m_row, sum += m_row) {
-        float *row = t + (y - top) * t_row, *at = row + (pad + UP_T * tile_x) * NR;
+        float *at = row + (pad + UP_T * tile_x) * NR;
         const nn_dim columns = end - UP_T * tile_x;
         for (int lane = 0; lane < nv * VW; lane += VW) {
             if (columns >= UP_T) up_tile_out(kind, m + lane, sum + lane, slot, at + lane, UP_T);
             else up_tile_out(kind, m + lane, sum + lane, slot, at + lane, columns);
         }
-        if (kind > 0 && tile_x == 0) memset(row, 0, (size_t)(pad * NR) * sizeof *t);
-        if (kind > 0 && tile_x == across - 1) memset(row + (pad + end) * NR, 0, (size_t)(t_row - (pad + end) * NR) * sizeof *t);
-        if (++tile_x == across) { tile_x = 0; y += UP_T; }
+        if (kind > 0 && tile_x == 0) memset(row, 0, (size_t)(pad * NR) * sizeof *row);
+        if (kind > 0 && tile_x == across - 1) memset(row + (pad + end) * NR, 0, (size_t)(t_row - (pad + end) * NR) * sizeof *row);
+        if (++tile_x < across) continue;
+        tile_x = 0;
+        y += UP_T;
+        if (kind) row = t_at(s, to, y);
     }
 }
 
-static void up_row_out(const nn_conv_shape *s, int a, nn_dim first, nn_dim n, const float *m, float *sum, nn_dim top, float *t, int nv)
+static void up_row_out(const nn_conv_shape *s, int a, nn_dim first, nn_dim n, const float *m, float *sum, const t_window *to, int nv)
 {
     switch (a) {
-        case 0: up_tiles_out(s, a, 0, first, n, m, sum, top, t, nv); break;
-        case 1: up_tiles_out(s, a, 1, first, n, m, sum, top, t, nv); break;
-        case 2: case 3: up_tiles_out(s, a, 2, first, n, m, sum, top, t, nv); break;
-        default: up_tiles_out(s, a, UP_ODD, first, n, m, sum, top, t, nv);
+        case 0: up_tiles_out(s, a, 0, first, n, m, sum, to, nv); break;
+        case 1: up_tiles_out(s, a, 1, first, n, m, sum, to, nv); break;
+        case 2: case 3: up_tiles_out(s, a, 2, first, n, m, sum, to, nv); break;
+        default: up_tiles_out(s, a, UP_ODD, first, n, m, sum, to, nv);
     }
 }
 
@@ -244,18 +263,19 @@ static nn_dim up_needed(const nn_conv_shape *s, int a)
     return down * up_across(s);
 }
 
-/* Step 4 for rows [y0, y1) of the output and one panel; the first row of t is row `top` of the map's. */
-static void up_filter(const nn_conv_shape *s, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, const float *t, nn_dim top, const float *zero)
+/* Step 4 for rows [y0, y1) and columns [x0, x1) of the output and one panel. */
+static void up_filter(const nn_conv_shape *s, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, nn_dim x0, nn_dim x1, const t_window *w,
+                      const float *zero)
 {
     epilogue e;
-    epilogue_prepare(&e, s, j, panel);
+    if (y0 < y1) epilogue_prepare(&e, s, j, panel);
     for (nn_dim y = y0; y < y1; y++) {
         const float *from[FIR_MAX];
         for (nn_dim a = 0; a < s->fh; a++) {
             const nn_dim row = y - up_pad(s->fh) + a;
-            from[a] = row < 0 || row >= up_rows(s) ? zero : t + (row - top) * up_t_row(s);
+            from[a] = row < 0 || row >= up_rows(s) ? zero : t_at(s, w, row);
         }
-        filter_row(s, j, &e, f, from, panel, y);
+        filter_row(s, j, &e, f, from, panel, y, x0, x1);
     }
 }
 
@@ -265,30 +285,56 @@ static float *up_keep(const nn_conv_shape *s, float *shared, nn_dim panel, nn_di
     return shared + ((panel * (up_bands(s) - 1) + seam) * 2 + side) * up_kept(s);
 }
 
-static void up_band_unit(const nn_conv_shape *s, const float *u, const fir *f, const nn_conv_job *j, nn_dim unit, float *zero, float *shared)
+/* Of rows [y0, y1) of one panel's t, what the seams above and below the band need. */
+static void up_keep_rows(const nn_conv_shape *s, float *shared, nn_dim panel, nn_dim band, nn_dim y0, nn_dim y1, const t_window *w)
 {
-    const nn_dim band = unit / up_parts(s), first = up_line(s, band) * up_across(s), end = up_line(s, band + 1) * up_across(s), top = up_first(s, band);
-    const nn_dim p0 = unit % up_parts(s) * up_part_panels(s), p1 = nn_at_most(p0 + up_part_panels(s), conv_panels(s));
-    const nn_dim groups = (end - first + up_group(s) - 1) / up_group(s), t_panel = up_t_panel(s), kept = up_kept(s);
-    if (p0 >= p1) return;                                /* parts are rounded up */
-    float *const t = zero + up_t_row(s), *const v = t + up_part_panels(s) * t_panel, *const m = v + UP_SIDE * up_v_slot(s), *const sum = m + UP_SIDE * up_m_slot(s);
-    for (nn_dim g = 0; g < groups; g++) {
-        const nn_dim from = first + (end - first) * g / groups, to = first + (end - first) * (g + 1) / groups;
-        for (int a = 0; a < UP_SIDE; a++) {
-            const nn_dim n = nn_at_most(to, up_needed(s, a)) - from;
-            if (n <= 0) continue;
-            up_row_in(s, j, a, from, n, v);
-            up_row_products(s, u, a, n, p0, p1, v, m);
-            for (nn_dim p = 0; p < p1 - p0; p++)
-                up_row_out(s, a, from, n, m + p * NR, sum + p * NR, top, t + p * t_panel, panel_vectors(s, p0 + p));
+    const nn_dim row = up_t_row(s), kept = s->fh - 1, below = up_first(s, band + 1) - kept;
+    for (nn_dim y = y0; y < y1; y++) {
+        if (band > 0 && y - w->top < kept) memcpy(up_keep(s, shared, panel, band - 1, 1) + (y - w->top) * row, t_at(s, w, y), (size_t)row * sizeof *shared);
+        if (band + 1 < up_bands(s) && y >= below) memcpy(up_keep(s, shared, panel, band, 0) + (y - below) * row, t_at(s, w, y), (size_t)row * sizeof *shared);
+    }
+}
+
+/* Steps 1 to 3 for tiles [from, to) and panels [p0, p1), whose windows lie up_t_panel apart. */
+static void up_tiles(const nn_conv_shape *s, const float *u, const nn_conv_job *j, nn_dim from, nn_dim to, nn_dim p0, nn_dim p1, const t_window *window, float *v)
+{
+    float *const m = v + UP_SIDE * up_v_slot(s), *const sum = m + UP_SIDE * up_m_slot(s);
+    for (int a = 0; a < UP_SIDE; a++) {
+        const nn_dim n = nn_at_most(to, up_needed(s, a)) - from;
+        if (n <= 0) continue;
+        up_row_in(s, j, a, from, n, v);
+        up_row_products(s, u, a, n, p0, p1, v, m);
+        for (nn_dim p = 0; p < p1 - p0; p++) {
+            const t_window w = { window->t + p * up_t_panel(s), window->top, window->rows };
+            up_row_out(s, a, from, n, m + p * NR, sum + p * NR, &w, panel_vectors(s, p0 + p));
         }
     }
-    memset(zero, 0, (size_t)up_t_row(s) * sizeof *zero);
-    for (nn_dim panel = p0; panel < p1; panel++) {
-        const float *from = t + (panel - p0) * t_panel;
-        up_filter(s, f, j, panel, up_own(s, band), up_seam(s, band), from, top, zero);
-        if (band > 0) memcpy(up_keep(s, shared, panel, band - 1, 1), from, (size_t)kept * sizeof *t);
-        if (band + 1 < up_bands(s)) memcpy(up_keep(s, shared, panel, band, 0), from + (up_first(s, band + 1) - top) * up_t_row(s) - kept, (size_t)kept * sizeof *t);
+}
+
+static void up_band_unit(const nn_conv_shape *s, const float *u, const fir *f, const nn_conv_job *j, nn_dim unit, float *zero, float *shared)
+{
+    const nn_dim band = unit / up_parts(s), first = up_line(s, band), rows = up_line(s, band + 1) - first, across = up_across(s);
+    const nn_dim p0 = unit % up_parts(s) * up_part_panels(s), p1 = nn_at_most(p0 + up_part_panels(s), conv_panels(s));
+    const nn_dim steps = up_steps(s, rows), pieces = up_pieces(s);
+    if (p0 >= p1) return;                                /* parts are rounded up */
+    const t_window window = { zero + up_t_row(s), up_first(s, band), up_t_rows(s) };
+    float *const v = window.t + up_part_panels(s) * up_t_panel(s);
+    nn_dim filtered = up_own(s, band);
+    for (nn_dim step = 0; step < steps; step++) {
+        const nn_dim line = first + rows * step / steps, end = first + rows * (step + 1) / steps, tiles = (end - line) * across, ready = up_ready(s, end);
+        nn_dim x0 = 0;
+        for (nn_dim piece = 0; piece < pieces; piece++) {
+            const nn_dim from = tiles * piece / pieces, to = tiles * (piece + 1) / pieces;
+            const nn_dim x1 = piece + 1 == pieces ? 2 * s->w : UP_T * to + up_pad(s->fw) - (s->fw - 1);
+            up_tiles(s, u, j, line * across + from, line * across + to, p0, p1, &window, v);
+            for (nn_dim panel = p0; panel < p1; panel++) {
+                const t_window w = { window.t + (panel - p0) * up_t_panel(s), window.top, window.rows };
+                up_filter(s, f, j, panel, filtered, ready, x0, x1, &w, zero);
+                if (piece + 1 == pieces) up_keep_rows(s, shared, panel, band, UP_T * line, nn_at_most(UP_T * end, up_rows(s)), &w);
+            }
+            x0 = x1;
+        }
+        if (ready > filtered) filtered = ready;
     }
 }
 
@@ -296,8 +342,9 @@ static void up_unit(const nn_conv_shape *s, const float *packed, const nn_conv_j
 {
     fir f;
     memcpy(&f, packed + UP_KINDS * UP_KINDS * up_matrix(s), sizeof f);
-    if (stage == 0) { up_band_unit(s, packed, &f, j, unit, scratch, shared); return; }
-    const nn_dim panel = unit / (up_bands(s) - 1), seam = unit % (up_bands(s) - 1);
     memset(scratch, 0, (size_t)up_t_row(s) * sizeof *scratch);
-    up_filter(s, &f, j, panel, up_seam(s, seam), up_own(s, seam + 1), up_keep(s, shared, panel, seam, 0), up_first(s, seam + 1) - (s->fh - 1), scratch);
+    if (stage == 0) { up_band_unit(s, packed, &f, j, unit, scratch, shared); return; }
+    const nn_dim panel = unit / (up_bands(s) - 1), seam = unit % (up_bands(s) - 1), kept = s->fh - 1;
+    const t_window w = { up_keep(s, shared, panel, seam, 0), up_first(s, seam + 1) - kept, 2 * kept };
+    up_filter(s, &f, j, panel, up_ready(s, up_line(s, seam + 1)), up_own(s, seam + 1), 0, 2 * s->w, &w, scratch);
 }
