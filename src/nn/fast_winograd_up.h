@@ -38,15 +38,15 @@ static nn_dim up_rows(const nn_conv_shape *s) { return 2 * s->h + 1; }
 
 /* Tiles of a step, about: what a row of slots needs, with U, finds room in the caches (measured on one machine each, bench/LOG.md).  Whole rows of tiles,
  * or near-equal pieces of one. */
-static nn_dim up_about(const nn_conv_shape *s) { return VW < 16 ? 6 * 6 : s->cin >= 512 ? 64 : 32; }
+enum { UP_ABOUT = VW < 16 ? 36 : 64 };
 static nn_dim up_lines(const nn_conv_shape *s)
 {
-    const nn_dim lines = (up_about(s) + up_across(s) / 2) / up_across(s);
+    const nn_dim lines = (UP_ABOUT + up_across(s) / 2) / up_across(s);
     return lines < 1 ? 1 : nn_at_most(lines, up_down(s));
 }
 static nn_dim up_pieces(const nn_conv_shape *s)
 {
-    const nn_dim pieces = (up_across(s) + up_about(s) / 2) / up_about(s);
+    const nn_dim pieces = (up_across(s) + UP_ABOUT / 2) / UP_ABOUT;
     return pieces < 1 ? 1 : pieces;
 }
 /* Steps of so many rows of tiles, which share them out; no step has more than up_lines_most. */
@@ -58,12 +58,12 @@ static nn_dim up_steps(const nn_conv_shape *s, nn_dim rows)
 static nn_dim up_lines_most(const nn_conv_shape *s) { return up_lines(s) + up_lines(s) / 2; }
 static nn_dim up_group(const nn_conv_shape *s) { return up_lines_most(s) * ((up_across(s) + up_pieces(s) - 1) / up_pieces(s)); }
 
-/* Bands of a map: one for one thread, a few for each of several; of a step's tiles at least; of channels that are too few to share out, as many for every
+/* Bands of a map: one for one thread, a few for each of several; not too few tiles each; of channels that are too few to share out, as many for every
  * thread. */
-enum { UP_SHARES = 8, UP_FEW = 2 };                      /* bands a thread; panels */
+enum { UP_SHARES = 8, UP_LEAST = 32, UP_FEW = 2 };       /* bands a thread, tiles, panels */
 static nn_dim up_bands(const nn_conv_shape *s)
 {
-    const nn_dim most = nn_at_most(up_down(s) / UP_BAND, up_across(s) * up_down(s) / up_about(s)), threads = s->threads;
+    const nn_dim most = nn_at_most(up_down(s) / UP_BAND, up_across(s) * up_down(s) / UP_LEAST), threads = s->threads;
     if (most < 1 || threads == 1) return 1;
     const nn_dim bands = threads ? nn_at_most(most, threads * UP_SHARES) : most;
     return threads && threads < bands && conv_panels(s) <= UP_FEW ? bands - bands % threads : bands;
@@ -263,19 +263,26 @@ static nn_dim up_needed(const nn_conv_shape *s, int a)
     return down * up_across(s);
 }
 
-/* Step 4 for rows [y0, y1) and columns [x0, x1) of the output and one panel. */
+/* Step 4 for rows [y0, y1) and columns [x0, x1) of the output and one panel: some columns of all rows before the next, which read the same of t. */
 static void up_filter(const nn_conv_shape *s, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, nn_dim x0, nn_dim x1, const t_window *w,
                       const float *zero)
 {
+    if (y0 >= y1) return;
     epilogue e;
-    if (y0 < y1) epilogue_prepare(&e, s, j, panel);
-    for (nn_dim y = y0; y < y1; y++) {
-        const float *from[FIR_MAX];
-        for (nn_dim a = 0; a < s->fh; a++) {
-            const nn_dim row = y - up_pad(s->fh) + a;
-            from[a] = row < 0 || row >= up_rows(s) ? zero : t_at(s, w, row);
+    epilogue_prepare(&e, s, j, panel);
+    const float *const end = w->t + w->rows * up_t_row(s), *const first = t_at(s, w, y0 < up_pad(s->fh) ? 0 : y0 - up_pad(s->fh));
+    for (nn_dim x = x0; x < x1; x += CHUNK) {
+        const float *next = first;                       /* row y - pad of t, or the first one */
+        for (nn_dim y = y0; y < y1; y++) {
+            const float *from[FIR_MAX], *at = next;
+            for (nn_dim a = 0; a < s->fh; a++) {
+                const nn_dim row = y - up_pad(s->fh) + a;
+                from[a] = row < 0 || row >= up_rows(s) ? zero : at;
+                if (row >= 0 && (at += up_t_row(s)) == end) at = w->t;
+                if (row >= 0 && a == 0) next = at;
+            }
+            filter_row(s, j, &e, f, from, panel, y, x, nn_at_most(x + CHUNK, x1));
         }
-        filter_row(s, j, &e, f, from, panel, y, x0, x1);
     }
 }
 
