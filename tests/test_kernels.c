@@ -304,12 +304,12 @@ int main(void)
         { 32, 32, 32, 32, 3, 1, 0, 0, true, true, true, true, INFINITY },
         { 40, 50, 35, 49, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 64, 33, 32, 66, 3, 1, 0, 0, true, false, false, false, INFINITY },
-        { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 36 tiles, AVX-512: of 64 */
+        { 32, 32, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* groups of 36 tiles, */
         { 80, 17, 66, 67, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* of 60 tiles */
         { 16, 16, 37, 42, 3, 1, 0, 0, true, true, true, true, INFINITY },       /* the fewest channels */
         { 17, 18, 9, 14, 3, 1, 0, 0, true, true, true, true, 60.0 },
         { 128, 160, 8, 8, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* and of up-convolutions: one band, four parts of the panels, one empty */
-        { 67, 70, 17, 30, 3, 2, 4, 4, true, true, true, true, 60.0 },           /* nothing a multiple of 3 or 16, one band of two groups, four parts */
+        { 67, 70, 17, 30, 3, 2, 4, 4, true, true, true, true, 60.0 },           /* nothing a multiple of 3 or 16, two bands, two parts */
         { 32, 16, 21, 22, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* the fewest channels */
         { 64, 33, 33, 34, 3, 2, 4, 4, true, true, true, true, INFINITY },       /* four bands, */
         { 32, 17, 40, 31, 3, 2, 16, 5, false, true, true, true, INFINITY },     /* whose seams lie below one another with the tallest filter, */
@@ -320,7 +320,9 @@ int main(void)
         { 64, 65, 20, 8, 3, 2, 5, 1, false, true, true, true, INFINITY },       /* one column: the last of t is not read.  Of the last tile */
         { 64, 32, 9, 9, 3, 2, 4, 1, false, true, true, true, INFINITY },        /* are here 4 columns and 5 rows, then 0 and 1, */
         { 64, 32, 10, 10, 3, 2, 1, 1, true, true, true, true, INFINITY },       /* then 2 and 3 */
-        { 512, 32, 26, 26, 3, 2, 4, 4, true, true, true, true, INFINITY },      /* AVX-512: groups of up to 64 tiles */
+        { 512, 32, 26, 26, 3, 2, 4, 4, true, true, true, true, INFINITY },
+        { 32, 17, 26, 290, 3, 2, 4, 4, true, true, true, true, INFINITY },      /* steps of pieces of a row, two and three bands, */
+        { 32, 16, 20, 290, 3, 2, 12, 7, false, true, true, true, 60.0 },        /* with a large filter */
     };
     for (size_t i = 0; i < sizeof conv / sizeof *conv; i++) test_conv(&conv[i]);
     static const nn_dim mnk[][3] = { { 1, 1, 1 }, { 14, 32, 64 }, { 15, 33, 300 }, { 100, 128, 70 }, { 130, 4, 32 }, { 7, 16, 513 }, { 29, 47, 16 }, { 205, 131, 20 }, { 3, 2, 0 },

@@ -24,11 +24,10 @@ static bool is_winograd(const nn_conv_shape *s)
 static nn_dim winograd_across(const nn_conv_shape *s) { return (s->w + 3) / 4; }
 static nn_dim winograd_tiles(const nn_conv_shape *s) { return winograd_across(s) * ((s->h + 3) / 4); }
 /* Tiles of a unit.  U is read once a unit, so more tiles save memory traffic (64 against 32: 7 % of a 256 px picture, one thread), but V and M of fewer
- * stay in the second-level cache; small maps keep enough units for the threads.  (bench/LOG.md; measured on one machine each) */
+ * stay in the second-level cache; small maps keep enough units for the threads.  (bench/LOG.md) */
 static nn_dim winograd_group(const nn_conv_shape *s)
 {
     const nn_dim tiles = winograd_tiles(s), groups = (tiles + 35) / 36;
-    if (VW == 16) return tiles >= 256 ? 64 : nn_at_most(tiles, 32);
     return tiles < 256 ? (tiles + groups - 1) / groups : s->cin > 64 ? 60 : 36;
 }
 static nn_dim winograd_groups(const nn_conv_shape *s) { return (winograd_tiles(s) + winograd_group(s) - 1) / winograd_group(s); }

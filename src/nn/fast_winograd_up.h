@@ -55,7 +55,7 @@ static nn_dim up_steps(const nn_conv_shape *s, nn_dim rows)
     const nn_dim steps = (rows + up_lines(s) / 2) / up_lines(s);
     return steps < 1 ? 1 : steps;
 }
-static nn_dim up_lines_most(const nn_conv_shape *s) { return up_lines(s) + up_lines(s) / 2; }
+static nn_dim up_lines_most(const nn_conv_shape *s) { return nn_at_most(up_lines(s) + up_lines(s) / 2, up_down(s)); }
 static nn_dim up_group(const nn_conv_shape *s) { return up_lines_most(s) * ((up_across(s) + up_pieces(s) - 1) / up_pieces(s)); }
 
 /* Bands of a map: one for one thread, a few for each of several; not too few tiles each; of channels that are too few to share out, as many for every
