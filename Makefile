@@ -114,7 +114,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(HELP) $(LIB)
 
 $(BUILD)/tests/test_options: $(call obj,src/cli/options.c src/cli/report.c src/cli/setup.c)
 
-test: $(REPRODUCE) $(BUILD)/bench $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (under 2 minutes, no Python)
+test: $(REPRODUCE) $(BUILD)/bench $(FAULTY) $(TESTS) $(SHARED) $(STATIC)  ## run the tests (about 2 minutes, no Python)
 	@tests/run.sh $(BUILD)
 
 debug sanitize:  ## build and test with -O0 -g / AddressSanitizer and UndefinedBehaviorSanitizer
