@@ -265,35 +265,32 @@ static void up_row(const nn_conv_shape *s, const float *w, nn_dim ty, nn_dim pad
     }
 }
 
-/* Columns [from, to) of one output row: the filter (fh,fw) over fh rows of t, CHUNK output pixels at a time. */
+/* n <= CHUNK columns of one output row, from x0 on: the filter (fh,fw) over fh rows of t. */
 static void fir_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                    nn_dim channel, nn_dim y, nn_dim from, nn_dim to, int nv)
+                    nn_dim channel, nn_dim y, nn_dim x0, nn_dim n, int nv)
 {
     const bool separable = f->separable != 0.0f;
     const nn_dim fh = s->fh, fw = s->fw;
     const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
     float down[(CHUNK + FIR_MAX) * NR] __attribute__((aligned(64)));
-    for (nn_dim x0 = from; x0 < to; x0 += CHUNK) {
-        const nn_dim n = nn_at_most(CHUNK, to - x0);
-        for (nn_dim x = 0; separable && x < n + fw - 1; x++)
-            for (int v = 0; v < nv; v++) {
-                vf sum = vf_mul(vf_set1(f->fy[0]), vf_load(t[0] + (x0 + x) * NR + v * VW));
-                for (nn_dim a = 1; a < fh; a++) sum = vf_fma(vf_set1(f->fy[a]), vf_load(t[a] + (x0 + x) * NR + v * VW), sum);
-                vf_store(down + x * NR + v * VW, sum);
-            }
-        for (nn_dim x = 0; x < n; x++) {
-            const nn_dim pixel = y * ow + x0 + x;
-            const float noise = j->noise ? j->noise[pixel] : 0.0f;
-            for (int v = 0; v < nv; v++) {
-                vf sum = vf_set1(0.0f);
-                if (separable)
-                    for (nn_dim b = 0; b < fw; b++) sum = vf_fma(vf_set1(f->fx[b]), vf_load(down + (x + b) * NR + v * VW), sum);
-                else
-                    for (nn_dim a = 0; a < fh; a++)
-                        for (nn_dim b = 0; b < fw; b++)
-                            sum = vf_fma(vf_set1(f->f[a * fw + b]), vf_load(t[a] + (x0 + x + b) * NR + v * VW), sum);
-                vf_store(map_vector(j->y, ohw, pixel, channel + v * VW), epilogue_apply(epilogue_load(e, v), sum, noise));
-            }
+    for (nn_dim x = 0; separable && x < n + fw - 1; x++)
+        for (int v = 0; v < nv; v++) {
+            vf sum = vf_mul(vf_set1(f->fy[0]), vf_load(t[0] + (x0 + x) * NR + v * VW));
+            for (nn_dim a = 1; a < fh; a++) sum = vf_fma(vf_set1(f->fy[a]), vf_load(t[a] + (x0 + x) * NR + v * VW), sum);
+            vf_store(down + x * NR + v * VW, sum);
+        }
+    for (nn_dim x = 0; x < n; x++) {
+        const nn_dim pixel = y * ow + x0 + x;
+        const float noise = j->noise ? j->noise[pixel] : 0.0f;
+        for (int v = 0; v < nv; v++) {
+            vf sum = vf_set1(0.0f);
+            if (separable)
+                for (nn_dim b = 0; b < fw; b++) sum = vf_fma(vf_set1(f->fx[b]), vf_load(down + (x + b) * NR + v * VW), sum);
+            else
+                for (nn_dim a = 0; a < fh; a++)
+                    for (nn_dim b = 0; b < fw; b++)
+                        sum = vf_fma(vf_set1(f->f[a * fw + b]), vf_load(t[a] + (x0 + x + b) * NR + v * VW), sum);
+            vf_store(map_vector(j->y, ohw, pixel, channel + v * VW), epilogue_apply(epilogue_load(e, v), sum, noise));
         }
     }
 }
@@ -319,24 +316,24 @@ INLINE void fir_columns4(const fir *f, const float *t0, const float *t1, const f
 }
 
 static void fir_row4(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                     nn_dim channel, nn_dim y, nn_dim from, nn_dim to, int nv)
+                     nn_dim channel, nn_dim y, nn_dim x0, nn_dim n, int nv)
 {
-    const nn_dim ow = 2 * s->w, ohw = 4 * s->h * s->w;
-    for (nn_dim x0 = from; x0 < to; x0 += CHUNK)
-        for (int v = 0; v < nv; v++) {
-            const nn_dim n = nn_at_most(CHUNK, to - x0), at = x0 * NR + v * VW;
-            float *out = map_vector(j->y, ohw, y * ow + x0, channel + v * VW);
-            if (j->noise) fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), j->noise + y * ow + x0, n, out);
-            else fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), NULL, n, out);
-        }
+    const nn_dim pixel = y * 2 * s->w + x0;
+    for (int v = 0; v < nv; v++) {
+        const nn_dim at = x0 * NR + v * VW;
+        float *out = map_vector(j->y, 4 * s->h * s->w, pixel, channel + v * VW);
+        if (j->noise) fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), j->noise + pixel, n, out);
+        else fir_columns4(f, t[0] + at, t[1] + at, t[2] + at, t[3] + at, epilogue_load(e, v), NULL, n, out);
+    }
 }
 
+/* By either, as the filter is. */
 static void filter_row(const nn_conv_shape *s, const nn_conv_job *j, const epilogue *e, const fir *f, const float *const t[FIR_MAX],
-                       nn_dim panel, nn_dim y, nn_dim from, nn_dim to)
+                       nn_dim panel, nn_dim y, nn_dim x0, nn_dim n)
 {
     const int nv = panel_vectors(s, panel);
-    if (f->separable != 0.0f && s->fh == 4 && s->fw == 4) fir_row4(s, j, e, f, t, panel * NR, y, from, to, nv);
-    else fir_row(s, j, e, f, t, panel * NR, y, from, to, nv);
+    if (f->separable != 0.0f && s->fh == 4 && s->fw == 4) fir_row4(s, j, e, f, t, panel * NR, y, x0, n, nv);
+    else fir_row(s, j, e, f, t, panel * NR, y, x0, n, nv);
 }
 
 static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const nn_conv_job *j, nn_dim panel, nn_dim y0, nn_dim y1, float *ring)
@@ -357,7 +354,7 @@ static void conv_up(const nn_conv_shape *s, const float *w, const fir *f, const 
         }
         const float *t[FIR_MAX];
         for (nn_dim a = 0; a < s->fh; a++) t[a] = ring_t + ((y - pad_y + a) & (RING_T - 1)) * t_size;
-        filter_row(s, j, &e, f, t, panel, y, 0, 2 * s->w);
+        for (nn_dim x = 0; x < 2 * s->w; x += CHUNK) filter_row(s, j, &e, f, t, panel, y, x, nn_at_most(CHUNK, 2 * s->w - x));
     }
 }
 

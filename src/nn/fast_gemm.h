@@ -19,8 +19,9 @@ enum { NR = 2 * VW };
 
 typedef struct { vf v[MR][2]; } tile;
 
-/* t += A(0..mr, 0..k) * B: a points at A(0,0); row and elem are A's strides; B's rows are ldb apart.  The numbers of two rows of three are read twice, by
- * what multiplies with them: as many instructions fewer for readings that cost nothing. */
+/* t += A(0..mr, 0..k) * B: a points at A(0,0); row and elem are A's strides; B's rows are ldb apart.  Where row is
+ * known when compiled, the numbers of two rows of three are read twice, by what multiplies with them: as many instructions fewer for readings that cost
+ * nothing (with an index they would be two instructions again). */
 INLINE void tile_add(tile *t, int mr, int nv, nn_dim k, const float *a, nn_dim row, nn_dim elem, const float *b, nn_dim ldb)
 {
     for (nn_dim i = 0; i < k; i++, a += elem, b += ldb) {

@@ -39,22 +39,11 @@ static nn_dim up_rows(const nn_conv_shape *s) { return 2 * s->h + 1; }
 /* Tiles of a step, about: what a row of slots needs, with U, finds room in the caches (measured on one machine each, bench/LOG.md).  Whole rows of tiles,
  * or near-equal pieces of one. */
 enum { UP_ABOUT = VW < 16 ? 36 : 64 };
-static nn_dim up_lines(const nn_conv_shape *s)
-{
-    const nn_dim lines = (UP_ABOUT + up_across(s) / 2) / up_across(s);
-    return lines < 1 ? 1 : nn_at_most(lines, up_down(s));
-}
-static nn_dim up_pieces(const nn_conv_shape *s)
-{
-    const nn_dim pieces = (up_across(s) + UP_ABOUT / 2) / UP_ABOUT;
-    return pieces < 1 ? 1 : pieces;
-}
+static nn_dim nearest_times(nn_dim n, nn_dim of) { return n < of ? 1 : (n + of / 2) / of; }
+static nn_dim up_lines(const nn_conv_shape *s) { return nn_at_most(nearest_times(UP_ABOUT, up_across(s)), up_down(s)); }
+static nn_dim up_pieces(const nn_conv_shape *s) { return nearest_times(up_across(s), UP_ABOUT); }
 /* Steps of so many rows of tiles, which share them out; no step has more than up_lines_most. */
-static nn_dim up_steps(const nn_conv_shape *s, nn_dim rows)
-{
-    const nn_dim steps = (rows + up_lines(s) / 2) / up_lines(s);
-    return steps < 1 ? 1 : steps;
-}
+static nn_dim up_steps(const nn_conv_shape *s, nn_dim rows) { return nearest_times(rows, up_lines(s)); }
 static nn_dim up_lines_most(const nn_conv_shape *s) { return nn_at_most(up_lines(s) + up_lines(s) / 2, up_down(s)); }
 static nn_dim up_group(const nn_conv_shape *s) { return up_lines_most(s) * ((up_across(s) + up_pieces(s) - 1) / up_pieces(s)); }
 
@@ -223,6 +212,9 @@ INLINE void up_tile_out(int a, const float *m, float *sum, nn_dim slot, float *t
 typedef struct { float *t; nn_dim top, rows; } t_window;
 static inline float *t_at(const nn_conv_shape *s, const t_window *w, nn_dim y) { return w->t + (y - w->top) % w->rows * up_t_row(s); }
 
+/* The same of the panel p after. */
+static t_window t_panel(const nn_conv_shape *s, const t_window *w, nn_dim p) { return (t_window){ w->t + p * up_t_panel(s), w->top, w->rows }; }
+
 /* Step 3 for row a of n tiles of one panel, and the zeros left and right of t.  kind: a, or UP_ODD. */
 INLINE void up_tiles_out(const nn_conv_shape *s, int a, int kind, nn_dim first, nn_dim n, const float *m, float *sum, const t_window *to, int nv)
 {
@@ -270,20 +262,15 @@ static void up_filter(const nn_conv_shape *s, const fir *f, const nn_conv_job *j
     if (y0 >= y1) return;
     epilogue e;
     epilogue_prepare(&e, s, j, panel);
-    const float *const end = w->t + w->rows * up_t_row(s), *const first = t_at(s, w, y0 < up_pad(s->fh) ? 0 : y0 - up_pad(s->fh));
-    for (nn_dim x = x0; x < x1; x += CHUNK) {
-        const float *next = first;                       /* row y - pad of t, or the first one */
+    for (nn_dim x = x0; x < x1; x += CHUNK)
         for (nn_dim y = y0; y < y1; y++) {
-            const float *from[FIR_MAX], *at = next;
+            const float *from[FIR_MAX];
             for (nn_dim a = 0; a < s->fh; a++) {
                 const nn_dim row = y - up_pad(s->fh) + a;
-                from[a] = row < 0 || row >= up_rows(s) ? zero : at;
-                if (row >= 0 && (at += up_t_row(s)) == end) at = w->t;
-                if (row >= 0 && a == 0) next = at;
+                from[a] = row < 0 || row >= up_rows(s) ? zero : t_at(s, w, row);
             }
-            filter_row(s, j, &e, f, from, panel, y, x, nn_at_most(x + CHUNK, x1));
+            filter_row(s, j, &e, f, from, panel, y, x, nn_at_most(CHUNK, x1 - x));
         }
-    }
 }
 
 /* What the seam above band b (side 1) or below (side 0) keeps of it. */
@@ -312,7 +299,7 @@ static void up_tiles(const nn_conv_shape *s, const float *u, const nn_conv_job *
         up_row_in(s, j, a, from, n, v);
         up_row_products(s, u, a, n, p0, p1, v, m);
         for (nn_dim p = 0; p < p1 - p0; p++) {
-            const t_window w = { window->t + p * up_t_panel(s), window->top, window->rows };
+            const t_window w = t_panel(s, window, p);
             up_row_out(s, a, from, n, m + p * NR, sum + p * NR, &w, panel_vectors(s, p0 + p));
         }
     }
@@ -335,7 +322,7 @@ static void up_band_unit(const nn_conv_shape *s, const float *u, const fir *f, c
             const nn_dim x1 = piece + 1 == pieces ? 2 * s->w : UP_T * to + up_pad(s->fw) - (s->fw - 1);
             up_tiles(s, u, j, line * across + from, line * across + to, p0, p1, &window, v);
             for (nn_dim panel = p0; panel < p1; panel++) {
-                const t_window w = { window.t + (panel - p0) * up_t_panel(s), window.top, window.rows };
+                const t_window w = t_panel(s, &window, panel - p0);
                 up_filter(s, f, j, panel, filtered, ready, x0, x1, &w, zero);
                 if (piece + 1 == pieces) up_keep_rows(s, shared, panel, band, UP_T * line, nn_at_most(UP_T * end, up_rows(s)), &w);
             }
