@@ -11,8 +11,7 @@
  *   hidden   what the first layer gives, before bias and ReLU: h1 numbers a pixel, of one member.
  *   strip    some rows of a tile, as many as a small cache holds the hidden numbers of.
  *
- * Weights are right operands of products, cut into panels of PANEL columns, each of which lies in one piece: rows that are a power of
- * two apart would push each other out of the cache. */
+ * Weights are packed right operands of products (nn_products), those of layer 1 one for each level. */
 #include "datasetgan/label.h"
 #include "datasetgan/features.h"
 
@@ -23,7 +22,6 @@
 enum { TILE_MIN = 32, TILE_MAX = 128 };              /* side of a tile: larger ones compute fewer borders of TILED levels twice */
 enum { STRIP_BYTES = 256 << 10, STRIP_ROWS = 8 };    /* hidden numbers of a strip: a small L2 */
 enum { PIXELS = 256 };                               /* of a level in one product, about: its weights are read once for all of them */
-enum { PANEL = 32 };
 enum { FLUSH = 100 };                                /* members whose totals are multiplied: 255^100 is a double */
 
 typedef struct { int32_t i0, i1; real t; } position;                            /* nn_bilinear_at */
@@ -31,7 +29,7 @@ typedef enum { SHARED, TILED, FULL, REDUCED } level_kind;
 typedef struct {
     level_kind kind;
     nn_dim h, w;
-    nn_dim c, first;                 /* channels of its maps together; their place among the packed inputs of layer 1 */
+    nn_dim c, first, packed;         /* channels of its maps together; their place among the inputs of layer 1 by levels, and among its packed weights */
     nn_dim region_h, region_w;       /* most rows and columns of the level that one tile touches */
     position *y, *x;                 /* (height), (res) */
     nn_dim line;                     /* SHARED, TILED: where its line starts among a thread's */
@@ -55,6 +53,7 @@ typedef struct {
 
 struct dg_labeller {
     const nn_kernels *k;
+    const nn_products *product;
     bool nearest, of_logits, vote_mean;      /* dg_interp */
     int threads, members, tap_count, level_count;
     dg_frame frame;
@@ -68,7 +67,8 @@ struct dg_labeller {
     nn_dim tile, strip, plane;       /* a tile's side, a strip's rows; numbers between the classes of `sum`: no power of two */
     tap_plan tap[SG_TAPS_MAX];
     level_plan level[SG_TAPS_MAX];
-    real *w1, *b1, *w2, *b2, *w3, *b3;                /* (members,D,h1) (members,h1) (members,h1,h2) ...: w in panels */
+    nn_dim w1_numbers, w2_numbers, w3_numbers;        /* of one member's packed weights */
+    real *w1, *b1, *w2, *b2, *w3, *b3;                /* members times that, (members,h1), ... */
     float *divergence;               /* (height,res), for callers that do not want it */
     uint32_t *order;                 /* dg_uncertainty */
     thread_room *room;               /* (threads) */
@@ -124,7 +124,7 @@ static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
 static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, dg_frame frame, size_t shared_bytes,
                  int threads)
 {
-    *l = (dg_labeller){ .k = k, .threads = threads, .members = in->members, .frame = frame, .D = in->D, .h1 = in->h1, .h2 = in->h2,
+    *l = (dg_labeller){ .k = k, .product = &k->product[NN_FP32], .threads = threads, .members = in->members, .frame = frame, .D = in->D, .h1 = in->h1, .h2 = in->h2,
                         .nearest = in->nearest, .of_logits = in->of_logits, .vote_mean = in->vote_mean, .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
     for (l->tile = TILE_MIN; l->tile < TILE_MAX && 8 * l->tile <= frame.res; l->tile *= 2) { }        /* sixteen tiles at least: work for threads */
     l->plane = l->tile * l->tile + 16;
@@ -137,7 +137,16 @@ static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const
         v->c += tap[i].c;
         first += tap[i].c;
     }
-    for (int i = 1; i < l->level_count; i++) l->level[i].first = l->level[i - 1].first + l->level[i - 1].c;
+    first = 0;
+    for (int i = 0; i < l->level_count; i++) {
+        level_plan *v = &l->level[i];
+        v->first = first;
+        v->packed = l->w1_numbers;
+        first += v->c;
+        l->w1_numbers += l->product->packed(v->c, l->h1);
+    }
+    l->w2_numbers = l->product->packed(l->h1, l->h2);
+    l->w3_numbers = l->product->packed(l->h2, l->Kw);
     l->last_own = -1;
     for (int i = 0; i < l->level_count; i++) {
         level_plan *v = &l->level[i];
@@ -185,11 +194,11 @@ static void place(dg_labeller *l, nn_arena *a)
     }
     l->column = nn_take(a, (size_t)(l->frame.res * l->terms) * sizeof *l->column);
     l->share = nn_take_real(a, l->frame.res * l->terms);
-    l->w1 = nn_take_real(a, l->members * l->D * l->h1);
+    l->w1 = nn_take_real(a, l->members * l->w1_numbers);
     l->b1 = nn_take_real(a, l->members * l->h1);
-    l->w2 = nn_take_real(a, l->members * l->h1 * l->h2);
+    l->w2 = nn_take_real(a, l->members * l->w2_numbers);
     l->b2 = nn_take_real(a, l->members * l->h2);
-    l->w3 = nn_take_real(a, l->members * l->h2 * l->Kw);
+    l->w3 = nn_take_real(a, l->members * l->w3_numbers);
     l->b3 = nn_take_real(a, l->members * l->K);
     const nn_dim pixels = l->frame.height * l->frame.res;
     l->divergence = nn_take(a, (size_t)pixels * sizeof *l->divergence);
@@ -201,17 +210,16 @@ static void place(dg_labeller *l, nn_arena *a)
     }
 }
 
-/* One layer as a right operand: w (out,in) -> (in,out) in panels of an operand of `width` columns, each input scaled and shifted before
- * the layer, in double: W (s*x + t) + b = (W diag s) x + (W t + b).  place (in): where inputs go; NULL: where they are. */
+/* One layer as a right operand: w (out,in) -> right (in,width), zeros behind the last column, each input scaled and shifted before the layer, in
+ * double: W (s*x + t) + b = (W diag s) x + (W t + b).  place (in): where inputs go; NULL: where they are. */
 static void fold(real *right, nn_dim width, const nn_dim *place, real *bias, const real *w, const real *b, const double *scale, const double *shift,
                  nn_dim in, nn_dim out)
 {
+    memset(right, 0, (size_t)(in * width) * sizeof *right);
     for (nn_dim o = 0; o < out; o++) {
-        const nn_dim o0 = o / PANEL * PANEL, ld = nn_at_most(PANEL, width - o0);
-        real *panel = right + o0 * in;
         double sum = b[o];
         for (nn_dim i = 0; i < in; i++) {
-            panel[(place ? place[i] : i) * ld + o - o0] = (real)(w[o * in + i] * scale[i]);
+            right[(place ? place[i] : i) * width + o] = (real)(w[o * in + i] * scale[i]);
             sum += w[o * in + i] * shift[i];
         }
         bias[o] = (real)sum;
@@ -227,32 +235,56 @@ static void norm_as_scale(double *scale, double *shift, const real *gamma, const
     }
 }
 
+/* What folding needs for a while. */
+typedef struct { double *scale, *shift; nn_dim *place; real *right; } fold_room;
+
+static void fold_member(dg_labeller *l, const dg_interp *in, nn_dim m, const fold_room *r)
+{
+    const nn_dim D = l->D, h1 = l->h1, h2 = l->h2, K = l->K;
+    /* Standardisation (x - mean)/std.  The mean goes into the bias: its cancellation costs |mean|/std of a rounding unit,
+     * a few at most, where subtracting it from the maps would cost a pass over them (docs/METHOD.md has the figures). */
+    for (nn_dim d = 0; d < D; d++) {
+        r->scale[d] = 1.0 / in->std[d];
+        r->shift[d] = -in->mean[d] * r->scale[d];
+    }
+    fold(r->right, h1, r->place, l->b1 + m * h1, in->w1 + m * h1 * D, in->b1 + m * h1, r->scale, r->shift, D, h1);
+    for (int i = 0; i < l->level_count; i++) {
+        const level_plan *v = &l->level[i];
+        l->product->pack(l->w1 + m * l->w1_numbers + v->packed, r->right + v->first * h1, h1, v->c, h1);
+    }
+    norm_as_scale(r->scale, r->shift, in->g1 + m * h1, in->e1 + m * h1, in->m1 + m * h1, in->v1 + m * h1, h1);
+    fold(r->right, h2, NULL, l->b2 + m * h2, in->w2 + m * h2 * h1, in->b2 + m * h2, r->scale, r->shift, h1, h2);
+    l->product->pack(l->w2 + m * l->w2_numbers, r->right, h2, h1, h2);
+    norm_as_scale(r->scale, r->shift, in->g2 + m * h2, in->e2 + m * h2, in->m2 + m * h2, in->v2 + m * h2, h2);
+    fold(r->right, l->Kw, NULL, l->b3 + m * K, in->w3 + m * K * h2, in->b3 + m * K, r->scale, r->shift, h2, K);
+    l->product->pack(l->w3 + m * l->w3_numbers, r->right, l->Kw, h2, l->Kw);
+}
+
+static void place_fold(const dg_labeller *l, fold_room *r, nn_arena *a)
+{
+    const nn_dim D = l->D, h1 = l->h1, h2 = l->h2, widest = D > h1 ? (D > h2 ? D : h2) : h1 > h2 ? h1 : h2;
+    const nn_dim first = D * h1, second = h1 * h2, third = h2 * l->Kw, largest = first > second ? (first > third ? first : third) : second > third ? second : third;
+    r->scale = nn_take(a, (size_t)widest * sizeof *r->scale);
+    r->shift = nn_take(a, (size_t)widest * sizeof *r->shift);
+    r->place = nn_take(a, (size_t)D * sizeof *r->place);
+    r->right = nn_take_real(a, largest);
+}
+
 static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)
 {
-    const nn_dim D = l->D, h1 = l->h1, h2 = l->h2, K = l->K, widest = D > h1 ? (D > h2 ? D : h2) : h1 > h2 ? h1 : h2;
-    double *scale = nn_alloc((size_t)(2 * widest) * sizeof *scale, "folding the interpreter", err);
-    nn_dim *place = scale ? nn_alloc((size_t)D * sizeof *place, "folding the interpreter", err) : NULL;
-    if (!place) { nn_free(scale); return NN_ENOMEM; }
-    double *shift = scale + widest;
+    fold_room r;
+    nn_arena a = { 0 };
+    place_fold(l, &r, &a);
+    char *block = nn_alloc(a.used, "folding the interpreter", err);
+    if (!block) return NN_ENOMEM;
+    a = (nn_arena){ .base = block };
+    place_fold(l, &r, &a);
     for (int i = 0; i < l->tap_count; i++) {
         const tap_plan *t = &l->tap[i];
-        for (nn_dim c = 0; c < t->c; c++) place[t->first + c] = l->level[t->level].first + t->at + c;
+        for (nn_dim c = 0; c < t->c; c++) r.place[t->first + c] = l->level[t->level].first + t->at + c;
     }
-    for (nn_dim m = 0; m < l->members; m++) {
-        /* Standardisation (x - mean)/std.  The mean goes into the bias: its cancellation costs |mean|/std of a rounding unit,
-         * a few at most, where subtracting it from the maps would cost a pass over them (docs/METHOD.md has the figures). */
-        for (nn_dim d = 0; d < D; d++) {
-            scale[d] = 1.0 / in->std[d];
-            shift[d] = -in->mean[d] * scale[d];
-        }
-        fold(l->w1 + m * D * h1, h1, place, l->b1 + m * h1, in->w1 + m * h1 * D, in->b1 + m * h1, scale, shift, D, h1);
-        norm_as_scale(scale, shift, in->g1 + m * h1, in->e1 + m * h1, in->m1 + m * h1, in->v1 + m * h1, h1);
-        fold(l->w2 + m * h1 * h2, h2, NULL, l->b2 + m * h2, in->w2 + m * h2 * h1, in->b2 + m * h2, scale, shift, h1, h2);
-        norm_as_scale(scale, shift, in->g2 + m * h2, in->e2 + m * h2, in->m2 + m * h2, in->v2 + m * h2, h2);
-        fold(l->w3 + m * h2 * l->Kw, l->Kw, NULL, l->b3 + m * K, in->w3 + m * K * h2, in->b3 + m * K, scale, shift, h2, K);
-    }
-    nn_free(place);
-    nn_free(scale);
+    for (nn_dim m = 0; m < l->members; m++) fold_member(l, in, m, &r);
+    nn_free(block);
     return NN_OK;
 }
 
@@ -357,16 +389,6 @@ size_t dg_labeller_bytes(const dg_interp *in, const sg_model *m, int threads)
 
 /* ---- first layer ---------------------------------------------------------------------------------------------------- */
 
-/* dst (n,out) = rows (n,k) * inputs first .. first + k - 1 of a layer w (in,out), in panels; add, bias: as in nn_kernels.gemm. */
-static void product(const dg_labeller *l, nn_dim n, nn_rows rows, const real *w, nn_dim in, nn_dim first, nn_dim k, nn_dim out, real *dst, bool add,
-                    const real *bias)
-{
-    for (nn_dim o = 0; o < out; o += PANEL) {
-        const nn_dim width = nn_at_most(PANEL, out - o);
-        l->k->gemm(n, width, k, rows, w + o * in + first * width, width, dst + o, out, add, bias ? bias + o : NULL);
-    }
-}
-
 /* to (n,c): the maps of level v side by side, of n pixels from (y,x) on, along the row.  One product of all their channels is faster than
  * one for each map, and one of neighbouring pixels than one of pixels as they lie. */
 static void gather(const dg_labeller *l, int v, const real *const *map, nn_dim y, nn_dim x, nn_dim n, real *to)
@@ -385,11 +407,11 @@ static void gather(const dg_labeller *l, int v, const real *const *map, nn_dim y
     }
 }
 
-/* dst (n,h1) = W1 of level v times n gathered pixels; add, bias: as in nn_kernels.gemm. */
+/* dst (n,h1) = W1 of level v times n gathered pixels; add, bias: as in nn_products. */
 static void multiply(const dg_labeller *l, int v, const real *pixels, nn_dim member, nn_dim n, real *dst, bool add, const real *bias)
 {
     const level_plan *lv = &l->level[v];
-    product(l, n, nn_rows_matrix(pixels, lv->c), l->w1 + member * l->D * l->h1, l->D, lv->first, lv->c, l->h1, dst, add, bias);
+    l->product->multiply(n, l->h1, lv->c, nn_rows_matrix(pixels, lv->c), l->w1 + member * l->w1_numbers + lv->packed, dst, l->h1, add, bias);
 }
 
 /* Rows of a map lie one after another, so a chunk of whole rows is one product. */
@@ -453,7 +475,7 @@ static void hidden_rows(const dg_labeller *l, thread_room *r, nn_dim member, rec
     for (nn_dim y = 0; y < rows; y++) mixed_row(l, r, member, tile, y0 + y, r->hidden + y * w * l->h1);
     for (int v = 0; v < l->level_count; v++)
         if (r->own[v]) multiply(l, v, r->own[v] + first * l->level[v].c, member, n, r->hidden, true, v == l->last_own ? bias : NULL);
-    if (l->last_own < 0) product(l, n, nn_rows_matrix(r->hidden, l->h1), l->w1, l->D, 0, 0, l->h1, r->hidden, true, bias);
+    if (l->last_own < 0) l->product->multiply(n, l->h1, 0, nn_rows_matrix(r->hidden, l->h1), l->w1, r->hidden, l->h1, true, bias);
 }
 
 /* own (pixels of the tile, c): maps of the picture's size side by side. */
@@ -493,8 +515,8 @@ static void label_strip(const dg_labeller *l, thread_room *r, nn_dim member, rec
 {
     const nn_dim w = tile.x1 - tile.x0, n = rows * w, first = (y0 - tile.y0) * w, h1 = l->h1, h2 = l->h2, K = l->K;
     hidden_rows(l, r, member, tile, y0, rows);
-    product(l, n, nn_rows_matrix(r->hidden, h1), l->w2 + member * h1 * h2, h1, 0, h1, h2, r->second, false, l->b2 + member * h2);
-    product(l, n, nn_rows_matrix(r->second, h2), l->w3 + member * h2 * l->Kw, h2, 0, h2, l->Kw, r->logit, false, NULL);
+    l->product->multiply(n, h2, h1, nn_rows_matrix(r->hidden, h1), l->w2 + member * l->w2_numbers, r->second, h2, false, l->b2 + member * h2);
+    l->product->multiply(n, l->Kw, h2, nn_rows_matrix(r->second, h2), l->w3 + member * l->w3_numbers, r->logit, l->Kw, false, NULL);
     l->k->vote(r->sum + first, l->plane, r->entropy + first, r->total + first, r->votes + first * K, r->logit, l->Kw, l->b3 + member * K, n, K, l->of_logits);
 }
 

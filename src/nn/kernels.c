@@ -7,7 +7,7 @@
 static const nn_kernels *const table[] = {
     &nn_kernels_ref, &nn_kernels_portable,
 #if defined(__x86_64__)
-    &nn_kernels_avx2, &nn_kernels_avx512,
+    &nn_kernels_avx2, &nn_kernels_avx512, &nn_kernels_amx,
 #elif defined(__aarch64__)
     &nn_kernels_neon,
 #endif

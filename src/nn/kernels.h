@@ -49,8 +49,17 @@ static inline nn_rows nn_rows_map(nn_layout l, const real *map, nn_dim h, nn_dim
                            : (nn_rows){ map + y * w + x, 1, NN_CB * h * w, h * w };
 }
 
+/* Products C(m,n) = A(m,k) B(k,n) with B, a layer's weights, packed once.  NN_BF16: of numbers rounded to bf16 (half.h), summed in fp32. */
+typedef enum { NN_FP32, NN_BF16, NN_PRECISIONS } nn_precision;
+typedef struct {
+    nn_dim (*packed)(nn_dim k, nn_dim n);                                          /* numbers of a packed operand */
+    void   (*pack)(real *packed, const real *b, nn_dim ldb, nn_dim k, nn_dim n);
+    /* add, bias: as in nn_kernels.gemm.  packed: 64-byte aligned. */
+    void   (*multiply)(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *packed, real *c, nn_dim ldc, bool add, const real *bias);
+} nn_products;
+
 typedef struct nn_kernels {
-    const char *name;              /* "ref", "portable", "avx2", "avx512", "neon" */
+    const char *name;              /* "ref", "portable", "avx2", "avx512", "amx", "neon" */
     bool (*usable)(void);          /* on this processor */
     nn_layout layout;
 
@@ -119,6 +128,8 @@ typedef struct nn_kernels {
     void (*norm_mask)(real *sum, real *sum_x, real *dy, const real *y, const real *x, const real *mean, nn_dim n, nn_dim C);
     void (*norm_dx)(real *dx, const real *dy, const real *x, const real *mean, const real *a, const real *b, const real *c, nn_dim n, nn_dim C,
                     bool add);
+
+    nn_products product[NN_PRECISIONS];
 } nn_kernels;
 
 /* The table, slowest first: the rows that this architecture may have.  auto = the last usable one. */
@@ -126,7 +137,7 @@ int nn_kernels_count(void);
 const nn_kernels *nn_kernels_at(int i);
 /* By name, or "auto".  NULL and NN_EINVAL naming the usable rows when unknown or not usable here. */
 const nn_kernels *nn_kernels_pick(const char *name, nn_err *err);
-extern const nn_kernels nn_kernels_ref, nn_kernels_portable, nn_kernels_avx2, nn_kernels_avx512, nn_kernels_neon;
+extern const nn_kernels nn_kernels_ref, nn_kernels_portable, nn_kernels_avx2, nn_kernels_avx512, nn_kernels_amx, nn_kernels_neon;
 
 /* ---- layers: they share units out over OpenMP threads (the team size is OpenMP's own setting) -------------------- */
 

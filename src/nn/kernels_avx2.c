@@ -1,4 +1,5 @@
 /* kernels_avx2.c: the row `avx2`: blocked maps, AVX2 and FMA.  Chosen at run time, so only this file is compiled for it. */
+#include "nn/half.h"
 #include "nn/kernels.h"
 #include "nn/metrics.h"
 
@@ -16,6 +17,7 @@
 
 #include "nn/simd_avx2.h"
 #include "nn/fast_gemm.h"
+#include "nn/fast_products.h"
 #include "nn/fast_conv.h"
 #include "nn/fast_winograd.h"
 #include "nn/fast_winograd_up.h"
@@ -34,6 +36,6 @@
 static bool usable(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 #include "nn/fast_row.h"
-const nn_kernels nn_kernels_avx2 = FAST_ROW("avx2");
+const nn_kernels nn_kernels_avx2 = FAST_ROW("avx2", usable, gemm, FAST_PRODUCTS);
 
 #endif

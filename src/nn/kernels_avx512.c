@@ -1,10 +1,13 @@
 /* kernels_avx512.c: the row `avx512`: blocked maps, AVX-512 as of Skylake (F, VL, BW, DQ).  Chosen at run time, so only this
  * file is compiled for it. */
+#include "nn/half.h"
 #include "nn/kernels.h"
 #include "nn/metrics.h"
+#include "nn/sys.h"
 
 #if defined(__x86_64__)
 
+#include <cpuid.h>
 #include <math.h>
 #include <string.h>
 
@@ -17,6 +20,7 @@
 
 #include "nn/simd_avx512.h"
 #include "nn/fast_gemm.h"
+#include "nn/fast_products.h"
 #include "nn/fast_conv.h"
 #include "nn/fast_winograd.h"
 #include "nn/fast_winograd_up.h"
@@ -25,6 +29,17 @@
 #include "nn/fast_style.h"
 #include "nn/fast_train.h"
 #include "nn/fast_norm.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,amx-tile,amx-bf16"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,amx-tile,amx-bf16")
+#endif
+
+#include "nn/fast_amx.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -38,7 +53,16 @@ static bool usable(void)
         && __builtin_cpu_supports("avx512dq");
 }
 
+/* Linux gives a process the tiles' registers when it asks for them. */
+static bool usable_amx(void)
+{
+    unsigned a, b, c, d;
+    enum { TILES_BF16 = 1 << 22, TILES = 1 << 24 };
+    return usable() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & TILES_BF16) && (d & TILES) && nn_sys_ask_for_tiles();
+}
+
 #include "nn/fast_row.h"
-const nn_kernels nn_kernels_avx512 = FAST_ROW("avx512");
+const nn_kernels nn_kernels_avx512 = FAST_ROW("avx512", usable, gemm, FAST_PRODUCTS);
+const nn_kernels nn_kernels_amx = FAST_ROW("amx", usable_amx, gemm_amx, AMX_PRODUCTS);
 
 #endif

@@ -1,4 +1,5 @@
 /* kernels_neon.c: the row `neon`: blocked maps, NEON, which every AArch64 processor has. */
+#include "nn/half.h"
 #include "nn/kernels.h"
 #include "nn/metrics.h"
 
@@ -9,6 +10,7 @@
 
 #include "nn/simd_neon.h"
 #include "nn/fast_gemm.h"
+#include "nn/fast_products.h"
 #include "nn/fast_conv.h"
 #include "nn/fast_winograd.h"
 #include "nn/fast_winograd_up.h"
@@ -21,6 +23,6 @@
 static bool usable(void) { return true; }
 
 #include "nn/fast_row.h"
-const nn_kernels nn_kernels_neon = FAST_ROW("neon");
+const nn_kernels nn_kernels_neon = FAST_ROW("neon", usable, gemm, FAST_PRODUCTS);
 
 #endif

@@ -1,4 +1,5 @@
 /* kernels_portable.c: the row `portable`: the fast algorithms on any processor. */
+#include "nn/half.h"
 #include "nn/kernels.h"
 #include "nn/metrics.h"
 
@@ -7,6 +8,7 @@
 
 #include "nn/simd_portable.h"
 #include "nn/fast_gemm.h"
+#include "nn/fast_products.h"
 #include "nn/fast_conv.h"
 #include "nn/fast_winograd.h"
 #include "nn/fast_winograd_up.h"
@@ -19,4 +21,4 @@
 static bool usable(void) { return true; }
 
 #include "nn/fast_row.h"
-const nn_kernels nn_kernels_portable = FAST_ROW("portable");
+const nn_kernels nn_kernels_portable = FAST_ROW("portable", usable, gemm, FAST_PRODUCTS);

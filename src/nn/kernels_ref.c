@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/half.h"
 #include "nn/kernels.h"
 
 static bool any_cpu(void) { return true; }
@@ -134,16 +135,48 @@ static void dense(real *y, const real *x, const real *w, const real *b, nn_dim i
     nn_dense_ref(y + o0, x, w + o0 * in, b ? b + o0 : NULL, 1, in, o1 - o0, wgain, bgain, slope, gain);
 }
 
-static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add, const real *bias)
+static real as_it_is(real x) { return x; }
+static real bf16(real x) { return (real)nn_bf16_round((float)x); }
+
+/* gemm of A's numbers as `of` gives them. */
+static void multiply(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add, const real *bias, real (*of)(real))
 {
     for (nn_dim i = 0; i < m; i++)
         for (nn_dim j = 0; j < n; j++) {
             double sum = add ? c[i * ldc + j] : 0.0;
             for (nn_dim l = 0; l < k; l++)
-                sum += (double)a.at[i * a.row + l / NN_CB * a.block + l % NN_CB * a.elem] * b[l * ldb + j];
+                sum += (double)of(a.at[i * a.row + l / NN_CB * a.block + l % NN_CB * a.elem]) * b[l * ldb + j];
             if (bias) sum += bias[j];
             c[i * ldc + j] = bias && sum <= 0 ? 0 : (real)sum;
         }
+}
+
+static void gemm(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *b, nn_dim ldb, real *c, nn_dim ldc, bool add, const real *bias)
+{
+    multiply(m, n, k, a, b, ldb, c, ldc, add, bias, as_it_is);
+}
+
+static nn_dim product_packed(nn_dim k, nn_dim n) { return k * n; }
+
+static void product_pack(real *packed, const real *b, nn_dim ldb, nn_dim k, nn_dim n)
+{
+    for (nn_dim i = 0; i < k; i++) memcpy(packed + i * n, b + i * ldb, (size_t)n * sizeof *b);
+}
+
+static void product_multiply(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *packed, real *c, nn_dim ldc, bool add, const real *bias)
+{
+    gemm(m, n, k, a, packed, n, c, ldc, add, bias);
+}
+
+static void product_pack_bf16(real *packed, const real *b, nn_dim ldb, nn_dim k, nn_dim n)
+{
+    product_pack(packed, b, ldb, k, n);
+    for (nn_dim i = 0; i < k * n; i++) packed[i] = bf16(packed[i]);
+}
+
+static void product_multiply_bf16(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const real *packed, real *c, nn_dim ldc, bool add, const real *bias)
+{
+    multiply(m, n, k, a, packed, n, c, ldc, add, bias, bf16);
 }
 
 static void mix(real *y, const real *const *x, const real *w, int terms, nn_dim n, bool add)
@@ -247,4 +280,5 @@ const nn_kernels nn_kernels_ref = {
     to_rgb, upsample2, blur3, noise_act, square_dev, rescale, dense, gemm, mix, mix_rows,
     relu_bwd, nn_batchnorm_fwd_ref, batchnorm_bwd, nn_softmax_ce_ref, nn_adam_ref, vote,
     norm_stats, norm_apply, norm_mask, norm_dx,
+    { { product_packed, product_pack, product_multiply }, { product_packed, product_pack_bf16, product_multiply_bf16 } },
 };

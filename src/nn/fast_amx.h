@@ -1,0 +1,278 @@
+/* fast_amx.h: products of the row `amx`: fp32 results from tiles of bf16 (Intel AMX).
+ *
+ * AMX multiplies a tile of 16 x 32 bf16 by one of 32 x 16 and adds to 16 x 16 fp32, sixteen times as much a cycle as fp32 multiply-adds do.  A
+ * bf16 is a float's upper half: 8 of its 24 significant bits.  So every float is split, with nothing lost, into three:
+ *
+ *      x = h + m + l          h = x to 8 bits, m = x - h to 8 bits, l = x - h - m         |m| <= 2^-8 |x|, |l| <= 2^-16 |x|
+ *
+ * and of a product's nine terms those six are added that a float could tell apart: h l', h m', m m', m h', l h', h h' (docs/NUMERICS.md § 8
+ * derives what is left out).  32 steps of one term are summed from zero, and their sum is added to the accumulator at once: fewer
+ * roundings than a chain of multiply-adds.
+ *
+ *      A tile, 16 rows x 32 steps:  row p = (A(p,0) A(p,16)) (A(p,1) A(p,17)) ... 16 pairs       any order of steps will do that both
+ *      B tile, 32 steps x 16 cols:  row i = (B(i,0) B(i+16,0)) (B(i,1) B(i+16,1)) ...            operands share; this one needs no shuffles
+ *
+ * 2 x 2 tiles of results, 32 x 32 numbers, stay in the registers; the other four registers hold two tiles of A's and two of B's.  A tile takes
+ * sixteen cycles in a unit of its own, so meanwhile the next 32 rows of A are split.  Each output is one chain over the steps in order,
+ * whatever tile it falls in.  Numbers below 2^-126 count as zero, those from 2^128 (1 - 2^-9) on give NaN. */
+
+enum { TILE = 16, STEPS = 32, TILE_NUMBERS = TILE * STEPS };             /* rows or columns of a tile, its steps, its bf16 (1 kB) */
+enum { WHOLE = 3, ROUNDED = 1 };                        /* parts of a number: all three, or h alone (NN_BF16) */
+enum { AMX_KC = 256, AMX_NC = 128, PAIR = 2 * TILE };   /* steps and columns of a pass: its operands stay in the second-level cache */
+
+/* All eight registers: 16 rows of 64 bytes. */
+static void tiles_open(void)
+{
+    const struct { uint8_t palette, start, zero[14]; uint16_t bytes[16]; uint8_t rows[16]; } all __attribute__((aligned(64))) = {
+        .palette = 1, .bytes = { 64, 64, 64, 64, 64, 64, 64, 64 }, .rows = { 16, 16, 16, 16, 16, 16, 16, 16 } };
+    _tile_loadconfig(&all);
+}
+
+/* ---- splitting ------------------------------------------------------------------------------------------------------ */
+
+/* x to the nearest bf16 (halves away from zero), as a float. */
+INLINE __m512i upper(__m512 x)
+{
+    return _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)), _mm512_set1_epi32(-0x10000));
+}
+/* 16 pairs of bf16: the upper halves of low and of high. */
+INLINE __m512i pairs(__m512i low, __m512i high) { return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(low, 16), high); }
+
+/* One row of a block: `to` its row in the tile of h. */
+INLINE void split(int parts, uint16_t *to, vf low, vf high)
+{
+    UNROLL for (int q = 0; q < parts && q < 2; q++) {
+        const __m512i l = upper(low), h = upper(high);
+        _mm512_store_si512(to + q * TILE_NUMBERS, pairs(l, h));
+        low = _mm512_sub_ps(low, _mm512_castsi512_ps(l));
+        high = _mm512_sub_ps(high, _mm512_castsi512_ps(h));
+    }
+    if (parts == WHOLE) _mm512_store_si512(to + 2 * TILE_NUMBERS, pairs(_mm512_castps_si512(low), _mm512_castps_si512(high)));
+}
+
+/* n numbers, 16 at most, and zeros. */
+INLINE __mmask16 mask_of(nn_dim n) { return n >= TILE ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
+INLINE vf load_some(const float *p, nn_dim n) { return _mm512_maskz_loadu_ps(mask_of(n), p); }
+
+static nn_dim blocks_in(nn_dim k) { return (k + STEPS - 1) / STEPS; }
+
+/* 16 x 16 pairs, rows to columns: 2 x 2 and 4 x 4 inside the quarters of a register, then the quarters. */
+INLINE void transpose_pairs(uint16_t *tile_of)
+{
+    __m512i *row = (__m512i *)(void *)tile_of, a[TILE], b[TILE];
+    UNROLL for (int i = 0; i < TILE; i += 2) {
+        a[i] = _mm512_unpacklo_epi32(row[i], row[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi32(row[i], row[i + 1]);
+    }
+    UNROLL for (int i = 0; i < TILE; i += 4)
+        UNROLL for (int j = 0; j < 2; j++) {
+            b[i + 2 * j] = _mm512_unpacklo_epi64(a[i + j], a[i + j + 2]);
+            b[i + 2 * j + 1] = _mm512_unpackhi_epi64(a[i + j], a[i + j + 2]);
+        }
+    UNROLL for (int i = 0; i < TILE; i += 8)
+        UNROLL for (int j = 0; j < 4; j++) {
+            a[i + j] = _mm512_shuffle_i32x4(b[i + j], b[i + j + 4], 0x88);
+            a[i + j + 4] = _mm512_shuffle_i32x4(b[i + j], b[i + j + 4], 0xdd);
+        }
+    UNROLL for (int j = 0; j < 8; j++) {
+        row[j] = _mm512_shuffle_i32x4(a[j], a[j + 8], 0x88);
+        row[j + 8] = _mm512_shuffle_i32x4(a[j], a[j + 8], 0xdd);
+    }
+}
+
+/* Up to PAIR rows of A to be split, k steps: to (tile, block, part, 16, 32). */
+typedef struct { uint16_t *to; nn_dim m, k; nn_rows a; } left_part;
+
+/* Rows [r0, r1) of its PAIR of block l.  Of an A whose rows lie side by side (transposed) these are pairs of steps, turned when the last of a tile is
+ * there; the next block's steps are too far apart for the processor to see that they will be wanted. */
+INLINE void split_rows(int parts, const left_part *p, nn_dim l, nn_dim r0, nn_dim r1)
+{
+    const nn_dim blocks = blocks_in(p->k), left = p->k - l * STEPS;
+    const float *from = p->a.at + l * STEPS / NN_CB * p->a.block;
+    for (nn_dim r = r0; r < r1; r++) {
+        uint16_t *block = p->to + (r / TILE * blocks + l) * parts * TILE_NUMBERS;
+        if (p->a.elem == 1) {
+            const float *row = from + nn_at_most(r, p->m - 1) * p->a.row;
+            if (left >= STEPS) split(parts, block + r % TILE * STEPS, vf_load(row), vf_load(row + p->a.block));
+            else split(parts, block + r % TILE * STEPS, load_some(row, left), load_some(row + p->a.block, left - NN_CB));
+            continue;
+        }
+        const nn_dim i = r % TILE, m = p->m - r / TILE * TILE;
+        const float *step = from + i * p->a.elem + r / TILE * TILE;
+        __builtin_prefetch(step + 2 * p->a.block);
+        __builtin_prefetch(step + 3 * p->a.block);
+        split(parts, block + i * STEPS, load_some(step, i < left ? m : 0), load_some(step + p->a.block, i + NN_CB < left ? m : 0));
+        if (i == TILE - 1) UNROLL for (int q = 0; q < parts; q++) transpose_pairs(block + q * TILE_NUMBERS);
+    }
+}
+
+/* to (tile, block, part, 16 pairs, 16 columns, 2) = k steps of n columns, rows of b ldb apart; next: from a tile to the one beside it. */
+INLINE void split_columns(int parts, uint16_t *to, nn_dim next, nn_dim n, nn_dim k, const float *b, nn_dim ldb)
+{
+    for (nn_dim l = 0; l < k; l += STEPS, to += parts * TILE_NUMBERS)
+        for (nn_dim i = 0; i < TILE; i++)
+            for (nn_dim j = 0; j < n; j += TILE) {
+                const float *from = b + (l + i) * ldb + j;
+                split(parts, to + j / TILE * next + i * STEPS, load_some(from, l + i < k ? n - j : 0),
+                      load_some(from + TILE * ldb, l + i + TILE < k ? n - j : 0));
+            }
+}
+
+/* ---- products of tiles ---------------------------------------------------------------------------------------------- */
+
+/* Split operands: of A a pair of tiles of rows, of B one of columns, `blocks` blocks of steps each, next_b from a tile to the one beside it. */
+typedef struct { nn_dim blocks, next_b; const uint16_t *a, *b; } tile_job;
+
+/* c = rows of mt tiles times columns of nt tiles + (add ? c : 0); between the blocks `share` rows a block of the PAIR `ahead` from `first` on. */
+INLINE void tile_block(int parts, int mt, int nt, const tile_job *g, float *c, nn_dim ldc, bool add, const left_part *ahead, nn_dim first, nn_dim share)
+{
+    const uint16_t *a = g->a, *b = g->b;
+    const nn_dim blocks = g->blocks, block = parts * TILE_NUMBERS, next_a = blocks * block, next_b = g->next_b, terms = parts == WHOLE ? 6 : 1;
+    #define LOAD_A(part) do { _tile_loadd(4, a + (part) * TILE_NUMBERS, 64); if (mt > 1) _tile_loadd(5, a + next_a + (part) * TILE_NUMBERS, 64); } while (0)
+    #define LOAD_B(part) do { _tile_loadd(6, b + (part) * TILE_NUMBERS, 64); if (nt > 1) _tile_loadd(7, b + next_b + (part) * TILE_NUMBERS, 64); } while (0)
+    #define TERM(t) do { \
+            _tile_dpbf16ps(0, 4, 6); \
+            if (nt > 1) _tile_dpbf16ps(1, 4, 7); \
+            if (mt > 1) _tile_dpbf16ps(2, 5, 6); \
+            if (mt > 1 && nt > 1) _tile_dpbf16ps(3, 5, 7); \
+            split_rows(parts, ahead, l, first + (t) * share / terms, first + ((t) + 1) * share / terms); \
+        } while (0)
+    const size_t line = (size_t)ldc * sizeof *c;
+    if (add) {
+        _tile_loadd(0, c, line);
+        if (nt > 1) _tile_loadd(1, c + TILE, line);
+        if (mt > 1) _tile_loadd(2, c + TILE * ldc, line);
+        if (mt > 1 && nt > 1) _tile_loadd(3, c + TILE * ldc + TILE, line);
+    } else {
+        _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    }
+    for (nn_dim l = 0; l < blocks; l++, a += block, b += block) {
+        if (parts == ROUNDED) { LOAD_A(0); LOAD_B(0); TERM(0); continue; }
+        LOAD_A(0); LOAD_B(2); TERM(0);                  /* h l' */
+        LOAD_B(1); TERM(1);                             /* h m' */
+        LOAD_A(1); TERM(2);                             /* m m' */
+        LOAD_B(0); TERM(3);                             /* m h' */
+        LOAD_A(2); TERM(4);                             /* l h' */
+        LOAD_A(0); TERM(5);                             /* h h' */
+    }
+    _tile_stored(0, c, line);
+    if (nt > 1) _tile_stored(1, c + TILE, line);
+    if (mt > 1) _tile_stored(2, c + TILE * ldc, line);
+    if (mt > 1 && nt > 1) _tile_stored(3, c + TILE * ldc + TILE, line);
+    #undef LOAD_A
+    #undef LOAD_B
+    #undef TERM
+}
+
+INLINE void multiply_tiles(int parts, bool two_rows, bool two_columns, const tile_job *g, float *c, nn_dim ldc, bool add, const left_part *ahead,
+                           nn_dim first, nn_dim share)
+{
+    if (two_rows && two_columns) tile_block(parts, 2, 2, g, c, ldc, add, ahead, first, share);
+    else if (two_rows) tile_block(parts, 2, 1, g, c, ldc, add, ahead, first, share);
+    else if (two_columns) tile_block(parts, 1, 2, g, c, ldc, add, ahead, first, share);
+    else tile_block(parts, 1, 1, g, c, ldc, add, ahead, first, share);
+}
+
+/* c (m,n) = relu(c + bias). */
+static void activate(float *c, nn_dim ldc, nn_dim m, nn_dim n, const float *bias)
+{
+    for (nn_dim j = 0; j < n; j += TILE) {
+        const __mmask16 some = mask_of(n - j);
+        const vf b = _mm512_maskz_loadu_ps(some, bias + j);
+        for (nn_dim i = 0; i < m; i++) {
+            float *at = c + i * ldc + j;
+            _mm512_mask_storeu_ps(at, some, vf_max(vf_set1(0.0f), vf_add(_mm512_maskz_loadu_ps(some, at), b)));
+        }
+    }
+}
+
+/* to (m,n) = from (m,n). */
+static void copy_some(float *to, nn_dim ld_to, const float *from, nn_dim ld_from, nn_dim m, nn_dim n)
+{
+    for (nn_dim i = 0; i < m; i++) memcpy(to + i * ld_to, from + i * ld_from, (size_t)n * sizeof *to);
+}
+
+/* k steps, AMX_KC at most, of a product with a split right operand. */
+INLINE void amx_pass(int parts, nn_dim m, nn_dim n, nn_dim k, nn_rows a, const uint16_t *b, nn_dim next_b, float *c, nn_dim ldc, bool add, const float *bias)
+{
+    float edge[PAIR * PAIR] __attribute__((aligned(64))) = { 0 };      /* whole tiles of results that are not */
+    uint16_t left[2][PAIR * AMX_KC * WHOLE] __attribute__((aligned(64)));
+    const nn_dim blocks = blocks_in(k), columns = (n + PAIR - 1) / PAIR, share = (PAIR + columns - 1) / columns;
+    left_part part = { left[0], nn_at_most(PAIR, m), k, a };
+    for (nn_dim l = 0; l < blocks; l++) split_rows(parts, &part, l, 0, part.m > TILE ? PAIR : TILE);
+    for (nn_dim i = 0; i < m; i += PAIR) {
+        const tile_job now = { blocks, next_b, part.to, NULL };
+        const nn_dim rows = part.m;
+        part.a.at += PAIR * a.row;
+        part.m = nn_at_most(PAIR, m - i - PAIR);
+        part.to = left[(i / PAIR + 1) % 2];
+        const nn_dim wanted = part.m <= 0 ? 0 : part.m > TILE ? PAIR : TILE;
+        for (nn_dim j = 0, first = 0; j < n; j += PAIR) {
+            const nn_dim last = nn_at_most(first + share, wanted);
+            tile_job g = now;
+            g.b = b + j / TILE * next_b;
+            const nn_dim width = nn_at_most(PAIR, n - j);
+            const bool whole = rows % TILE == 0 && width % TILE == 0;
+            float *to = c + i * ldc + j;
+            if (!whole && add) copy_some(edge, PAIR, to, ldc, rows, width);
+            multiply_tiles(parts, rows > TILE, width > TILE, &g, whole ? to : edge, whole ? ldc : PAIR, add, &part, first, last - first);
+            if (!whole) copy_some(to, ldc, edge, PAIR, rows, width);
+            if (bias) activate(to, ldc, rows, width, bias + j);
+            first = last;
+        }
+    }
+}
+
+/* A's steps from l on. */
+static nn_rows steps_from(nn_rows a, nn_dim l) { return (nn_rows){ a.at + l / NN_CB * a.block, a.row, a.block, a.elem }; }
+
+static void gemm_amx(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn_dim ldb, float *c, nn_dim ldc, bool add, const float *bias)
+{
+    uint16_t right[AMX_NC * AMX_KC * WHOLE] __attribute__((aligned(64)));
+    if (k < STEPS || (a.elem != 1 && a.row != 1)) { gemm(m, n, k, a, b, ldb, c, ldc, add, bias); return; }
+    tiles_open();
+    for (nn_dim l = 0; l < k; l += AMX_KC)
+        for (nn_dim j = 0; j < n; j += AMX_NC) {
+            const nn_dim steps = nn_at_most(AMX_KC, k - l), columns = nn_at_most(AMX_NC, n - j), next = blocks_in(steps) * WHOLE * TILE_NUMBERS;
+            split_columns(WHOLE, right, next, columns, steps, b + l * ldb + j, ldb);
+            amx_pass(WHOLE, m, columns, steps, steps_from(a, l), right, next, c + j, ldc, add || l > 0, bias && k - l <= AMX_KC ? bias + j : NULL);
+        }
+    _tile_release();
+}
+
+/* ---- a right operand split once: (tile, block, part, 16 pairs, 16 columns, 2) ----------------------------------------- */
+
+INLINE nn_dim amx_tile(int parts, nn_dim k) { return blocks_in(k) * parts * TILE_NUMBERS; }
+INLINE nn_dim amx_packed(int parts, nn_dim k, nn_dim n) { return (n + TILE - 1) / TILE * amx_tile(parts, k) / 2; }       /* two bf16 a float's room */
+
+INLINE void amx_multiply(int parts, nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *packed, float *c, nn_dim ldc, bool add, const float *bias)
+{
+    const uint16_t *b = (const uint16_t *)(const void *)packed;
+    NN_ASSERT(a.elem == 1 || a.row == 1);
+    tiles_open();
+    for (nn_dim l = 0; l < k || l == 0; l += AMX_KC)
+        amx_pass(parts, m, n, nn_at_most(AMX_KC, k - l), steps_from(a, l), b + l / STEPS * parts * TILE_NUMBERS, amx_tile(parts, k), c, ldc, add || l > 0,
+                 k - l <= AMX_KC ? bias : NULL);
+    _tile_release();
+}
+
+static nn_dim whole_packed(nn_dim k, nn_dim n) { return amx_packed(WHOLE, k, n); }
+static void whole_pack(float *packed, const float *b, nn_dim ldb, nn_dim k, nn_dim n)
+{
+    split_columns(WHOLE, (uint16_t *)(void *)packed, amx_tile(WHOLE, k), n, k, b, ldb);
+}
+static void whole_multiply(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *packed, float *c, nn_dim ldc, bool add, const float *bias)
+{
+    amx_multiply(WHOLE, m, n, k, a, packed, c, ldc, add, bias);
+}
+static nn_dim rounded_packed(nn_dim k, nn_dim n) { return amx_packed(ROUNDED, k, n); }
+static void rounded_pack(float *packed, const float *b, nn_dim ldb, nn_dim k, nn_dim n)
+{
+    split_columns(ROUNDED, (uint16_t *)(void *)packed, amx_tile(ROUNDED, k), n, k, b, ldb);
+}
+static void rounded_multiply(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *packed, float *c, nn_dim ldc, bool add, const float *bias)
+{
+    amx_multiply(ROUNDED, m, n, k, a, packed, c, ldc, add, bias);
+}
+
+#define AMX_PRODUCTS { { whole_packed, whole_pack, whole_multiply }, { rounded_packed, rounded_pack, rounded_multiply } }
