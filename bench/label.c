@@ -94,13 +94,16 @@ static void run(void *user)
     dg_label(b->l, b->d.wk, 0, &b->out);
 }
 
-static labelling open_labelling(const char *generator, const char *interpreter, const nn_kernels *k, int threads)
+static labelling open_labelling(const char *generator, const char *interpreter, const nn_kernels *k, nn_precision precision, int threads)
 {
     nn_err err = { 0 };
     labelling b = { .d = bench_drawing_open(generator, k, 1, true, threads) };
     const sg_config *c = sg_get_config(b.d.m);
     const size_t px = (size_t)(c->height * c->resolution);
-    if (dg_interp_open(&b.in, interpreter, &err) == NN_OK) b.l = dg_labeller_open(&b.in, b.d.m, threads, &err);
+    if (dg_interp_open(&b.in, interpreter, &err) == NN_OK) {
+        b.in.precision = precision;
+        b.l = dg_labeller_open(&b.in, b.d.m, threads, &err);
+    }
     bench_fail(&err);
     b.out = (dg_labels){ .label = bench_alloc(px), .mean = bench_alloc(px * (size_t)b.in.classes * sizeof(float)) };
     bench_draw(&b.d);
@@ -118,7 +121,7 @@ static void close_labelling(labelling *b)
 /* Mean probabilities of the first picture against the row ref. */
 static double error_of(const char *generator, const char *interpreter, const labelling *b)
 {
-    labelling ref = open_labelling(generator, interpreter, &nn_kernels_ref, omp_get_max_threads());
+    labelling ref = open_labelling(generator, interpreter, &nn_kernels_ref, NN_FP32, omp_get_max_threads());
     const sg_config *c = sg_get_config(b->d.m);
     double worst = 0;
     run(&ref);
@@ -130,25 +133,31 @@ static double error_of(const char *generator, const char *interpreter, const lab
     return worst;
 }
 
+/* One row of the table: kernels, threads, precision; with drawing or without. */
+static void bench_one(const char *name, const char *generator, const char *interpreter, const nn_kernels *k, int threads, nn_precision precision, bool draw,
+                      bool judged)
+{
+    labelling b = open_labelling(generator, interpreter, k, precision, threads);
+    bench_row row = { .work = draw ? "labelled" : "label", .k = k, .threads = threads, .units = 1, .cost = bench_label_cost(&b.in, b.d.m), .error = NAN };
+    nn_format(row.name, sizeof row.name, "%s%s", name, precision == NN_BF16 ? "; bf16" : "");
+    run(&b);
+    if (judged && !draw) { row.error = error_of(generator, interpreter, &b); row.error_unit = "probability"; }
+    omp_set_num_threads(threads);
+    b.draw = draw;
+    if (draw) row.cost = bench_cost_add(row.cost, bench_picture_cost(b.d.m, 1), 1);
+    bench_measure(&row, run, &b);
+    close_labelling(&b);
+}
+
+/* bf16 only where there are instructions for it. */
 static void bench_labelling(const char *name, const char *generator, const char *interpreter, bool quick, bool judged)
 {
     for (int r = 0; r < bench_chosen.row_count; r++)
         for (int t = 0; t < bench_chosen.thread_count; t++)
-            for (int draw = 0; draw < 2; draw++) {
-                const char *work = draw ? "labelled" : "label";
-                if (!bench_wanted(work, name, quick)) continue;
-                labelling b = open_labelling(generator, interpreter, bench_chosen.row[r], bench_chosen.threads[t]);
-                bench_row row = { .work = work, .k = bench_chosen.row[r], .threads = bench_chosen.threads[t], .units = 1,
-                                  .cost = bench_label_cost(&b.in, b.d.m), .error = NAN };
-                nn_format(row.name, sizeof row.name, "%s", name);
-                run(&b);
-                if (judged && !draw) { row.error = error_of(generator, interpreter, &b); row.error_unit = "probability"; }
-                omp_set_num_threads(row.threads);
-                b.draw = draw;
-                if (draw) row.cost = bench_cost_add(row.cost, bench_picture_cost(b.d.m, 1), 1);
-                bench_measure(&row, run, &b);
-                close_labelling(&b);
-            }
+            for (int draw = 0; draw < 2; draw++)
+                for (int p = NN_FP32; p < (strcmp(bench_chosen.row[r]->name, "amx") ? NN_BF16 : NN_PRECISIONS); p++)
+                    if (bench_wanted(draw ? "labelled" : "label", name, quick))
+                        bench_one(name, generator, interpreter, bench_chosen.row[r], bench_chosen.threads[t], (nn_precision)p, draw, judged);
 }
 
 void bench_labels(void)

@@ -88,6 +88,11 @@ typedef struct {
 void cli_draw_apply(const char *command, const cli_draw *d, const char *source, sg_options *o);
 const char *cli_noise_name(sg_noise n);
 
+/* --precision of labelling.  Where it is not fp32, picture `seed` is labelled both ways and what differs is printed. */
+#define CLI_PRECISION_OPTION(place) \
+    { "precision", CLI_CHOICE, &(place), 0, 0, "fp32|bf16", false, "of labelling's products: bf16 is faster on kernels 'amx', and what it changes is measured and printed (default: fp32)", NULL }
+nn_status cli_apply_precision(const char *precision, const sg_model *m, dg_interp *in, uint32_t seed, const sg_options *draw, nn_err *err);
+
 /* --taps-set: "b4.conv1,b8.conv0" (NULL: no names) as dg_choose_taps takes it. */
 typedef struct { char text[SG_TAPS_MAX * 24]; const char *at[SG_TAPS_MAX]; int count; } cli_names;
 nn_status cli_split_taps(cli_names *n, const char *list, nn_err *err);

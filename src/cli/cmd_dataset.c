@@ -12,7 +12,7 @@
 static const char NAME[] = "dataset";
 
 typedef struct {
-    const char *generator, *interpreter, *kernels, *vote;
+    const char *generator, *interpreter, *kernels, *precision, *vote;
     cli_draw draw;
     dg_dataset_options o;
     const char *shard, *format;
@@ -146,7 +146,7 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     if (it.z_stream && !j->o.vary.one_stream && !j->o.vary.z_seeds)
         printf("latents are drawn from one stream, --z-stream 0, as the interpreter's recipe has it (--z-seeds: each sample its own seed)\n");
     if (m && sg_check_options(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
-        && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
+        && cli_apply_precision(j->precision, m, &it, (uint32_t)j->o.first_seed, &j->o.draw, err) == NN_OK && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
     cli_progress_end();
     if (r->unlocked) cli_warn(NAME, "%s cannot be locked on this file system: let no second process write there", j->o.out);
     if (err->status == NN_OK) print_summary(j, &it, r, cli_seconds() - start);
@@ -192,6 +192,7 @@ int cmd_dataset(int argc, char **argv)
         { "mix", CLI_REAL, &j.o.vary.mix, 0, 1, NULL, false, "probability that a sample's later layers follow a second seed (default: 0)", NULL },
         { "augment", CLI_REAL, &j.o.vary.augment, 0, 0.99, NULL, false, "vary brightness, contrast, saturation and gamma by up to this part (default: 0)", NULL },
         { "export", CLI_CHOICE, &j.format, 0, 0, DG_EXPORT_FORMATS, false, "afterwards also write DIR-FORMAT, as 'export' does", NULL },
+        CLI_PRECISION_OPTION(j.precision),
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
         { "batch", CLI_INT, &batch, 1, 256, NULL, false, "pictures drawn at once (default: 4)", NULL },

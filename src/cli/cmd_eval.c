@@ -8,7 +8,7 @@
 static const char NAME[] = "eval";
 
 typedef struct {
-    const char *generator, *task, *split, *interpreter, *kernels, *vote;      /* annotated generated pictures */
+    const char *generator, *task, *split, *interpreter, *kernels, *precision, *vote;      /* annotated generated pictures */
     const char *pred, *truth, *view;                                   /* two folders of label maps */
     const char *metric, *json, *calibration;
     cli_draw draw;
@@ -68,6 +68,7 @@ static json_t *scores_json(const job *j, const result *r, const char *task, cons
                      "pixel_accuracy", number(r->scores.accuracy), "pixels", (json_int_t)r->scores.pixels, "classes", classes,
                      "confusion", confusion);
     ok = ok && v && (!j->vote || json_object_set_new(v, "vote", json_string(j->vote)) == 0);
+    ok = ok && (!j->precision || json_object_set_new(v, "precision", json_string(j->precision)) == 0);
     if (ok) return v;
     json_decref(v);
     return NULL;
@@ -111,7 +112,7 @@ static nn_status score_task(const job *j, dg_task *t, result *r, char identity[6
     it.vote_mean = j->vote && !strcmp(j->vote, "mean");
     cli_draw_apply(NAME, &j->draw, t->path, &t->draw);
     sg_model *m = cli_open_task_generator(j->generator, t, j->kernels, err);
-    if (m && sg_check_options(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK) {
+    if (m && sg_check_options(m, &t->draw, err) == NN_OK && cli_apply_precision(j->precision, m, &it, 0, &t->draw, err) == NN_OK) {
         dg_eval_calibrated(t, j->split, m, &it, &r->confusion, j->calibration ? &r->calibration : NULL, err);
         r->mismatch = err->status == NN_EMISMATCH;
     }
@@ -185,6 +186,7 @@ int cmd_eval(int argc, char **argv)
           "standard: mean over the classes present; official: as the released code, absent classes count 0 (default: standard)", NULL },
         { "calibration", CLI_STR, &j.calibration, 0, 0, "FILE", false, "also write whether the labels' probabilities hold: .html (reliability diagram) or .json", NULL },
         { "json", CLI_STR, &j.json, 0, 0, "FILE", false, "also write the scores and the confusion matrix", NULL },
+        CLI_PRECISION_OPTION(j.precision),
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &j.threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
         { "force", CLI_FLAG, &j.force, 0, 0, NULL, false, "replace an existing JSON file of other content", NULL },

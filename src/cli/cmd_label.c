@@ -7,7 +7,7 @@
 
 static const char NAME[] = "label";
 
-typedef struct { const char *generator, *interpreter, *kernels, *vote, *space; cli_draw draw; dg_label_options o; } job;
+typedef struct { const char *generator, *interpreter, *kernels, *precision, *vote, *space; cli_draw draw; dg_label_options o; } job;
 
 static nn_status run(job *j, dg_label_result *r, nn_err *err)
 {
@@ -18,7 +18,9 @@ static nn_status run(job *j, dg_label_result *r, nn_err *err)
     cli_draw_apply(NAME, &j->draw, j->interpreter, &j->o.draw);
     sg_model *m = cli_open_generator(j->generator, j->kernels, err);
     const dg_progress p = { cli_progress_report, NULL };
-    if (m && sg_check_options(m, &j->o.draw, err) == NN_OK) dg_label_pictures(m, &it, &j->o, &p, r, err);
+    const uint32_t first = j->o.count ? j->o.seed[0] : 0;
+    if (m && sg_check_options(m, &j->o.draw, err) == NN_OK && cli_apply_precision(j->precision, m, &it, first, &j->o.draw, err) == NN_OK)
+        dg_label_pictures(m, &it, &j->o, &p, r, err);
     cli_progress_end();
     sg_close(m);
     dg_interp_close(&it);
@@ -43,6 +45,7 @@ int cmd_label(int argc, char **argv)
         { "out", CLI_STR, &j.o.out, 0, 0, "DIR", true, "folder to make; it appears when all is written", NULL },
         { "generator", CLI_STR, &j.generator, 0, 0, "FILE", false, "generator (default: the bundled one)", NULL },
         CLI_DRAW_OPTIONS(j.draw, "as the annotated pictures"),
+        CLI_PRECISION_OPTION(j.precision),
         { "kernels", CLI_STR, &j.kernels, 0, 0, "NAME", false, "a row that 'datasetgan info' lists (default: auto)", NULL },
         { "threads", CLI_INT, &threads, 0, 1024, NULL, false, "threads (default: 0, all cores)", NULL },
         { "batch", CLI_INT, &batch, 1, 256, NULL, false, "pictures drawn at once (default: 1)", NULL },

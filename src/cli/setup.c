@@ -98,6 +98,16 @@ sg_model *cli_open_task_generator(const char *path, const dg_task *t, const char
     return cli_open_generator(path ? path : *t->generator && nn_path_exists(t->generator) ? t->generator : NULL, kernels, err);
 }
 
+nn_status cli_apply_precision(const char *precision, const sg_model *m, dg_interp *in, uint32_t seed, const sg_options *draw, nn_err *err)
+{
+    dg_precision_effect e;
+    in->precision = precision && !strcmp(precision, "bf16") ? NN_BF16 : NN_FP32;
+    if (in->precision == NN_FP32 || dg_precision_measure(m, in, seed, draw, &e, err)) return err->status;
+    printf("%s: of picture %lu, %llu of %llu labels differ from fp32's; mean probabilities by %.2g at most, %.2g on average\n", precision, (unsigned long)seed,
+           (unsigned long long)e.differ, (unsigned long long)e.pixels, e.largest, e.average);
+    return NN_OK;
+}
+
 nn_status cli_split_taps(cli_names *n, const char *list, nn_err *err)
 {
     n->count = 0;

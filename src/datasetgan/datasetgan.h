@@ -118,6 +118,7 @@ typedef struct {
     sg_options draw;                 /* as the annotated pictures were drawn */
     bool nearest;                    /* maps smaller than the picture are enlarged without interpolation: released code before June 2021 */
     bool vote_mean;                  /* the caller's choice, not in the file: a label is the class of the highest mean probability, not of most votes */
+    nn_precision precision;          /* the caller's choice, not in the file: of labelling's products; NN_BF16 changes some labels (dg_precision_effect) */
     bool z_stream;                   /* a dataset takes all z from one stream, as the released code (dg_vary_options.one_stream) */
     bool of_logits;                  /* uncertainty as released before September 2021 (label.h: dg_divergence_of_logits) */
     nn_dim seed_count;               /* annotated seeds: a dataset skips them */
@@ -222,6 +223,10 @@ typedef struct {
 } dg_labels;
 /* Label picture n of the workspace's last drawing (keep_taps).  Cannot fail. */
 void dg_label(dg_labeller *l, const sg_work *wk, nn_dim n, dg_labels *out);
+
+/* What in->precision changes in one picture: labels that differ from fp32's, mean probabilities' largest and average difference.  err: not NULL. */
+typedef struct { uint64_t pixels, differ; double largest, average; } dg_precision_effect;
+nn_status dg_precision_measure(const sg_model *m, const dg_interp *in, uint32_t seed, const sg_options *draw, dg_precision_effect *e, nn_err *err);
 
 /* Draw, label and write chosen pictures below `out` (docs/FILES.md), which appears whole or not at all; as dg_export.  Pictures of
  * seeds, or (latents not NULL) of every row of an .npy, or of an .npz's array `array` (NULL: its only one), named by row. */

@@ -124,7 +124,7 @@ static void plan_level(dg_labeller *l, level_plan *v, size_t shared_bytes)
 static void plan(dg_labeller *l, const dg_interp *in, const nn_kernels *k, const sg_tap_info *tap, dg_frame frame, size_t shared_bytes,
                  int threads)
 {
-    *l = (dg_labeller){ .k = k, .product = &k->product[NN_FP32], .threads = threads, .members = in->members, .frame = frame, .D = in->D, .h1 = in->h1, .h2 = in->h2,
+    *l = (dg_labeller){ .k = k, .product = &k->product[in->precision], .threads = threads, .members = in->members, .frame = frame, .D = in->D, .h1 = in->h1, .h2 = in->h2,
                         .nearest = in->nearest, .of_logits = in->of_logits, .vote_mean = in->vote_mean, .K = in->classes, .Kw = (in->classes + 15) / 16 * 16, .tap_count = in->tap_count };
     for (l->tile = TILE_MIN; l->tile < TILE_MAX && 8 * l->tile <= frame.res; l->tile *= 2) { }        /* sixteen tiles at least: work for threads */
     l->plane = l->tile * l->tile + 16;

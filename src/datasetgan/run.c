@@ -54,6 +54,7 @@ json_t *dg_run_describe(const sg_model *m, const dg_interp *in, const dg_dataset
         "picture", "width", (json_int_t)cfg->resolution, "height", (json_int_t)cfg->height, "channels", (json_int_t)cfg->img_channels,
         "settings", "first_seed", (json_int_t)o->first_seed, "draw", dg_put_draw(&o->draw), "vary", dg_vary_put_options(&o->vary), "skipped_seeds", skipped_seeds(in, &o->vary));
     bool ok = v && (!in->vote_mean || json_object_set_new(v, "vote", json_string("mean")) == 0);      /* majority: not named, as before there was a choice */
+    ok = ok && (in->precision == NN_FP32 || json_object_set_new(v, "precision", json_string("bf16")) == 0);
     ok = ok && (!o->shard.of || json_object_set_new(v, "shard", json_pack("{s:I, s:I, s:I}", "index", (json_int_t)o->shard.index, "of",
                                                               (json_int_t)o->shard.of, "count", (json_int_t)o->count)) == 0);
     if (ok) return v;
