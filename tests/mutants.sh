@@ -1,7 +1,8 @@
 #!/bin/sh
 # Plant each bug of tests/mutants.txt in a copy of the tree and require its test to turn red (make mutants).
 # A bug whose text is not found, or whose test stays green, is a failure.  NAMES="word" runs only the bugs whose name holds word.
-# A test named arm64/... is built by CROSS-gcc and run under qemu-user; without them its bugs are skipped and counted.
+# A test named arm64/... is built by CROSS-gcc and run under qemu-user, one named amx/... needs a processor that has it; without them their bugs are skipped
+# and counted.
 copy=build/mutants
 rm -rf "$copy"
 mkdir -p "$copy"
@@ -16,12 +17,18 @@ if grep -q '| arm64/' list && ! { command -v "$cross-gcc" && command -v qemu-aar
     grep -v '| arm64/' list >rest
     mv rest list
 fi
+if grep -q '| amx/' list && ! grep -q amx_bf16 /proc/cpuinfo; then
+    skipped=$((skipped + $(grep -c '| amx/' list)))
+    echo " skip  $(grep -c '| amx/' list) bugs of the row amx: not on this processor"
+    grep -v '| amx/' list >rest
+    mv rest list
+fi
 # A test is a program, or a script that runs the program itself.
 build() {
     case $1 in
         arm64/*) PKG_CONFIG_LIBDIR=/usr/lib/$cross/pkgconfig:/usr/share/pkgconfig make -s CC="$cross-gcc" AR="$cross-ar" "build/release-$cross-gcc/tests/${1#*/}" ;;
         *.sh) make -s build/release/datasetgan build/release/datasetgan-faulty ;;
-        *) make -s build/release/datasetgan "build/release/tests/$1" ;;
+        *) make -s build/release/datasetgan "build/release/tests/${1#amx/}" ;;
     esac >make.log 2>&1
 }
 run() {
@@ -29,7 +36,7 @@ run() {
     case $1 in
         arm64/*) EMULATED=1 qemu-aarch64 "build/release-$cross-gcc/tests/${1#*/}" ;;
         *.sh) BUILD=build/release sh "tests/$1" ;;
-        *) "build/release/tests/$1" ;;
+        *) "build/release/tests/${1#amx/}" ;;
     esac >test.log 2>&1
 }
 for test in $(sed 's/.* | //' list | sort -u); do

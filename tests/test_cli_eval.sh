@@ -14,6 +14,8 @@ prints "pixels          32768"
 try 0 $eval --split train --vote mean --json "$D/vote.json"
 grep -q '"vote": "mean"' "$D/vote.json" && ok || no "the vote is recorded"
 ! grep -q vote "$D/train.json" && ok || no "a vote nobody asked for"
+try 0 $eval --split train --precision bf16 --json "$D/half.json"; prints "bf16: of picture 0, "
+grep -q '"precision": "bf16"' "$D/half.json" && ok || no "the precision is recorded"
 grep -q '"split": "train"' "$D/train.json" && ok || no "the split is recorded"
 before=$(hash_of "$D/train.json")
 try 0 $eval --split train --json "$D/train.json" --threads 2

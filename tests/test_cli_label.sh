@@ -55,5 +55,16 @@ try 0 $BIN dataset --interpreter "$D/i" --out "$D/dm" --count 1 --first-seed 4 -
 same "$D/dm/labels/0000000004.png" "$D/mean/labels/0000000004.png" "dataset --vote mean"
 grep -q '"vote": "mean"' "$D/dm/run.json" && ok || no "run.json names the vote"
 try 1 $BIN dataset --interpreter "$D/i" --out "$D/dm" --count 1 --first-seed 4; says "vote"
+
+# bf16: what it changes is said, the labels are its own, a run's record names it.
+try 0 $BIN label --interpreter "$D/i" --seeds 4,0,3 --precision bf16 --out "$D/half"; prints "bf16: of picture 4, "; prints "labels differ from fp32's"
+differ "$D/half/uncertainty" "$D/b1/uncertainty" "--precision bf16"; same "$D/half/images" "$D/b1/images" "bf16 draws the same pictures"
+grep -q '"precision": "bf16"' "$D/half/run.json" && ok || no "run.json of label names the precision"
+try 0 $BIN dataset --interpreter "$D/i" --out "$D/dh" --count 1 --first-seed 4 --precision bf16; prints "bf16: of picture 4, "
+same "$D/dh/labels/0000000004.png" "$D/half/labels/0000000004.png" "dataset --precision bf16"
+grep -q '"precision": "bf16"' "$D/dh/run.json" && ok || no "run.json names the precision"
+try 1 $BIN dataset --interpreter "$D/i" --out "$D/dh" --count 1 --first-seed 4; says "precision"
+try 0 $BIN label --interpreter "$D/i" --seeds 4,0,3 --precision fp32 --out "$D/b1"; prints "there already"
+try 2 $BIN label --interpreter "$D/i" --seeds 4 --precision bf17 --out "$D/x"; says "fp32"
 lacks "$D/x" "$D/x.tmp"
 done_testing

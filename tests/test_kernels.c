@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/half.h"
 #include "nn/kernels.h"
 #include "nn/metrics.h"
 #include "nn/rng.h"
@@ -111,6 +112,55 @@ static void test_gemm(nn_dim m, nn_dim n, nn_dim k, bool transposed, bool add, b
                 kern->name);
     }
     real *const all[] = { a, b, c, given, want, got };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* The same with B packed, in each precision; B's rows are PAD further apart than they are long, C's too: what lies between is not touched. */
+static void test_product(nn_dim m, nn_dim n, nn_dim k, bool transposed, bool add, bool relu)
+{
+    enum { PAD = 3 };
+    const nn_dim ld = n + PAD;
+    real *a = randn(m * k, 1), *b = randn(k * ld, 2), *c = randn(m * ld, 3), *given = randn(n, 4), *want = t_guarded(m * ld, true), *got = t_guarded(m * ld, true);
+    const real *bias = relu ? given : NULL;
+    const nn_rows rows = transposed ? nn_rows_transposed(a, m) : nn_rows_matrix(a, k);
+    for (int p = 0; p < NN_PRECISIONS; p++)
+        for (int i = 0; i < nn_kernels_count(); i++) {
+            const nn_kernels *kern = nn_kernels_at(i);
+            const nn_products *by = &kern->product[p];
+            real *to = i ? got : want;
+            if (!kern->usable()) { t_skip("product/%s: not on this CPU", kern->name); continue; }
+            real *packed = t_guarded(by->packed(k, n), true);
+            memcpy(to, c, (size_t)(m * ld) * sizeof *c);
+            by->pack(packed, b, ld, k, n);
+            by->multiply(m, n, k, rows, packed, to, ld, add, bias);
+            t_guarded_free(packed);
+            if (i) t_close(got, want, m * ld, sum_units(k), "product %tdx%tdx%td%s%s%s, %s/%s", m, n, k, transposed ? " transposed" : "", add ? " add" : "",
+                           relu ? " bias, ReLU" : "", p == NN_BF16 ? "bf16" : "fp32", kern->name);
+            bool kept = true;
+            for (nn_dim r = 0; r < m; r++) kept &= !memcmp(to + r * ld + n, c + r * ld + n, PAD * sizeof *c);
+            t_check(kept, "product %tdx%tdx%td/%s: what lies behind C's rows stays", m, n, k, kern->name);
+        }
+    real *const all[] = { a, b, c, given, want, got };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* All 24 bits of either operand come through, at every step: a number times one. */
+static void test_gemm_bits(const nn_kernels *k)
+{
+    enum { K = 70, N = 35 };
+    real *one = t_guarded(K * N, true), *number = t_guarded(K * K, true), *b = t_guarded(K * N, true), *c = t_guarded(K * N, true);
+    nn_dim wrong[2] = { 0, 0 };
+    for (nn_dim i = 0; i < K * N; i++) one[i] = 1;
+    for (nn_dim i = 0; i < K * K; i++) number[i] = i % (K + 1) ? 0 : (real)ldexp((double)(0xffffff - i * 0x1234 % 0x7fffff), (int)(i % 64) - 44);
+    k->gemm(K, N, K, nn_rows_matrix(number, K), one, N, c, N, false, NULL);
+    for (nn_dim i = 0; i < K * N; i++) wrong[0] += c[i] != number[i / N * (K + 1)];
+    for (nn_dim i = 0; i < K * K; i++) number[i] = i % (K + 1) == 0;
+    for (nn_dim i = 0; i < K * N; i++) b[i] = (real)ldexp((double)(0xffffff - i * 0x1234 % 0x7fffff), (int)(i % 64) - 44) * (i % 2 ? 1 : -1);
+    k->gemm(K, N, K, nn_rows_matrix(number, K), b, N, c, N, false, NULL);
+    for (nn_dim i = 0; i < K * N; i++) wrong[1] += c[i] != b[i];
+    t_check(wrong[0] == 0, "gemm/%s: numbers of A times one: %td of %d differ", k->name, wrong[0], K * N);
+    t_check(wrong[1] == 0, "gemm/%s: one times numbers of B: %td of %d differ", k->name, wrong[1], K * N);
+    real *const all[] = { one, number, b, c };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
 }
 
@@ -278,8 +328,22 @@ static void test_vote(const nn_kernels *k, nn_dim K, bool of_logits)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
 }
 
+/* By hand: what is already a bf16, below and at half way, carries, the largest, and what is no number. */
+static void test_bf16(void)
+{
+    static const float in[] = { 1, -1, 0, 0x1.00ffp0f, 0x1.01p0f, -0x1.01p0f, 0x1.02fep0f, 0x1.ffp0f, 0x1.fep127f, FLT_MAX, 0x1p-149f },
+                       want[] = { 1, -1, 0, 1, 0x1.02p0f, -0x1.02p0f, 0x1.02p0f, 2, 0x1.fep127f, INFINITY, 0 };
+    for (size_t i = 0; i < sizeof in / sizeof *in; i++) t_check(nn_bf16_round(in[i]) == want[i], "%a as bf16: %a, not %a", in[i], want[i], nn_bf16_round(in[i]));
+    t_check(isnan(nn_bf16_round(NAN)) && nn_bf16_round(-INFINITY) == -INFINITY, "NaN and infinity stay");
+    static const uint32_t full = 0xffffffffu;
+    float odd;
+    memcpy(&odd, &full, sizeof odd);
+    t_check(isnan(nn_bf16_round(odd)), "a NaN of all bits stays one");
+}
+
 int main(void)
 {
+    test_bf16();
     static const conv_case conv[] = {
         { 16, 16, 4, 4, 3, 1, 0, 0, true, true, true, true, 256.0 },
         { 20, 33, 5, 9, 3, 1, 0, 0, true, true, true, true, 2.0 },
@@ -329,7 +393,10 @@ int main(void)
         { 600, 33, 37 }, { 530, 16, 300 } };            /* transposed: steps far apart, several blocks of rows */
     for (size_t i = 0; i < sizeof mnk / sizeof *mnk; i++)
         for (int how = 0; how < 8; how++)
-            if (mnk[i][2] > 0 || how & 2) test_gemm(mnk[i][0], mnk[i][1], mnk[i][2], how & 1, how & 2, how & 4);
+            if (mnk[i][2] > 0 || how & 2) {
+                test_gemm(mnk[i][0], mnk[i][1], mnk[i][2], how & 1, how & 2, how & 4);
+                test_product(mnk[i][0], mnk[i][1], mnk[i][2], how & 1, how & 2, how & 4);
+            }
     for (int i = 0; i < nn_kernels_count(); i++) {
         const nn_kernels *k = nn_kernels_at(i);
         if (!k->usable()) { t_skip("%s: not on this CPU", k->name); continue; }
@@ -337,6 +404,7 @@ int main(void)
         test_conv_bits_do_not_depend_on_tiles(k, 12, 22);
         test_conv_bits_do_not_depend_on_tiles(k, 16, 20);
         test_gemm_rows(k);
+        test_gemm_bits(k);
         test_maps(k);
         test_dense(k);
         test_train(k);

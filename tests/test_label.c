@@ -283,6 +283,25 @@ static void check_mean_vote(scene *s, const nn_kernels *k, const char *name)
     free_result(&got);
 }
 
+/* Products of bf16: the same bytes for any threads and any way to share levels, near the exact ones and not the same. */
+static void check_bf16(scene *s, const nn_kernels *k, const literal *want, const char *name)
+{
+    s->in.precision = NN_BF16;
+    result got = run(s, k, DG_SHARED_BYTES, 2), tiled = run(s, k, 0, 1);
+    s->in.precision = NN_FP32;
+    same_results(&got, &tiled, "bf16, no level kept whole");
+    double worst = 0;
+    for (nn_dim i = 0; i < got.hw * got.K; i++) {
+        const double d = fabs((double)got.out.mean[i] - (double)want->mean[i]);
+        if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
+    }
+    /* Three layers of numbers off by 2^-9, of random sign; measured up to 5 of these. */
+    t_limit(worst / 0x1p-9, 16, "%s: mean probabilities of bf16, in 2^-9", name);
+    t_check(worst > 0x1p-14, "%s: bf16 is not fp32", name);
+    free_result(&got);
+    free_result(&tiled);
+}
+
 static void test_against_literal(void)
 {
     static const struct { const char *name; nn_dim res; int members; nn_dim h1, h2; int K; nn_dim size[16]; } set[] = {
@@ -310,6 +329,7 @@ static void test_against_literal(void)
             free_result(&tiled);
             free_result(&third);
             check_mean_vote(&s, &row[k], name);
+            check_bf16(&s, &row[k], &want, name);
         }
         literal_free(&want);
         free_scene(&s);

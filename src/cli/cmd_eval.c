@@ -157,8 +157,8 @@ static nn_status check_form(const job *j, nn_err *err)
 {
     if (j->pred || j->truth) {
         if (!j->pred || !j->truth) return nn_fail(err, NN_EINVAL, "--pred and --truth go together: two folders of label maps");
-        if (j->interpreter || j->generator || j->vote || j->calibration || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given || j->draw.class_given)
-            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --vote, --calibration, --psi, --cutoff, --class and --noise "
+        if (j->interpreter || j->generator || j->vote || j->precision || j->calibration || j->split_given || j->draw.psi_given || j->draw.cutoff_given || j->draw.noise_given || j->draw.class_given)
+            return nn_fail(err, NN_EINVAL, "--pred and --truth score folders: --interpreter, --generator, --split, --vote, --precision, --calibration, --psi, --cutoff, --class and --noise "
                            "do not go with them");
         return NN_OK;
     }
