@@ -2,6 +2,7 @@
  *
  * Allowances (docs/NUMERICS.md): a sum of n products in float is off by about sqrt(n)/2 rounding units of the size of its
  * partial sums; c = 4 leaves room for the worst of a whole map.  Outputs lie against inaccessible pages, filled with NaN. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -161,6 +162,30 @@ static void test_gemm_bits(const nn_kernels *k)
     t_check(wrong[0] == 0, "gemm/%s: numbers of A times one: %td of %d differ", k->name, wrong[0], K * N);
     t_check(wrong[1] == 0, "gemm/%s: one times numbers of B: %td of %d differ", k->name, wrong[1], K * N);
     real *const all[] = { one, number, b, c };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
+}
+
+/* NaN travels, whatever its bits: one in A spoils its row, one in B its column, and no other number. */
+static void test_product_nan(const nn_kernels *k)
+{
+    enum { M = 5, N = 20, K = 40, AT = 33 };
+    static const uint32_t bits[] = { 0x7fc00000u, 0xffffffffu, 0x7f800001u };
+    real *a = randn(M * K, 1), *b = randn(K * N, 2), *c = t_guarded(M * N, true);
+    for (int p = 0; p < NN_PRECISIONS; p++)
+        for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+            for (int side = 0; side < 2; side++) {
+                real *at = side ? b + AT * N + 3 : a + 2 * K + AT, *packed = t_guarded(k->product[p].packed(K, N), true);
+                const real before = *at;
+                memcpy(at, &bits[i], sizeof *at);
+                k->product[p].pack(packed, b, N, K, N);
+                k->product[p].multiply(M, N, K, nn_rows_matrix(a, K), packed, c, N, false, NULL);
+                *at = before;
+                nn_dim wrong = 0;
+                for (nn_dim j = 0; j < M * N; j++) wrong += isnan(c[j]) != (side ? j % N == 3 : j / N == 2);
+                t_check(wrong == 0, "product/%s: NaN %08x of %s: %td numbers are wrong", k->name, (unsigned)bits[i], side ? "B" : "A", wrong);
+                t_guarded_free(packed);
+            }
+    real *const all[] = { a, b, c };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) t_guarded_free(all[i]);
 }
 
@@ -405,6 +430,7 @@ int main(void)
         test_conv_bits_do_not_depend_on_tiles(k, 16, 20);
         test_gemm_rows(k);
         test_gemm_bits(k);
+        test_product_nan(k);
         test_maps(k);
         test_dense(k);
         test_train(k);

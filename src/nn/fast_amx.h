@@ -35,19 +35,25 @@ INLINE __m512i upper(__m512 x)
 {
     return _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)), _mm512_set1_epi32(-0x10000));
 }
+/* The same where h is all that there is: NaN stays one.  (Of three parts l has what is left of it.) */
+INLINE __m512i rounded(__m512 x)
+{
+    return _mm512_mask_mov_epi32(upper(x), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), _mm512_set1_epi32(0x7fc00000));
+}
 /* 16 pairs of bf16: the upper halves of low and of high. */
 INLINE __m512i pairs(__m512i low, __m512i high) { return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(low, 16), high); }
 
 /* One row of a block: `to` its row in the tile of h. */
 INLINE void split(int parts, uint16_t *to, vf low, vf high)
 {
-    UNROLL for (int q = 0; q < parts && q < 2; q++) {
+    if (parts == ROUNDED) { _mm512_store_si512(to, pairs(rounded(low), rounded(high))); return; }
+    UNROLL for (int q = 0; q < 2; q++) {
         const __m512i l = upper(low), h = upper(high);
         _mm512_store_si512(to + q * TILE_NUMBERS, pairs(l, h));
         low = _mm512_sub_ps(low, _mm512_castsi512_ps(l));
         high = _mm512_sub_ps(high, _mm512_castsi512_ps(h));
     }
-    if (parts == WHOLE) _mm512_store_si512(to + 2 * TILE_NUMBERS, pairs(_mm512_castps_si512(low), _mm512_castps_si512(high)));
+    _mm512_store_si512(to + 2 * TILE_NUMBERS, pairs(_mm512_castps_si512(low), _mm512_castps_si512(high)));
 }
 
 /* n numbers, 16 at most, and zeros. */
