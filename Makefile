@@ -173,7 +173,7 @@ faults: $(BIN) $(FAULTY) $(BUILD)/tests/test_replay  ## every call and allocatio
 mutants:  ## plant bugs in a copy and require red tests
 	@tests/mutants.sh
 
-# Rows chosen by name: ONLY=conv,picture; fewer of all: QUICK=1 (under a minute); THREADS=1,2 ROWS=avx512,avx2; CPU=1: processor time, for a busy machine.
+# Rows chosen by name: ONLY=conv,picture; fewer of all: QUICK=1 (under a minute); THREADS=1,2 ROWS=amx,avx2; CPU=1: processor time, for a busy machine.
 RANDOM_GENERATORS := build/random256.safetensors build/half256.safetensors build/random512.safetensors build/random1024.safetensors build/stylegan1-1024.safetensors
 build/random%.safetensors: bench/random_generator.py
 	-@mkdir -p build && python3 $< $@ $*

@@ -3,18 +3,18 @@
  * AMX multiplies a tile of 16 x 32 bf16 by one of 32 x 16 and adds to 16 x 16 fp32, sixteen times as much a cycle as fp32 multiply-adds do.  A
  * bf16 is a float's upper half: 8 of its 24 significant bits.  So every float is split, with nothing lost, into three:
  *
- *      x = h + m + l          h = x to 8 bits, m = x - h to 8 bits, l = x - h - m         |m| <= 2^-8 |x|, |l| <= 2^-16 |x|
+ *      x = h + m + l          h = x to 8 bits, m = x - h to 8 bits, l = x - h - m
  *
- * and of a product's nine terms those six are added that a float could tell apart: h l', h m', m m', m h', l h', h h' (docs/NUMERICS.md § 8
- * derives what is left out).  32 steps of one term are summed from zero, and their sum is added to the accumulator at once: fewer
- * roundings than a chain of multiply-adds.
+ * and of a product's nine terms those six are added that a float could tell apart: h l', h m', m m', m h', l h', h h'.  What is left out is below
+ * half a last place of the product (docs/NUMERICS.md § 6).  32 steps of one term are summed from zero, and their sum is added to the
+ * accumulator at once: fewer roundings than a chain of multiply-adds.
  *
  *      A tile, 16 rows x 32 steps:  row p = (A(p,0) A(p,16)) (A(p,1) A(p,17)) ... 16 pairs       any order of steps will do that both
  *      B tile, 32 steps x 16 cols:  row i = (B(i,0) B(i+16,0)) (B(i,1) B(i+16,1)) ...            operands share; this one needs no shuffles
  *
  * 2 x 2 tiles of results, 32 x 32 numbers, stay in the registers; the other four registers hold two tiles of A's and two of B's.  A tile takes
  * sixteen cycles in a unit of its own, so meanwhile the next 32 rows of A are split.  Each output is one chain over the steps in order,
- * whatever tile it falls in.  Numbers below 2^-126 count as zero, those from 2^128 (1 - 2^-9) on give NaN. */
+ * whatever tile it falls in.  Parts below 2^-126 count as zero; numbers from 2^128 (1 - 2^-9) on give NaN. */
 
 enum { TILE = 16, STEPS = 32, TILE_NUMBERS = TILE * STEPS };             /* rows or columns of a tile, its steps, its bf16 (1 kB) */
 enum { WHOLE = 3, ROUNDED = 1 };                        /* parts of a number: all three, or h alone (NN_BF16) */
