@@ -17,8 +17,9 @@
  * whatever tile it falls in.  Parts below 2^-126 count as zero; numbers from 2^128 (1 - 2^-9) on give NaN. */
 
 enum { TILE = 16, STEPS = 32, TILE_NUMBERS = TILE * STEPS };             /* rows or columns of a tile, its steps, its bf16 (1 kB) */
+enum { PAIR = 2 * TILE, PAIR_NUMBERS = 2 * TILE_NUMBERS };               /* split operands come in pairs of tiles, one behind the other */
 enum { WHOLE = 3, ROUNDED = 1 };                        /* parts of a number: all three, or h alone (NN_BF16) */
-enum { AMX_KC = 256, AMX_NC = 128, PAIR = 2 * TILE };   /* steps and columns of a pass: its operands stay in the second-level cache */
+enum { AMX_KC = 256, AMX_NC = 128 };                    /* steps and columns of a pass: its operands stay in the second-level cache */
 
 /* All eight registers: 16 rows of 64 bytes. */
 static void tiles_open(void)
@@ -43,17 +44,17 @@ INLINE __m512i rounded(__m512 x)
 /* 16 pairs of bf16: the upper halves of low and of high. */
 INLINE __m512i pairs(__m512i low, __m512i high) { return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(low, 16), high); }
 
-/* One row of a block: `to` its row in the tile of h. */
+/* One row of a tile: `to` is its place in the part h; the others follow a pair of tiles apart. */
 INLINE void split(int parts, uint16_t *to, vf low, vf high)
 {
     if (parts == ROUNDED) { _mm512_store_si512(to, pairs(rounded(low), rounded(high))); return; }
     UNROLL for (int q = 0; q < 2; q++) {
         const __m512i l = upper(low), h = upper(high);
-        _mm512_store_si512(to + q * TILE_NUMBERS, pairs(l, h));
+        _mm512_store_si512(to + q * PAIR_NUMBERS, pairs(l, h));
         low = _mm512_sub_ps(low, _mm512_castsi512_ps(l));
         high = _mm512_sub_ps(high, _mm512_castsi512_ps(h));
     }
-    _mm512_store_si512(to + 2 * TILE_NUMBERS, pairs(_mm512_castps_si512(low), _mm512_castps_si512(high)));
+    _mm512_store_si512(to + 2 * PAIR_NUMBERS, pairs(_mm512_castps_si512(low), _mm512_castps_si512(high)));
 }
 
 /* n numbers, 16 at most, and zeros. */
@@ -86,73 +87,82 @@ INLINE void transpose_pairs(uint16_t *tile_of)
     }
 }
 
-/* Up to PAIR rows of A to be split, k steps: to (tile, block, part, 16, 32). */
+/* Up to PAIR rows of A to be split, k steps: to (block, part, 32 rows, 32). */
 typedef struct { uint16_t *to; nn_dim m, k; nn_rows a; } left_part;
 
-/* Rows [r0, r1) of its PAIR of block l.  Of an A whose rows lie side by side (transposed) these are pairs of steps, turned when the last of a tile is
+/* Rows [r0, r1) of the PAIR of block l.  Of an A whose rows lie side by side (transposed) these are pairs of steps, turned when the last of a tile is
  * there; the next block's steps are too far apart for the processor to see that they will be wanted. */
 INLINE void split_rows(int parts, const left_part *p, nn_dim l, nn_dim r0, nn_dim r1)
 {
-    const nn_dim blocks = blocks_in(p->k), left = p->k - l * STEPS;
-    const float *from = p->a.at + l * STEPS / NN_CB * p->a.block;
-    for (nn_dim r = r0; r < r1; r++) {
-        uint16_t *block = p->to + (r / TILE * blocks + l) * parts * TILE_NUMBERS;
-        if (p->a.elem == 1) {
-            const float *row = from + nn_at_most(r, p->m - 1) * p->a.row;
-            if (left >= STEPS) split(parts, block + r % TILE * STEPS, vf_load(row), vf_load(row + p->a.block));
-            else split(parts, block + r % TILE * STEPS, load_some(row, left), load_some(row + p->a.block, left - NN_CB));
-            continue;
+    const nn_dim left = p->k - l * STEPS, block = p->a.block;
+    const float *from = p->a.at + l * (STEPS / NN_CB) * block;
+    uint16_t *to = p->to + l * parts * PAIR_NUMBERS + r0 * STEPS;
+    if (p->a.elem == 1) {
+        from += nn_at_most(r0, p->m - 1) * p->a.row;
+        for (nn_dim r = r0; r < r1; r++, to += STEPS) {
+            if (left >= STEPS) split(parts, to, vf_load(from), vf_load(from + block));
+            else split(parts, to, load_some(from, left), load_some(from + block, left - NN_CB));
+            if (r + 1 < p->m) from += p->a.row;
         }
-        const nn_dim i = r % TILE, m = p->m - r / TILE * TILE;
-        const float *step = from + i * p->a.elem + r / TILE * TILE;
-        __builtin_prefetch(step + 2 * p->a.block);
-        __builtin_prefetch(step + 3 * p->a.block);
-        split(parts, block + i * STEPS, load_some(step, i < left ? m : 0), load_some(step + p->a.block, i + NN_CB < left ? m : 0));
-        if (i == TILE - 1) UNROLL for (int q = 0; q < parts; q++) transpose_pairs(block + q * TILE_NUMBERS);
+        return;
+    }
+    for (nn_dim r = r0; r < r1; r++, to += STEPS) {
+        const nn_dim i = r & (TILE - 1), first = r & TILE, m = p->m - first;
+        const float *step = from + i * p->a.elem + first;
+        __builtin_prefetch(step + 2 * block);
+        __builtin_prefetch(step + 3 * block);
+        if (left >= STEPS && m >= TILE) split(parts, to, vf_load(step), vf_load(step + block));
+        else split(parts, to, load_some(step, i < left ? m : 0), load_some(step + block, i + NN_CB < left ? m : 0));
+        if (i == TILE - 1) UNROLL for (int q = 0; q < parts; q++) transpose_pairs(to - i * STEPS + q * PAIR_NUMBERS);
     }
 }
 
-/* to (tile, block, part, 16 pairs, 16 columns, 2) = k steps of n columns, rows of b ldb apart; next: from a tile to the one beside it. */
-INLINE void split_columns(int parts, uint16_t *to, nn_dim next, nn_dim n, nn_dim k, const float *b, nn_dim ldb)
+/* Numbers of a PAIR of rows or columns of k steps. */
+static nn_dim pair_numbers(int parts, nn_dim k) { return blocks_in(k) * parts * PAIR_NUMBERS; }
+
+/* to (pair, block, part, 2 tiles, 16 pairs of steps, 16 columns, 2) = k steps of n columns, rows of b ldb apart. */
+INLINE void split_columns(int parts, uint16_t *to, nn_dim n, nn_dim k, const float *b, nn_dim ldb)
 {
-    for (nn_dim l = 0; l < k; l += STEPS, to += parts * TILE_NUMBERS)
+    const nn_dim next = pair_numbers(parts, k);
+    for (nn_dim l = 0; l < k; l += STEPS, to += parts * PAIR_NUMBERS)
         for (nn_dim i = 0; i < TILE; i++)
             for (nn_dim j = 0; j < n; j += TILE) {
                 const float *from = b + (l + i) * ldb + j;
-                split(parts, to + j / TILE * next + i * STEPS, load_some(from, l + i < k ? n - j : 0),
+                split(parts, to + j / PAIR * next + j % PAIR * STEPS + i * STEPS, load_some(from, l + i < k ? n - j : 0),
                       load_some(from + TILE * ldb, l + i + TILE < k ? n - j : 0));
             }
 }
 
 /* ---- products of tiles ---------------------------------------------------------------------------------------------- */
 
-/* Split operands: of A a pair of tiles of rows, of B one of columns, `blocks` blocks of steps each, next_b from a tile to the one beside it. */
-typedef struct { nn_dim blocks, next_b; const uint16_t *a, *b; } tile_job;
+/* c = a PAIR of rows times one of columns, `blocks` blocks of steps, + (add ? c : 0): of both operands mt and nt tiles, 1 or 2.  Meanwhile rows
+ * [first, first + share) of the PAIR `ahead` are split. */
+typedef struct { nn_dim blocks; const uint16_t *a, *b; float *c; nn_dim ldc; bool add; const left_part *ahead; nn_dim first, share; } tile_job;
 
-/* c = rows of mt tiles times columns of nt tiles + (add ? c : 0); between the blocks `share` rows a block of the PAIR `ahead` from `first` on. */
-INLINE void tile_block(int parts, int mt, int nt, const tile_job *g, float *c, nn_dim ldc, bool add, const left_part *ahead, nn_dim first, nn_dim share)
+INLINE void tile_block(int parts, int mt, int nt, const tile_job *job)
 {
-    const uint16_t *a = g->a, *b = g->b;
-    const nn_dim blocks = g->blocks, block = parts * TILE_NUMBERS, next_a = blocks * block, next_b = g->next_b, terms = parts == WHOLE ? 6 : 1;
-    #define LOAD_A(part) do { _tile_loadd(4, a + (part) * TILE_NUMBERS, 64); if (mt > 1) _tile_loadd(5, a + next_a + (part) * TILE_NUMBERS, 64); } while (0)
-    #define LOAD_B(part) do { _tile_loadd(6, b + (part) * TILE_NUMBERS, 64); if (nt > 1) _tile_loadd(7, b + next_b + (part) * TILE_NUMBERS, 64); } while (0)
+    const tile_job g = *job;
+    const uint16_t *a = g.a, *b = g.b;
+    const nn_dim terms = parts == WHOLE ? 6 : 1;
+    const size_t line = (size_t)g.ldc * sizeof *g.c;
+    #define LOAD_A(part) do { _tile_loadd(4, a + (part) * PAIR_NUMBERS, 64); if (mt > 1) _tile_loadd(5, a + (part) * PAIR_NUMBERS + TILE_NUMBERS, 64); } while (0)
+    #define LOAD_B(part) do { _tile_loadd(6, b + (part) * PAIR_NUMBERS, 64); if (nt > 1) _tile_loadd(7, b + (part) * PAIR_NUMBERS + TILE_NUMBERS, 64); } while (0)
     #define TERM(t) do { \
             _tile_dpbf16ps(0, 4, 6); \
             if (nt > 1) _tile_dpbf16ps(1, 4, 7); \
             if (mt > 1) _tile_dpbf16ps(2, 5, 6); \
             if (mt > 1 && nt > 1) _tile_dpbf16ps(3, 5, 7); \
-            split_rows(parts, ahead, l, first + (t) * share / terms, first + ((t) + 1) * share / terms); \
+            split_rows(parts, g.ahead, l, g.first + (t) * g.share / terms, g.first + ((t) + 1) * g.share / terms); \
         } while (0)
-    const size_t line = (size_t)ldc * sizeof *c;
-    if (add) {
-        _tile_loadd(0, c, line);
-        if (nt > 1) _tile_loadd(1, c + TILE, line);
-        if (mt > 1) _tile_loadd(2, c + TILE * ldc, line);
-        if (mt > 1 && nt > 1) _tile_loadd(3, c + TILE * ldc + TILE, line);
+    if (g.add) {
+        _tile_loadd(0, g.c, line);
+        if (nt > 1) _tile_loadd(1, g.c + TILE, line);
+        if (mt > 1) _tile_loadd(2, g.c + TILE * g.ldc, line);
+        if (mt > 1 && nt > 1) _tile_loadd(3, g.c + TILE * g.ldc + TILE, line);
     } else {
         _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
     }
-    for (nn_dim l = 0; l < blocks; l++, a += block, b += block) {
+    for (nn_dim l = 0; l < g.blocks; l++, a += parts * PAIR_NUMBERS, b += parts * PAIR_NUMBERS) {
         if (parts == ROUNDED) { LOAD_A(0); LOAD_B(0); TERM(0); continue; }
         LOAD_A(0); LOAD_B(2); TERM(0);                  /* h l' */
         LOAD_B(1); TERM(1);                             /* h m' */
@@ -161,22 +171,21 @@ INLINE void tile_block(int parts, int mt, int nt, const tile_job *g, float *c, n
         LOAD_A(2); TERM(4);                             /* l h' */
         LOAD_A(0); TERM(5);                             /* h h' */
     }
-    _tile_stored(0, c, line);
-    if (nt > 1) _tile_stored(1, c + TILE, line);
-    if (mt > 1) _tile_stored(2, c + TILE * ldc, line);
-    if (mt > 1 && nt > 1) _tile_stored(3, c + TILE * ldc + TILE, line);
+    _tile_stored(0, g.c, line);
+    if (nt > 1) _tile_stored(1, g.c + TILE, line);
+    if (mt > 1) _tile_stored(2, g.c + TILE * g.ldc, line);
+    if (mt > 1 && nt > 1) _tile_stored(3, g.c + TILE * g.ldc + TILE, line);
     #undef LOAD_A
     #undef LOAD_B
     #undef TERM
 }
 
-INLINE void multiply_tiles(int parts, bool two_rows, bool two_columns, const tile_job *g, float *c, nn_dim ldc, bool add, const left_part *ahead,
-                           nn_dim first, nn_dim share)
+INLINE void multiply_tiles(int parts, bool two_rows, bool two_columns, const tile_job *g)
 {
-    if (two_rows && two_columns) tile_block(parts, 2, 2, g, c, ldc, add, ahead, first, share);
-    else if (two_rows) tile_block(parts, 2, 1, g, c, ldc, add, ahead, first, share);
-    else if (two_columns) tile_block(parts, 1, 2, g, c, ldc, add, ahead, first, share);
-    else tile_block(parts, 1, 1, g, c, ldc, add, ahead, first, share);
+    if (two_rows && two_columns) tile_block(parts, 2, 2, g);
+    else if (two_rows) tile_block(parts, 2, 1, g);
+    else if (two_columns) tile_block(parts, 1, 2, g);
+    else tile_block(parts, 1, 1, g);
 }
 
 /* c (m,n) = relu(c + bias). */
@@ -198,7 +207,7 @@ static void copy_some(float *to, nn_dim ld_to, const float *from, nn_dim ld_from
     for (nn_dim i = 0; i < m; i++) memcpy(to + i * ld_to, from + i * ld_from, (size_t)n * sizeof *to);
 }
 
-/* k steps, AMX_KC at most, of a product with a split right operand. */
+/* k steps, AMX_KC at most, of a product with a split right operand, whose pairs of columns lie next_b apart. */
 INLINE void amx_pass(int parts, nn_dim m, nn_dim n, nn_dim k, nn_rows a, const uint16_t *b, nn_dim next_b, float *c, nn_dim ldc, bool add, const float *bias)
 {
     float edge[PAIR * PAIR] __attribute__((aligned(64))) = { 0 };      /* whole tiles of results that are not */
@@ -207,21 +216,19 @@ INLINE void amx_pass(int parts, nn_dim m, nn_dim n, nn_dim k, nn_rows a, const u
     left_part part = { left[0], nn_at_most(PAIR, m), k, a };
     for (nn_dim l = 0; l < blocks; l++) split_rows(parts, &part, l, 0, part.m > TILE ? PAIR : TILE);
     for (nn_dim i = 0; i < m; i += PAIR) {
-        const tile_job now = { blocks, next_b, part.to, NULL };
+        const uint16_t *now = part.to;
         const nn_dim rows = part.m;
         part.a.at += PAIR * a.row;
         part.m = nn_at_most(PAIR, m - i - PAIR);
         part.to = left[(i / PAIR + 1) % 2];
         const nn_dim wanted = part.m <= 0 ? 0 : part.m > TILE ? PAIR : TILE;
         for (nn_dim j = 0, first = 0; j < n; j += PAIR) {
-            const nn_dim last = nn_at_most(first + share, wanted);
-            tile_job g = now;
-            g.b = b + j / TILE * next_b;
-            const nn_dim width = nn_at_most(PAIR, n - j);
+            const nn_dim width = nn_at_most(PAIR, n - j), last = nn_at_most(first + share, wanted);
             const bool whole = rows % TILE == 0 && width % TILE == 0;
             float *to = c + i * ldc + j;
             if (!whole && add) copy_some(edge, PAIR, to, ldc, rows, width);
-            multiply_tiles(parts, rows > TILE, width > TILE, &g, whole ? to : edge, whole ? ldc : PAIR, add, &part, first, last - first);
+            multiply_tiles(parts, rows > TILE, width > TILE,
+                           &(tile_job){ blocks, now, b + j / PAIR * next_b, whole ? to : edge, whole ? ldc : PAIR, add, &part, first, last - first });
             if (!whole) copy_some(to, ldc, edge, PAIR, rows, width);
             if (bias) activate(to, ldc, rows, width, bias + j);
             first = last;
@@ -239,17 +246,17 @@ static void gemm_amx(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *b, nn
     tiles_open();
     for (nn_dim l = 0; l < k; l += AMX_KC)
         for (nn_dim j = 0; j < n; j += AMX_NC) {
-            const nn_dim steps = nn_at_most(AMX_KC, k - l), columns = nn_at_most(AMX_NC, n - j), next = blocks_in(steps) * WHOLE * TILE_NUMBERS;
-            split_columns(WHOLE, right, next, columns, steps, b + l * ldb + j, ldb);
-            amx_pass(WHOLE, m, columns, steps, steps_from(a, l), right, next, c + j, ldc, add || l > 0, bias && k - l <= AMX_KC ? bias + j : NULL);
+            const nn_dim steps = nn_at_most(AMX_KC, k - l), columns = nn_at_most(AMX_NC, n - j);
+            split_columns(WHOLE, right, columns, steps, b + l * ldb + j, ldb);
+            amx_pass(WHOLE, m, columns, steps, steps_from(a, l), right, pair_numbers(WHOLE, steps), c + j, ldc, add || l > 0,
+                     bias && k - l <= AMX_KC ? bias + j : NULL);
         }
     _tile_release();
 }
 
-/* ---- a right operand split once: (tile, block, part, 16 pairs, 16 columns, 2) ----------------------------------------- */
+/* ---- a right operand split once ---------------------------------------------------------------------------------------- */
 
-INLINE nn_dim amx_tile(int parts, nn_dim k) { return blocks_in(k) * parts * TILE_NUMBERS; }
-INLINE nn_dim amx_packed(int parts, nn_dim k, nn_dim n) { return (n + TILE - 1) / TILE * amx_tile(parts, k) / 2; }       /* two bf16 a float's room */
+INLINE nn_dim amx_packed(int parts, nn_dim k, nn_dim n) { return (n + PAIR - 1) / PAIR * pair_numbers(parts, k) / 2; }       /* two bf16 a float's room */
 
 INLINE void amx_multiply(int parts, nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *packed, float *c, nn_dim ldc, bool add, const float *bias)
 {
@@ -257,25 +264,19 @@ INLINE void amx_multiply(int parts, nn_dim m, nn_dim n, nn_dim k, nn_rows a, con
     NN_ASSERT(a.elem == 1 || a.row == 1);
     tiles_open();
     for (nn_dim l = 0; l < k || l == 0; l += AMX_KC)
-        amx_pass(parts, m, n, nn_at_most(AMX_KC, k - l), steps_from(a, l), b + l / STEPS * parts * TILE_NUMBERS, amx_tile(parts, k), c, ldc, add || l > 0,
+        amx_pass(parts, m, n, nn_at_most(AMX_KC, k - l), steps_from(a, l), b + l / STEPS * parts * PAIR_NUMBERS, pair_numbers(parts, k), c, ldc, add || l > 0,
                  k - l <= AMX_KC ? bias : NULL);
     _tile_release();
 }
 
 static nn_dim whole_packed(nn_dim k, nn_dim n) { return amx_packed(WHOLE, k, n); }
-static void whole_pack(float *packed, const float *b, nn_dim ldb, nn_dim k, nn_dim n)
-{
-    split_columns(WHOLE, (uint16_t *)(void *)packed, amx_tile(WHOLE, k), n, k, b, ldb);
-}
+static void whole_pack(float *packed, const float *b, nn_dim ldb, nn_dim k, nn_dim n) { split_columns(WHOLE, (uint16_t *)(void *)packed, n, k, b, ldb); }
 static void whole_multiply(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *packed, float *c, nn_dim ldc, bool add, const float *bias)
 {
     amx_multiply(WHOLE, m, n, k, a, packed, c, ldc, add, bias);
 }
 static nn_dim rounded_packed(nn_dim k, nn_dim n) { return amx_packed(ROUNDED, k, n); }
-static void rounded_pack(float *packed, const float *b, nn_dim ldb, nn_dim k, nn_dim n)
-{
-    split_columns(ROUNDED, (uint16_t *)(void *)packed, amx_tile(ROUNDED, k), n, k, b, ldb);
-}
+static void rounded_pack(float *packed, const float *b, nn_dim ldb, nn_dim k, nn_dim n) { split_columns(ROUNDED, (uint16_t *)(void *)packed, n, k, b, ldb); }
 static void rounded_multiply(nn_dim m, nn_dim n, nn_dim k, nn_rows a, const float *packed, float *c, nn_dim ldc, bool add, const float *bias)
 {
     amx_multiply(ROUNDED, m, n, k, a, packed, c, ldc, add, bias);
