@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """bench/RESULTS.md from build/bench.csv (make bench) and build/compare.csv (make bench-compare); nothing in it is written by hand.
 
-usage: results.py [--bench build/bench.csv] [--compare build/compare.csv] [--out bench/RESULTS.md]
+usage: results.py [--bench build/bench.csv ...] [--compare build/compare.csv ...] [--out bench/RESULTS.md] [--title TEXT] [--note TEXT]
+
+Of several runs of make bench (a machine with neighbours) each row is taken from the one where it had the largest part of the peak, against the largest
+bandwidth of all; of several of make bench-compare the best time of each counts.
 """
 import argparse
 import csv
@@ -14,6 +17,29 @@ def read(path):
         return []
     with open(path, newline="") as f:
         return list(csv.DictReader(f))
+
+
+def bandwidths(rows):
+    return {r["threads"]: float(r["gflops"]) for r in rows if r["work"] == "machine" and "bandwidth" in r["name"]}
+
+
+def best_of(runs):
+    """Rows of several runs as those of one."""
+    most, best = {}, {}
+    for rows in runs:
+        for threads, v in bandwidths(rows).items():
+            most[threads] = max(v, most.get(threads, 0))
+    for rows in runs:
+        own = bandwidths(rows)
+        for r in rows:
+            if r["work"] != "machine" and r["of_bandwidth"]:
+                r["of_bandwidth"] = f"{float(r['of_bandwidth']) * own[r['threads']] / most[r['threads']]:.4f}"
+                if r["bound_by"] == "bytes":
+                    r["of_bound"] = r["of_bandwidth"]
+            key, by = (r["work"], r["name"], r["kernel"], r["threads"]), "gflops" if r["work"] == "machine" else "of_peak"
+            if key not in best or float(r[by]) > float(best[key][by]):
+                best[key] = r
+    return list(best.values())
 
 
 def ms(v):
@@ -154,17 +180,20 @@ def goals(bench, compare):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--bench", default="build/bench.csv")
-    p.add_argument("--compare", default="build/compare.csv")
+    p.add_argument("--bench", nargs="+", default=["build/bench.csv"])
+    p.add_argument("--compare", nargs="+", default=["build/compare.csv"])
     p.add_argument("--out", default="bench/RESULTS.md")
+    p.add_argument("--title", default="Results")
+    p.add_argument("--note", default="", help="what stands before the date: the machine in words, other tables")
     a = p.parse_args()
-    bench, compare = read(a.bench), read(a.compare)
+    bench, compare = best_of([read(f) for f in a.bench]), [r for f in a.compare for r in read(f)]
     if not bench and not compare:
-        raise SystemExit(f"results.py: neither {a.bench} nor {a.compare}: run make bench and make bench-compare first")
+        raise SystemExit(f"results.py: neither {' '.join(a.bench)} nor {' '.join(a.compare)}: run make bench and make bench-compare first")
     cpus = sorted({r["cpu"] for r in bench + compare})
     commits = sorted({r["commit"] for r in bench + compare})
-    dates = sorted({r["date"] for r in compare} | ({time.strftime("%Y-%m-%d", time.localtime(os.path.getmtime(a.bench)))} if bench else set()))
-    lines = ["# Results", "", f"{' and '.join(dates)}, {' and '.join(cpus)}, commit {', '.join(commits)}. Made by `bench/results.py` from `make bench` and `make bench-compare`; not to be edited.", ""]
+    dates = sorted({r["date"] for r in compare} | ({time.strftime("%Y-%m-%d", time.localtime(os.path.getmtime(f))) for f in a.bench if os.path.exists(f)}))
+    several = f" Each row of ours: the one of {len(a.bench)} runs where it had the largest part of the peak." if len(a.bench) > 1 else ""
+    lines = [f"# {a.title}", "", f"{a.note}{several} {' and '.join(dates)}, {' and '.join(cpus)}, commit {', '.join(commits)}. Made by `bench/results.py` from `make bench` and `make bench-compare`; not to be edited.".lstrip(), ""]
     lines += goals(bench, compare) + (comparison(compare) if compare else []) + (limits(bench) if bench else [])
     with open(a.out, "w") as f:
         f.write("\n".join(lines))
