@@ -88,7 +88,7 @@ def limits(rows):
            "GFLOP/s: direct convolution; an up-convolution counts 9·Ci·Co·Hin·Win multiply-adds. Bound: the larger of what the row's own algorithm computes (transforms,",
            "filters, epilogues counted) over the measured FMA peak, and its least memory traffic over the measured bandwidth; `of bound` is bound / time. The best run counts,",
            "against the highest peak measured around the row's runs; the median is shown beside it (other users of a rented machine slow it down by a third within seconds). A layer run over and",
-           "over whose data stays in a cache may pass a bound by bytes. Error: against the row `ref`; `units` are rounding units of the result's root mean square.", ""]
+           "over whose data stays in a cache may pass a bound by bytes. Products of the row `amx` run on tiles, which may pass a bound by multiply-adds. Error: against the row `ref`; `units` are rounding units of the result's root mean square.", ""]
     machine = [r for r in rows if r["work"] == "machine"]
     out += ["| threads | " + " | ".join(dict.fromkeys(r["name"] for r in machine)) + " |", "|---|---|---|"]
     for (threads,), one in groups(machine, "threads").items():
@@ -194,7 +194,7 @@ def main():
     dates = sorted({r["date"] for r in compare} | ({time.strftime("%Y-%m-%d", time.localtime(os.path.getmtime(f))) for f in a.bench if os.path.exists(f)}))
     several = f" Each row of ours: the one of {len(a.bench)} runs where it had the largest part of the peak." if len(a.bench) > 1 else ""
     lines = [f"# {a.title}", "", f"{a.note}{several} {' and '.join(dates)}, {' and '.join(cpus)}, commit {', '.join(commits)}. Made by `bench/results.py` from `make bench` and `make bench-compare`; not to be edited.".lstrip(), ""]
-    lines += goals(bench, compare) + (comparison(compare) if compare else []) + (limits(bench) if bench else [])
+    lines += goals([r for r in bench if not r["name"].endswith("bf16")], compare) + (comparison(compare) if compare else []) + (limits(bench) if bench else [])
     with open(a.out, "w") as f:
         f.write("\n".join(lines))
     print(f"{a.out}: {len(bench)} rows of ours, {len(compare)} beside others")

@@ -112,7 +112,8 @@ static nn_status score_task(const job *j, dg_task *t, result *r, char identity[6
     it.vote_mean = j->vote && !strcmp(j->vote, "mean");
     cli_draw_apply(NAME, &j->draw, t->path, &t->draw);
     sg_model *m = cli_open_task_generator(j->generator, t, j->kernels, err);
-    if (m && sg_check_options(m, &t->draw, err) == NN_OK && cli_apply_precision(j->precision, m, &it, 0, &t->draw, err) == NN_OK) {
+    if (m && sg_check_options(m, &t->draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
+        && cli_apply_precision(j->precision, m, &it, 0, &t->draw, err) == NN_OK) {
         dg_eval_calibrated(t, j->split, m, &it, &r->confusion, j->calibration ? &r->calibration : NULL, err);
         r->mismatch = err->status == NN_EMISMATCH;
     }

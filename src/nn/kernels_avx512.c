@@ -1,13 +1,12 @@
 /* kernels_avx512.c: the row `avx512`: blocked maps, AVX-512 as of Skylake (F, VL, BW, DQ).  Chosen at run time, so only this
  * file is compiled for it. */
+#include "nn/cpu.h"
 #include "nn/half.h"
 #include "nn/kernels.h"
 #include "nn/metrics.h"
-#include "nn/sys.h"
 
 #if defined(__x86_64__)
 
-#include <cpuid.h>
 #include <math.h>
 #include <string.h>
 
@@ -53,13 +52,7 @@ static bool usable(void)
         && __builtin_cpu_supports("avx512dq");
 }
 
-/* Linux gives a process the tiles' registers when it asks for them. */
-static bool usable_amx(void)
-{
-    unsigned a, b, c, d;
-    enum { TILES_BF16 = 1 << 22, TILES = 1 << 24 };
-    return usable() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & TILES_BF16) && (d & TILES) && nn_sys_ask_for_tiles();
-}
+static bool usable_amx(void) { return usable() && nn_cpu_has_tiles(); }
 
 #include "nn/fast_row.h"
 const nn_kernels nn_kernels_avx512 = FAST_ROW("avx512", usable, gemm, FAST_PRODUCTS);

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 int nn_sys_open(const char *path, int flags, unsigned mode)
@@ -116,13 +115,3 @@ void *nn_sys_alloc(size_t align, size_t bytes)
 }
 
 void nn_sys_free(void *p) { free(p); }
-
-int nn_sys_ask_for_tiles(void)
-{
-#if defined(__x86_64__) && defined(SYS_arch_prctl)
-    enum { ASK = 0x1023, TILE_DATA = 18 };              /* asm/prctl.h ARCH_REQ_XCOMP_PERM, since Linux 5.16; asm/fpu/types.h XFEATURE_XTILE_DATA */
-    return syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
-#else
-    return 0;
-#endif
-}

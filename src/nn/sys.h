@@ -30,6 +30,5 @@ int     nn_sys_lock(int fd);                           /* exclusive, at once or 
 int     nn_sys_free_bytes(const char *path, uint64_t *bytes);       /* that this user may still write on path's file system */
 void   *nn_sys_alloc(size_t align, size_t bytes);      /* free with nn_sys_free */
 void    nn_sys_free(void *p);
-int     nn_sys_ask_for_tiles(void);                    /* may this process use AMX? (Linux gives it when asked) */
 
 #endif
