@@ -58,7 +58,11 @@ INLINE void split(int parts, uint16_t *to, vf low, vf high)
 }
 
 /* n numbers, 16 at most, and zeros. */
-INLINE __mmask16 mask_of(nn_dim n) { return n >= TILE ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
+INLINE __mmask16 mask_of(nn_dim n)
+{
+    const unsigned mask = n >= TILE ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u;
+    return (__mmask16)mask;
+}
 INLINE vf load_some(const float *p, nn_dim n) { return _mm512_maskz_loadu_ps(mask_of(n), p); }
 
 static nn_dim blocks_in(nn_dim k) { return (k + STEPS - 1) / STEPS; }
