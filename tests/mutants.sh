@@ -11,18 +11,17 @@ cd "$copy" || exit 1
 caught=0 missed=0 skipped=0
 cross=${CROSS:-aarch64-linux-gnu}
 grep -v '^#' tests/mutants.txt | grep -e "$NAMES" >list
-if grep -q '| arm64/' list && ! { command -v "$cross-gcc" && command -v qemu-aarch64; } >/dev/null; then
-    skipped=$(grep -c '| arm64/' list)
-    echo " skip  $skipped bugs of the row neon: no $cross-gcc or no qemu-aarch64"
-    grep -v '| arm64/' list >rest
+# leave_out PREFIX ROW WHY: the bugs whose test is named PREFIX/...
+leave_out() {
+    count=$(grep -c "| $1/" list)
+    [ "$count" -gt 0 ] || return
+    skipped=$((skipped + count))
+    echo " skip  $count bugs of the row $2: $3"
+    grep -v "| $1/" list >rest
     mv rest list
-fi
-if grep -q '| amx/' list && ! grep -q amx_bf16 /proc/cpuinfo; then
-    skipped=$((skipped + $(grep -c '| amx/' list)))
-    echo " skip  $(grep -c '| amx/' list) bugs of the row amx: not on this processor"
-    grep -v '| amx/' list >rest
-    mv rest list
-fi
+}
+{ command -v "$cross-gcc" && command -v qemu-aarch64; } >/dev/null || leave_out arm64 neon "no $cross-gcc or no qemu-aarch64"
+grep -q amx_bf16 /proc/cpuinfo || leave_out amx amx "not on this processor"
 # A test is a program, or a script that runs the program itself.
 build() {
     case $1 in

@@ -295,7 +295,7 @@ static void check_bf16(scene *s, const nn_kernels *k, const literal *want, const
         const double d = fabs((double)got.out.mean[i] - (double)want->mean[i]);
         if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
     }
-    /* Three layers of numbers off by 2^-9, of random sign; measured up to 5 of these. */
+    /* Three layers of numbers off by 2^-9, of random sign; measured up to 6 of these. */
     t_limit(worst / 0x1p-9, 16, "%s: mean probabilities of bf16, in 2^-9", name);
     t_check(worst > 0x1p-14, "%s: bf16 is not fp32", name);
     free_result(&got);

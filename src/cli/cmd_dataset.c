@@ -146,7 +146,8 @@ static nn_status run(job *j, dg_dataset_result *r, nn_err *err)
     if (it.z_stream && !j->o.vary.one_stream && !j->o.vary.z_seeds)
         printf("latents are drawn from one stream, --z-stream 0, as the interpreter's recipe has it (--z-seeds: each sample its own seed)\n");
     if (m && sg_check_options(m, &j->o.draw, err) == NN_OK && dg_interp_check(&it, m, err) == NN_OK
-        && cli_apply_precision(j->precision, m, &it, (uint32_t)j->o.first_seed, &j->o.draw, err) == NN_OK && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
+        && cli_apply_precision(j->precision, m, &it, (uint32_t)j->o.first_seed, &j->o.draw, err) == NN_OK
+        && (!j->force || remove_run(j->o.out, err) == NN_OK)) dg_dataset(m, &it, &j->o, &p, r, err);
     cli_progress_end();
     if (r->unlocked) cli_warn(NAME, "%s cannot be locked on this file system: let no second process write there", j->o.out);
     if (err->status == NN_OK) print_summary(j, &it, r, cli_seconds() - start);

@@ -260,14 +260,16 @@ static void fold_member(dg_labeller *l, const dg_interp *in, nn_dim m, const fol
     l->product->pack(l->w3 + m * l->w3_numbers, r->right, l->Kw, h2, l->Kw);
 }
 
+static nn_dim largest(nn_dim a, nn_dim b, nn_dim c) { return a > b ? (a > c ? a : c) : b > c ? b : c; }
+
+/* Runs twice (nn_arena). */
 static void place_fold(const dg_labeller *l, fold_room *r, nn_arena *a)
 {
-    const nn_dim D = l->D, h1 = l->h1, h2 = l->h2, widest = D > h1 ? (D > h2 ? D : h2) : h1 > h2 ? h1 : h2;
-    const nn_dim first = D * h1, second = h1 * h2, third = h2 * l->Kw, largest = first > second ? (first > third ? first : third) : second > third ? second : third;
+    const nn_dim D = l->D, h1 = l->h1, h2 = l->h2, widest = largest(D, h1, h2);
     r->scale = nn_take(a, (size_t)widest * sizeof *r->scale);
     r->shift = nn_take(a, (size_t)widest * sizeof *r->shift);
     r->place = nn_take(a, (size_t)D * sizeof *r->place);
-    r->right = nn_take_real(a, largest);
+    r->right = nn_take_real(a, largest(D * h1, h1 * h2, h2 * l->Kw));
 }
 
 static nn_status fold_weights(dg_labeller *l, const dg_interp *in, nn_err *err)

@@ -68,7 +68,7 @@ static inline nn_dim piece_rows(nn_dim n) { const tiling t = tiles_of(n); return
 /* ---- matrix product ---------------------------------------------------------------------------------------------- */
 
 /* Steps, columns, rows (about) of a pass: KC x NR floats of B stay in the first-level cache, KC x MC of A in the second.  KC x (NC + MC) floats on
- * the stack are the most that any function here has there (src/cli/main.c grow_stack). */
+ * the stack, under a product of bf16 KC x MC more (fast_products.h), are the most that any function here has there (src/cli/main.c grow_stack). */
 enum { KC = 256, NC = 128, MC = 96 };
 enum { NB = 32 };                          /* rows of B so wide lie near one another */
 

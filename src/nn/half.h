@@ -1,4 +1,4 @@
-/* half.h: IEEE binary16, the numbers that PyTorch and NumPy call float16. */
+/* half.h: numbers of 16 bits: IEEE binary16, which PyTorch and NumPy call float16, and bf16. */
 #ifndef NN_HALF_H
 #define NN_HALF_H
 

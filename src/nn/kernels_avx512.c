@@ -1,5 +1,5 @@
-/* kernels_avx512.c: the row `avx512`: blocked maps, AVX-512 as of Skylake (F, VL, BW, DQ).  Chosen at run time, so only this
- * file is compiled for it. */
+/* kernels_avx512.c: the row `avx512`: blocked maps, AVX-512 as of Skylake (F, VL, BW, DQ); and the row `amx`: the same but for products, which run
+ * on AMX's tiles.  Chosen at run time, so only this file is compiled for them. */
 #include "nn/cpu.h"
 #include "nn/half.h"
 #include "nn/kernels.h"
